@@ -1,0 +1,55 @@
+# Every target does its own set-up. `make demo` needs Python 3.11 or newer with venv, and make; nothing else.
+#   make demo DEMO_ARGS="--speed 120"    make test TEST_ARGS="tests/core -x"
+
+VENV := .venv
+BIN := $(VENV)/bin
+DEMO := $(VENV)/.installed-demo
+DEV := $(VENV)/.installed-dev
+SHELL_SCRIPTS := .ci/run $(wildcard scripts/*.sh requirements/*.sh)
+SOAK_RUNS ?= 20
+
+.PHONY: demo test lint requirements lock soak clean help
+.NOTPARALLEL:
+.DEFAULT_GOAL := help
+
+help:  ## Say what each target does
+	@sed -n 's/^\([a-z]*\):.*## /  make \1	/p' Makefile | expand -t 22
+
+demo: $(DEMO)  ## Give a whole course against simulated devices (flags: DEMO_ARGS)
+	@$(BIN)/nebctl demo $(DEMO_ARGS)
+
+test: $(DEV)  ## Run every test (flags: TEST_ARGS)
+	@$(BIN)/python -m pytest $(TEST_ARGS)
+
+lint: $(DEV)  ## Check style, types, import directions and shell scripts
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	@if command -v shellcheck >/dev/null; then echo shellcheck $(SHELL_SCRIPTS); shellcheck $(SHELL_SCRIPTS); \
+	else echo "shellcheck: not installed, shell scripts not checked (apt install shellcheck)"; fi
+
+requirements: $(DEV)  ## Print the promises of docs/safety.md against the tests that prove them
+	@$(BIN)/python scripts/requirements.py
+
+lock:  ## Write the two hashed locks anew (needs uv)
+	requirements/lock.sh
+
+soak: $(DEMO)  ## Give SOAK_RUNS courses, each with another seed, and stop at the first that does not verify
+	@data=$$(mktemp -d) && trap 'rm -rf "$$data"' EXIT && for seed in $$(seq $(SOAK_RUNS)); do \
+	echo "soak: seed $$seed of $(SOAK_RUNS)"; \
+	$(BIN)/nebctl demo --data "$$data/$$seed" --seed "$$seed" $(DEMO_ARGS) || exit 1; done
+
+clean:  ## Remove the environment, caches and built files (demo data stays)
+	rm -rf $(VENV) dist build .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis mutants
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# Stamps: an install runs again only when a lock, the project file or the script itself changed.
+$(DEMO): requirements/demo.txt pyproject.toml scripts/install.sh
+	@scripts/install.sh $(VENV) requirements/demo.txt
+	@touch $@
+
+# The development lock holds all of the demo's, version for version.
+$(DEV): requirements/dev.txt pyproject.toml scripts/install.sh
+	@scripts/install.sh $(VENV) requirements/dev.txt
+	@touch $(DEMO) $@

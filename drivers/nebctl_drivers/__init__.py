@@ -1,0 +1,1 @@
+"""Drivers: what nebctl knows of devices, each by its wire alone."""

@@ -1,0 +1,1 @@
+"""Device profiles: data only, one TOML file a device, with golden frames from its manual."""

@@ -1,0 +1,5 @@
+"""`python -m nebctl`: the same as the command `nebctl`."""
+
+from nebctl.cli import main
+
+main()

@@ -1,0 +1,1 @@
+"""The bedside: what a person can do at the unit, what is shown, and the loopback API that carries both."""

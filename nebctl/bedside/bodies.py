@@ -1,0 +1,117 @@
+"""The bodies that the API takes: quantities with their units, nothing unknown, nothing unitless."""
+
+from typing import Annotated, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from nebctl.core.dose import Charge, Interval, Method, Residual
+from nebctl.core.units import Nanolitres, parse_volume
+
+DECLARED_LOW_PPM, DECLARED_HIGH_PPM = 950_000, 1_020_000
+"""A vial that was emptied but not weighed: up to 5 % may stay in it, and it may be filled 2 % over its label.
+
+Site defaults until a filling line's own figures are known; see docs/reference/study-protocol.md.
+"""
+DRAWN_NL, WEIGHED_NL = 50_000, 20_000
+"""Half widths where the page gives none: a 1 mL syringe is read to 0.05 mL, a 10 mg balance to about 0.02 mL."""
+
+Text = Annotated[str, Field(min_length=1, max_length=200)]
+Code = Annotated[str, Field(min_length=1, max_length=64)]
+
+
+class Body(BaseModel):
+    """One request's body; an unknown member is refused."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+
+class Scan(Body):
+    """Badge, wristband and kit as scanned."""
+
+    operator: Code
+    subject: Code
+    kit: Code
+
+
+class Volume(Body):
+    """A volume, such as "3 mL", with the ends of its interval where they are known."""
+
+    volume: Text
+    low: Text | None = None
+    high: Text | None = None
+
+    def interval(self, low_nl: Nanolitres, high_nl: Nanolitres) -> Interval:
+        """Return the interval, with these ends where the body gives none.
+
+        Raises: `UnitError` for a text that is no volume; `ValueError` for ends out of order.
+        """
+        low = low_nl if self.low is None else parse_volume(self.low)
+        high = high_nl if self.high is None else parse_volume(self.high)
+        return Interval(low_nl=low, best_nl=parse_volume(self.volume), high_nl=high)
+
+
+class ChargeBody(Volume):
+    """What was put in the cup; a weighed charge brings its interval."""
+
+    cup: Code
+    vial_emptied: bool
+    method: Literal["declared", "weighed"]
+
+    @model_validator(mode="after")
+    def _weighed_has_ends(self) -> Self:
+        if self.method == "weighed" and (self.low is None or self.high is None):
+            raise ValueError('a weighed charge has its interval: give "low" and "high", such as "2.97 mL"')
+        return self
+
+    def charge(self) -> Charge:
+        """Return the charge."""
+        best = parse_volume(self.volume)
+        interval = self.interval(best * DECLARED_LOW_PPM // 1_000_000, -(-best * DECLARED_HIGH_PPM // 1_000_000))
+        return Charge(volume=interval, method=Method(self.method), vial_emptied=self.vial_emptied)
+
+
+class ResidualBody(Body):
+    """What was left in the cup, or why nobody says."""
+
+    operator: Code
+    refused: Text | None = None
+    measured: Volume | None = None
+    method: Literal["drawn", "weighed"] = "drawn"
+
+    @model_validator(mode="after")
+    def _one_of_two(self) -> Self:
+        if (self.refused is None) == (self.measured is None):
+            raise ValueError('give either "measured" or "refused" with the reason')
+        return self
+
+    def residual(self) -> Residual | None:
+        """Return the residual; None where it was refused."""
+        if self.measured is None:
+            return None
+        best, half = parse_volume(self.measured.volume), DRAWN_NL if self.method == "drawn" else WEIGHED_NL
+        return Residual(volume=self.measured.interval(max(0, best - half), best + half), method=Method(self.method))
+
+
+class Start(Body):
+    """START was held for this authorisation, as the review showed it."""
+
+    auth: Code
+
+
+class Reason(Body):
+    """Why the dose is paused."""
+
+    reason: Text
+
+
+class Person(Body):
+    """Who answers for it."""
+
+    operator: Code
+
+
+class Signature(Body):
+    """Who signs, and what the signature means."""
+
+    operator: Code
+    meaning: Text

@@ -1,0 +1,203 @@
+"""What a person can do at the unit, step by step, with the checks that come before the session hears of it."""
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from zoneinfo import ZoneInfo
+
+from nebctl.core import events as ev
+from nebctl.core.admission import Admitted, Request, admit
+from nebctl.core.authorisation import Authorisation
+from nebctl.core.dose import Charge, Residual
+from nebctl.core.guard import Refusal
+from nebctl.core.instant import NS_PER_S, Instant
+from nebctl.core.ledger.records import Draft, SessionDay
+from nebctl.core.orders import Operator, Worklist
+from nebctl.core.regimen import Regimen, SiteRules
+from nebctl.core.session import State
+from nebctl.ports import Clock
+from nebctl.runner import Refused, Runner
+
+START_WAIT_S = 3.0
+"""How long a press of START or RESUME waits to say what came of it."""
+_UNDECIDED = frozenset((State.INTENDED, State.STARTING, State.RESUME_INTENDED, State.RESUMING))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Place:
+    """What the desk works by: the study's regimen, the site's rules and time zone, and the peripherals' own checks.
+
+    `random_hex` returns that many fresh hexadecimal digits. `peripherals` are self-test lines of what the unit has or,
+    by configuration, has not.
+    """
+
+    regimen: Regimen
+    rules: SiteRules
+    zone: ZoneInfo
+    random_hex: Callable[[int], str]
+    peripherals: tuple[ev.Check, ...]
+
+
+class Desk:
+    """The steps of a dose, as a person takes them; every refusal is an exception with a plain sentence."""
+
+    def __init__(self, runner: Runner, clock: Clock, place: Place, worklist: Callable[[], Worklist | None]) -> None:
+        self._runner = runner
+        self._clock = clock
+        self._place = place
+        self._worklist = worklist
+
+    async def scan(self, operator: str, subject: str, kit: str) -> None:
+        """Begin a session: badge, wristband and kit were scanned.
+
+        Raises: `Refused`, and the refusal is recorded; `IllegalEventError` while another session is open.
+        """
+        now = self._clock.instant()
+        local = self._local(now)
+        request = Request(
+            operator=operator,
+            subject=subject,
+            kit=kit,
+            today=local.date(),
+            local_minute=local.hour * 60 + local.minute,
+        )
+        self._refuse_busy()
+        decision = admit(request, self._worklist(), self._runner.history, self._place.regimen, self._place.rules, now)
+        if isinstance(decision, Refusal):
+            await self._record_refusal(decision, request)
+            raise Refused(decision)
+        device = self._runner.witnessed.device
+        if device is None:
+            raise Refused(Refusal(code="no-device", sentence="No nebulizer answers. Check its cable and power."))
+        auth = self._authorise(decision, request, device.serial, now)
+        await self._runner.press(ev.Authorised(authorisation=auth))
+
+    async def charge(self, charge: Charge, cup: str) -> None:
+        """Take what was put in the cup, then run the self-test."""
+        await self._runner.press(ev.Charged(charge=charge, cup=cup))
+        await self.self_test()
+
+    async def self_test(self) -> None:
+        """Run the self-test, again where it failed before."""
+        checks = await self._runner.self_test()
+        await self._runner.press(ev.SelfTested(checks=(*checks, *self._place.peripherals)))
+
+    async def start(self, auth: str) -> None:
+        """START was held for the dose under review.
+
+        Raises: `Refused` where the review is not of today or not this authorisation.
+        """
+        authorisation, device = self._runner.session.authorisation, self._runner.witnessed.device
+        if authorisation is not None and authorisation.auth != auth:
+            raise Refused(Refusal(code="other-review", sentence="The page shows another dose. Look again, then start."))
+        if authorisation is not None and authorisation.place.date_local != self._today():
+            raise Refused(Refusal(code="day-changed", sentence="The day has changed since the scan. Scan again."))
+        if device is None:
+            raise Refused(Refusal(code="no-device", sentence="No nebulizer answers. Check its cable and power."))
+        await self._runner.press(ev.StartPressed(auth=auth, run=self._place.random_hex(8), device=device))
+        await self._decided()
+
+    async def pause(self, reason: str) -> None:
+        """PAUSE was pressed."""
+        await self._runner.press(ev.PausePressed(reason=reason))
+
+    async def resume(self, operator: str) -> None:
+        """RESUME was held by a person who answers for going on."""
+        await self._runner.press(ev.ResumePressed(operator=self._known(operator).code))
+        await self._decided()
+
+    async def stop(self, source: str) -> None:
+        """STOP; nobody needs to be known for it."""
+        await self._runner.stop(source)
+
+    async def abandon(self, operator: str) -> None:
+        """The device was switched off by hand, because the link stays lost."""
+        await self._runner.press(ev.Abandoned(operator=self._known(operator).code))
+
+    async def residual(self, residual: Residual, operator: str) -> None:
+        """The residual was drawn or weighed; the dose is judged."""
+        await self._runner.press(ev.ResidualGiven(residual=residual, operator=self._known(operator).code))
+
+    async def refuse_residual(self, reason: str, operator: str) -> None:
+        """Nobody gives the residual; the dose is judged without."""
+        await self._runner.press(ev.ResidualRefused(reason=reason, operator=self._known(operator).code))
+
+    async def sign(self, operator: str, meaning: str) -> None:
+        """A person signs the dose record.
+
+        Raises: `Refused` where there is no dose record to sign.
+        """
+        person, outcome = self._known(operator), self._runner.outcome
+        if outcome is None:
+            raise Refused(Refusal(code="nothing-to-sign", sentence="There is no dose record to sign."))
+        await self._runner.press(
+            ev.Signed(
+                operator=person.code,
+                printed=person.name,
+                meaning=meaning,
+                ref_seq=outcome.seq,
+                ref_leaf=outcome.leaf.hex(),
+            )
+        )
+
+    async def leave(self) -> None:
+        """Leave the dose record unsigned for now."""
+        await self._runner.press(ev.SignatureDeferred())
+
+    def _refuse_busy(self) -> None:
+        auth = self._runner.session.authorisation
+        if auth is not None:
+            sentence = f"This unit is busy with {auth.subject}. Finish or stop that session first."
+            raise Refused(Refusal(code="busy", sentence=sentence))
+
+    async def _record_refusal(self, refusal: Refusal, request: Request) -> None:
+        draft = Draft(
+            typ="refusal",
+            facts={"code": refusal.code, "sentence": refusal.sentence, "kit": request.kit},
+            private={"subject": request.subject, "operator": request.operator},
+        )
+        await self._runner.commit((draft,))
+
+    def _authorise(self, admitted: Admitted, request: Request, device: str, now: Instant) -> Authorisation:
+        place = SessionDay(
+            session=f"{request.today.isoformat()}-{self._place.random_hex(6)}",
+            day=admitted.day,
+            tz=self._place.zone.key,
+            date_local=request.today.isoformat(),
+        )
+        return Authorisation(
+            auth=self._place.random_hex(8),
+            place=place,
+            subject=request.subject,
+            operator=request.operator,
+            dose=admitted.planned.dose,
+            kit=admitted.planned.kit,
+            lot=admitted.planned.lot,
+            device=device,
+            volume_nl=self._place.regimen.volume_nl,
+            content=self._place.regimen.content_high,
+            expires_mono_ns=now.mono_ns + self._place.rules.authorisation_ns,
+            boot=now.boot,
+            not_after_ns=admitted.planned.not_after_ns,
+        )
+
+    def _known(self, code: str) -> Operator:
+        worklist = self._worklist()
+        person = next((o for o in worklist.operators if o.code == code), None) if worklist else None
+        if person is None:
+            sentence = f"Badge {code} is not on the list of operators. Call the pharmacy."
+            raise Refused(Refusal(code="operator-unknown", sentence=sentence))
+        return person
+
+    def _local(self, now: Instant) -> datetime:
+        return datetime.fromtimestamp(now.wall_ns // NS_PER_S, self._place.zone)
+
+    def _today(self) -> str:
+        return self._local(self._clock.instant()).date().isoformat()
+
+    async def _decided(self) -> None:
+        """Wait until the start or resume is known to run, to be refused, or to have failed."""
+        deadline = asyncio.get_running_loop().time() + START_WAIT_S
+        while self._runner.session.state in _UNDECIDED and asyncio.get_running_loop().time() < deadline:
+            await self._runner.changed(1.0)

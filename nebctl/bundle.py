@@ -1,0 +1,126 @@
+"""The proof of one dose as a directory of three files that anybody can carry away and check."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from nebctl.core.ledger import jws
+from nebctl.core.ledger.check import Finding
+from nebctl.core.ledger.encoding import FormatError
+from nebctl.core.ledger.head import UNIT, Origin
+from nebctl.core.ledger.note import COSIGNATURE, ED25519, Vkey
+from nebctl.core.ledger.proof import ProofChecked, check_proof
+from nebctl.keys import KeyFault, load_trust, verify
+
+RECORD = "dose.jws"
+PROOF = "dose.tlog-proof"
+DISCLOSURES = "dose.disclosures"
+PHARMACY = "pharmacy"
+_MAX_BYTES = 1_000_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bundle:
+    """The texts of a bundle; no disclosures means that no private fact is shown."""
+
+    jws: str
+    proof: str
+    disclosures: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verified:
+    """What a bundle has proven, and the two trusted keys that it was proven by."""
+
+    checked: ProofChecked
+    unit: Vkey
+    pharmacy: Vkey
+
+
+def write_bundle(directory: Path, jws: str, proof: str, disclosures: Sequence[str] = ()) -> None:
+    """Write a bundle; a file of an earlier bundle in the directory is replaced, and an empty one is not written.
+
+    Raises: `OSError` where the directory cannot be written.
+    """
+    directory.mkdir(parents=True, exist_ok=True)
+    (directory / RECORD).write_bytes(jws.encode("ascii"))
+    (directory / PROOF).write_bytes(proof.encode("utf-8"))
+    (directory / DISCLOSURES).unlink(missing_ok=True)
+    if disclosures:
+        (directory / DISCLOSURES).write_bytes("".join(f"{each}\n" for each in disclosures).encode("ascii"))
+
+
+def read_bundle(directory: Path) -> Bundle:
+    """Read a bundle, whose directory holds nothing else.
+
+    Raises: `FormatError` where a file is missing, foreign or malformed; `OSError` where it cannot be read.
+    """
+    names = {path.name for path in directory.iterdir()}
+    for name in sorted(names - {RECORD, PROOF, DISCLOSURES}):
+        raise FormatError("bundle", name, f"only {RECORD}, {PROOF} and {DISCLOSURES}")
+    for name in (RECORD, PROOF):
+        if name not in names:
+            raise FormatError("bundle", f"no {name}", f"{RECORD} and {PROOF}")
+    shown = _read_text(directory / DISCLOSURES) if DISCLOSURES in names else None
+    return Bundle(
+        jws=_read_text(directory / RECORD),
+        proof=_read_text(directory / PROOF),
+        disclosures=() if shown is None else _split_lines(shown),
+    )
+
+
+def verify_bundle(directory: Path, trust: Path) -> Verified | list[Finding]:
+    """Return what the bundle in a directory proves by the keys of a trust directory, or what is wrong with it.
+
+    No key inside the bundle is believed. `KeyFault` for the unit that the record names is a finding.
+    Raises: `KeyFault` where the pharmacy's key cannot be used; `OSError` where a file cannot be read.
+    """
+    pharmacy = _load_typed(trust, PHARMACY, COSIGNATURE)
+    unit_name = "unknown"
+    try:
+        bundle = read_bundle(directory)
+        unit_name = _named_unit(bundle)
+        unit = _load_typed(trust, unit_name, ED25519)
+        Origin.parse(unit.name)
+    except FormatError as error:
+        return [_finding(unit_name, error.where, error.seen, error.expected)]
+    except KeyFault as fault:
+        return [_finding(unit_name, f"trusted key {fault.path.name}", fault.seen, fault.expected)]
+    checked = check_proof(bundle.jws, bundle.disclosures, bundle.proof, unit=unit, pharmacy=pharmacy, verify=verify)
+    return checked if isinstance(checked, list) else Verified(checked=checked, unit=unit, pharmacy=pharmacy)
+
+
+def _named_unit(bundle: Bundle) -> str:
+    unit = jws.parse(bundle.jws).payload.get("unit")
+    if not isinstance(unit, str) or not UNIT.fullmatch(unit) or unit == PHARMACY:
+        raise FormatError("member unit", unit, "a unit such as neb-0001")
+    return unit
+
+
+def _load_typed(trust: Path, stem: str, kind: int) -> Vkey:
+    vkey = load_trust(trust, stem)
+    if vkey.type != kind:
+        advice = "Copy the key again from its owner."
+        raise KeyFault(trust / f"{stem}.vkey", f"key type {vkey.type:#04x}", f"key type {kind:#04x}", advice)
+    return vkey
+
+
+def _read_text(path: Path) -> str:
+    with path.open("rb") as file:
+        data = file.read(_MAX_BYTES + 1)
+    if len(data) > _MAX_BYTES:
+        raise FormatError(path.name, "a larger file", f"at most {_MAX_BYTES} bytes")
+    try:
+        return data.decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise FormatError(f"{path.name} byte {error.start}", data[error.start : error.start + 8], "UTF-8") from None
+
+
+def _split_lines(text: str) -> tuple[str, ...]:
+    if not text.endswith("\n"):
+        raise FormatError(DISCLOSURES, text[-16:], "one disclosure a line, each with its newline")
+    return tuple(text[:-1].split("\n"))
+
+
+def _finding(unit: str, what: str, seen: str, expected: str) -> Finding:
+    return Finding(unit=unit, epoch=0, seq=None, what=what, seen=seen, expected=expected)

@@ -1,0 +1,94 @@
+"""The command `nebctl`: a table of commands, each imported only when it is called."""
+
+from dataclasses import dataclass
+from importlib import import_module
+from typing import Any
+
+import click
+
+from nebctl import __version__
+
+INTERRUPTED = 130
+"""The exit code after Ctrl-C: 128 + SIGINT, so that no script takes it for a finding (1)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """Where a command lives (`module:attribute`) and the one line that `nebctl --help` says of it."""
+
+    target: str
+    help: str
+
+    def load(self) -> click.Command:
+        """Import the command.
+
+        Raises: `ModuleNotFoundError` where a package is not installed; `TypeError` where the attribute is no command.
+        """
+        module, _, attribute = self.target.partition(":")
+        command = getattr(import_module(module), attribute)
+        if not isinstance(command, click.Command):
+            raise TypeError(f"{self.target} is {type(command).__name__}, expected a click command: correct nebctl.cli")
+        return command
+
+
+COMMANDS = {
+    "demo": Entry("nebctl_lab.cli:demo", "Give a whole course of five doses against simulated devices."),
+    "run": Entry("nebctl.cli.run:run", "Run a unit: drive its device, keep its ledger, send its records."),
+    "sim": Entry("nebctl_simulators.cli:sim", "Run one simulated device on a serial line."),
+    "protocol": Entry("nebctl.cli.protocol:protocol", "Check, show and approve study protocols."),
+    "ledger": Entry("nebctl.cli.ledger:ledger", "Verify and show a unit's ledger, and write proofs from it."),
+    "verify": Entry("nebctl.cli.verify:verify", "Verify the proof of one dose with keys that you trust."),
+    "keys": Entry("nebctl.cli.keys:keys", "Make signing keys and show public ones."),
+    "pharmacy": Entry("nebctl.cli.pharmacy:pharmacy", "Run the pharmacy, enrol subjects, show their courses."),
+    "config": Entry("nebctl.cli.config:config", "Check a configuration file."),
+}
+
+EXTRAS = {"amqtt": "demo", "rich": "demo"}
+"""Which optional extra brings a package that a command may lack."""
+
+
+class Commands(click.Group):
+    """A group that knows its commands' names and help lines without importing them."""
+
+    def list_commands(self, _ctx: click.Context) -> list[str]:
+        """Return the names in the table's order: the demo first."""
+        return list(COMMANDS)
+
+    def get_command(self, _ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Import the one command that is called; None where there is none of that name."""
+        entry = COMMANDS.get(cmd_name)
+        return entry.load() if entry else None
+
+    def format_commands(self, _ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the help lines from the table."""
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, entry.help) for name, entry in COMMANDS.items()])
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Call the command; name the extra of a missing package, and leave quietly on Ctrl-C."""
+        try:
+            return super().invoke(ctx)
+        except ModuleNotFoundError as missing:
+            extra = EXTRAS.get((missing.name or "").partition(".")[0])
+            if extra is None:
+                raise
+            raise click.UsageError(
+                f"`nebctl {ctx.invoked_subcommand}` needs the package {missing.name}, which is not installed. "
+                f"Install it with: pip install 'nebctl[{extra}]'"
+            ) from missing
+        except KeyboardInterrupt:
+            click.echo("interrupted", err=True)
+            ctx.exit(INTERRUPTED)
+
+
+@click.group(
+    cls=Commands,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    epilog="Example: nebctl demo --data ./demo-data",
+)
+@click.version_option(__version__, prog_name="nebctl")
+def main() -> None:
+    """Drive nebulizers at the bedside and leave a dose record that anybody can check.
+
+    Exit codes: 0 yes, 1 a finding, 2 a wrong call. Every command has --help with an example.
+    """

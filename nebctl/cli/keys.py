@@ -1,0 +1,82 @@
+"""`nebctl keys`: make signing keys and show what others must compare."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    from nebctl.core.ledger.note import Vkey
+
+
+@click.group()
+def keys() -> None:
+    """Make signing keys and show public ones."""
+
+
+@keys.command()
+@click.argument("file", type=click.Path(path_type=Path))
+def create(file: Path) -> None:
+    """Make a new private signing key in FILE, which must not exist yet.
+
+    Example: nebctl keys create /etc/nebctl/neb-0001.key
+    """
+    from nebctl.keys import KeyFault, create_key
+
+    try:
+        signer = create_key(file)
+    except KeyFault as fault:
+        raise click.UsageError(str(fault)) from None
+    click.echo(f"{file}: a new Ed25519 key, readable by its owner only")
+    click.echo(f"sha256 {_fingerprint(signer.public)}")
+
+
+@keys.command()
+@click.argument("source", metavar="FILE|VKEY")
+@click.option(
+    "--name", help="Show a private key's verifier line under this name, such as site.example/nebctl/neb-0001/1."
+)
+@click.option("--witness", is_flag=True, help="With --name: the line of a countersigning key.")
+def show(source: str, name: str | None, witness: bool) -> None:
+    """Show the fingerprint of a private key (.key), a public key (.pem), or a verifier key (.vkey or its text).
+
+    Example: nebctl keys show demo-data/trust/neb-0001.vkey
+    """
+    from nebctl.core.ledger.encoding import FormatError
+    from nebctl.core.ledger.note import COSIGNATURE, ED25519, Vkey
+    from nebctl.keys import KeyFault
+
+    try:
+        public, vkey = _read(source)
+        if name is not None and vkey is None:
+            vkey = Vkey(name, COSIGNATURE if witness else ED25519, public)
+    except (KeyFault, FormatError) as fault:
+        raise click.UsageError(str(fault)) from None
+    if vkey is not None:
+        click.echo(f"name   {vkey.name}")
+        click.echo(f"key ID {vkey.key_id.hex()}")
+        click.echo(f"vkey   {vkey.text()}")
+    click.echo(f"sha256 {_fingerprint(public)}")
+
+
+def _read(source: str) -> "tuple[bytes, Vkey | None]":
+    from nebctl.core.ledger.note import Vkey
+    from nebctl.keys import KeyFault, load_public, load_signer, load_vkey
+
+    path = Path(source)
+    if "+" in source and not path.exists():
+        vkey = Vkey.parse(source)
+        return vkey.public, vkey
+    if path.suffix == ".vkey":
+        vkey = load_vkey(path)
+        return vkey.public, vkey
+    try:
+        return load_public(path), None
+    except KeyFault:
+        return load_signer(path).public, None
+
+
+def _fingerprint(public: bytes) -> str:
+    import hashlib
+
+    return hashlib.sha256(public).hexdigest()

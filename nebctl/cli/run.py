@@ -1,0 +1,39 @@
+"""`nebctl run`: the daemon of one bedside unit."""
+
+import asyncio
+import logging
+from pathlib import Path
+
+import click
+
+
+@click.command(epilog="Example: nebctl run --config /etc/nebctl/unit.toml")
+@click.option(
+    "--config",
+    "config_path",
+    required=True,
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="The unit's configuration, unit.toml.",
+)
+@click.option("--wait-for-device", is_flag=True, help="Stay up without a nebulizer and keep looking for it.")
+@click.option("--verbose", is_flag=True, help="Log every step.")
+def run(config_path: Path, wait_for_device: bool, verbose: bool) -> None:
+    """Run a unit: drive its device, keep its ledger, send its records.
+
+    Prints `ready ADDRESS` once the bedside API serves. SIGTERM turns the device off and ends within 2 s.
+    """
+    from nebctl.config import load_config
+    from nebctl.daemon import run_unit
+    from nebctl.unit import StartFault
+
+    logging.basicConfig(level=logging.DEBUG if verbose else logging.INFO, format="%(levelname)s %(name)s: %(message)s")
+    loaded = load_config(config_path)
+    if isinstance(loaded, tuple):
+        for fault in loaded:
+            click.echo(str(fault), err=True)
+        raise SystemExit(2)
+    try:
+        asyncio.run(run_unit(loaded, wait_for_device=wait_for_device, ready=lambda at: click.echo(f"ready {at}")))
+    except StartFault as fault:
+        click.echo(f"nebctl: {fault}", err=True)
+        raise SystemExit(2 if fault.wrong_call else 1) from None

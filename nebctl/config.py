@@ -1,0 +1,174 @@
+"""unit.toml: the configuration of one bedside unit, read strictly, with every fault told at once."""
+
+import hashlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, PlainValidator
+
+from nebctl.core.ledger.head import SITE, UNIT
+from nebctl_protocols.explain import in_order, read_model
+from nebctl_protocols.faults import Fault, FieldError
+from nebctl_protocols.toml_text import read_toml
+from nebctl_protocols.values import Duration
+
+
+def _read_path(value: object) -> Path:
+    if not isinstance(value, str) or not value:
+        raise FieldError("this is no path", 'write a path in quotes, such as "keys/neb-0001.key"')
+    return Path(value)
+
+
+def _read_site(value: object) -> str:
+    if not isinstance(value, str) or not SITE.fullmatch(value):
+        raise FieldError("this is no domain name", 'write the site\'s own domain, such as "mexcovid.example"')
+    return value
+
+
+def _read_unit(value: object) -> str:
+    if not isinstance(value, str) or not UNIT.fullmatch(value):
+        raise FieldError("this is no unit name", 'write lower-case letters, digits and "-", such as "neb-0001"')
+    return value
+
+
+def _read_bind(value: object) -> str:
+    host, _, port = value.rpartition(":") if isinstance(value, str) else ("", "", "")
+    if host not in ("127.0.0.1", "[::1]") or not port.isdigit() or int(port) > 65535:
+        raise FieldError(
+            "the page is served on this machine only", 'write "127.0.0.1:8080", with a port of your choice'
+        )
+    return f"{host}:{port}"
+
+
+FilePath = Annotated[Path, PlainValidator(_read_path)]
+SiteName = Annotated[str, PlainValidator(_read_site)]
+UnitName = Annotated[str, PlainValidator(_read_unit)]
+Loopback = Annotated[str, PlainValidator(_read_bind)]
+
+
+class _Table(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+
+class UnitTable(_Table):
+    """`[unit]`: who this unit is; paths are relative to the file."""
+
+    id: UnitName = Field(examples=['"neb-0001"'])
+    site: SiteName = Field(examples=['"mexcovid.example"'])
+    zone: str = Field(examples=['"Asia/Shanghai"'])
+    data: FilePath = Field(examples=['"/var/lib/nebctl"'])
+    key: FilePath = Field(examples=['"/etc/nebctl/neb-0001.key"'])
+    trust: FilePath = Field(examples=['"/etc/nebctl/trust"'])
+    simulated: bool = False
+
+
+class StudyTable(_Table):
+    """`[study]`: the study protocol and the site's rules, each with its approval `FILE.sig` beside it."""
+
+    protocol: FilePath = Field(examples=['"NCT04276987.toml"'])
+    arm: str | None = None
+    site_rules: FilePath = Field(examples=['"site-rules.toml"'])
+
+
+class DeviceTable(_Table):
+    """`[device]`: the nebulizer. `poll` is how often it is read in a dose.
+
+    `rate_nl_per_s` and `sigma_ppm` are this device's own calibration; without them the prior of its class counts.
+    """
+
+    driver: str = Field(examples=['"mesh-reference"'])
+    port: str = Field(examples=['"/dev/serial/by-id/usb-example"'])
+    poll: Duration = 250_000_000
+    rate_nl_per_s: int | None = Field(default=None, ge=100, le=100_000)
+    sigma_ppm: int | None = Field(default=None, ge=1_000, le=1_000_000)
+
+
+class MqttTable(_Table):
+    """`[mqtt]`: the broker's address and, for mqtts, PEM files."""
+
+    url: str = Field(examples=['"mqtts://broker.example:8883"'])
+    ca: FilePath | None = None
+    cert: FilePath | None = None
+    key: FilePath | None = None
+
+
+class PageTable(_Table):
+    """`[page]`: where the bedside page and its API are served, on this machine only."""
+
+    bind: Loopback = Field(examples=['"127.0.0.1:8080"'])
+
+
+class ClockTable(_Table):
+    """`[clock]`: the system's clock, or the shared clock file of a simulation."""
+
+    source: Literal["system", "file"] = "system"
+    file: FilePath | None = None
+
+
+class UnitConfig(_Table):
+    """The whole file."""
+
+    unit: UnitTable = Field(examples=['{ id = "neb-0001", ... }'])
+    study: StudyTable
+    device: DeviceTable
+    mqtt: MqttTable | None = None
+    page: PageTable
+    clock: ClockTable = ClockTable()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LoadedConfig:
+    """A configuration with the folder that its paths are relative to, and the SHA-256 of its text (64 hex digits)."""
+
+    config: UnitConfig
+    folder: Path
+    sha256: str
+
+    def path(self, relative: Path) -> Path:
+        """Return a path of the file as it is found from anywhere."""
+        return self.folder / relative
+
+
+def load_config(path: Path) -> LoadedConfig | tuple[Fault, ...]:
+    """Return the configuration, or everything that is wrong with it, in the order of the lines.
+
+    Raises: `OSError` where the file cannot be read.
+    """
+    data = path.read_bytes()
+    text = read_toml(data.decode("utf-8", errors="replace"), str(path))
+    if text.table is None:
+        return text.faults
+    model, faults = read_model(text, UnitConfig)
+    together = () if model is None else tuple(_check_together(model, str(path), text.line_of))
+    if model is None or text.faults or faults or together:
+        return in_order((*text.faults, *faults, *together))
+    return LoadedConfig(config=model, folder=path.absolute().parent, sha256=hashlib.sha256(data).hexdigest())
+
+
+def _check_together(config: UnitConfig, file: str, line_of: Callable[[tuple[str, ...]], int]) -> list[Fault]:
+    """Return what is wrong between fields that are right one by one."""
+    found = []
+    unit, device, clock = config.unit, config.device, config.clock
+    if unit.simulated != unit.site.startswith("sim."):
+        found.append(
+            ("unit.simulated", "a simulated unit belongs to a site whose name begins with sim., and no other does")
+        )
+    if (device.rate_nl_per_s is None) != (device.sigma_ppm is None):
+        found.append(("device.rate_nl_per_s", "a calibration has both a rate and its sigma"))
+    if (clock.source == "file") != (clock.file is not None):
+        found.append(("clock.source", 'a clock of source "file" names its file, and no other does'))
+    if clock.source == "file" and not unit.simulated:
+        found.append(("clock.source", "only a simulated unit runs on simulated time"))
+    return [
+        Fault(
+            file=file,
+            line=line_of(tuple(field.split("."))),
+            field=field,
+            value=None,
+            problem=problem,
+            right="correct one of them",
+        )
+        for field, problem in found
+    ]

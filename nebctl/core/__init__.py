@@ -1,0 +1,1 @@
+"""The functional core: frozen values and pure functions; no clock, no randomness, no I/O."""

@@ -1,0 +1,89 @@
+"""Alarm conditions, their priority and what to do, in the manner of IEC 60601-1-8.
+
+nebctl is not a certified alarm system; its alarms advise.
+"""
+
+from dataclasses import dataclass
+from enum import Enum
+
+
+class Priority(Enum):
+    """How soon somebody must act."""
+
+    HIGH = "high"
+    MEDIUM = "medium"
+    LOW = "low"
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """A condition's priority and its two sentences: what is wrong, what to do."""
+
+    priority: Priority
+    wrong: str
+    act: str
+
+
+class Condition(Enum):
+    """What can be wrong."""
+
+    CANNOT_STOP = "cannot-stop"
+    RUNS_UNASKED = "runs-unasked"
+    NOT_STARTED = "not-started"
+    LINK_LOST = "link-lost"
+    COMMAND_UNRESOLVED = "command-unresolved"
+    DEVICE_RESTARTED = "device-restarted"
+    TELEMETRY_LOST = "telemetry-lost"
+    PREMATURE_DRY = "premature-dry"
+    STOPPED_ITSELF = "stopped-itself"
+    RECORDS_FAIL = "records-fail"
+    PAUSED_LONG = "paused-long"
+    RECEIPT_AHEAD = "receipt-ahead"
+
+
+MESSAGES: dict[Condition, Message] = {
+    Condition.CANNOT_STOP: Message(
+        Priority.HIGH, "The nebulizer did not confirm that it is off.", "Use the device's own switch now."
+    ),
+    Condition.RUNS_UNASKED: Message(
+        Priority.HIGH, "The nebulizer runs although it was not started.", "Use the device's own switch now."
+    ),
+    Condition.NOT_STARTED: Message(
+        Priority.MEDIUM, "The nebulizer did not start.", "Check the cup and the cable, then give what is in the cup."
+    ),
+    Condition.LINK_LOST: Message(
+        Priority.HIGH,
+        "The connection to the nebulizer is lost: its state is unknown.",
+        "Look at the device. It should stop by itself within 2 s; if not, use its own switch.",
+    ),
+    Condition.COMMAND_UNRESOLVED: Message(
+        Priority.HIGH,
+        "It is not certain whether the nebulizer took the last command.",
+        "Look at the device. Do not repeat the dose. Call the pharmacy.",
+    ),
+    Condition.DEVICE_RESTARTED: Message(
+        Priority.HIGH, "The nebulizer restarted in mid-dose and is off.", "Do not repeat the dose. Call the pharmacy."
+    ),
+    Condition.TELEMETRY_LOST: Message(
+        Priority.MEDIUM, "The nebulizer no longer reports; it was stopped.", "Check its cable and power."
+    ),
+    Condition.PREMATURE_DRY: Message(
+        Priority.MEDIUM,
+        "The mesh stopped with liquid left in the cup.",
+        "Tap the cup and check the plug, then hold RESUME. Do not refill.",
+    ),
+    Condition.STOPPED_ITSELF: Message(
+        Priority.MEDIUM, "The nebulizer stopped by itself before the end.", "Check the device, then resume or stop."
+    ),
+    Condition.RECORDS_FAIL: Message(
+        Priority.HIGH,
+        "Records cannot be written; delivery was stopped.",
+        "Note the dose by hand and call the engineer. No dose can be started.",
+    ),
+    Condition.PAUSED_LONG: Message(Priority.LOW, "The dose is paused for more than 5 min.", "Resume or stop."),
+    Condition.RECEIPT_AHEAD: Message(
+        Priority.HIGH,
+        "The pharmacy holds records of this unit that the unit has lost.",
+        "Use another unit and call the engineer: the storage may have been restored from a copy.",
+    ),
+}

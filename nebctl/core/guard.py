@@ -1,0 +1,165 @@
+"""The gate before the wire: silent by default, it neither imports nor believes the planner. STOP does not pass here.
+
+A command that makes aerosol passes only when every condition below holds, each judged from facts that the runner
+gathered independently of the session: what the disk holds, what the device last said, what the clock says.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from nebctl.core.authorisation import Authorisation
+from nebctl.core.device import Output
+from nebctl.core.instant import Instant
+from nebctl.core.units import Nanolitres
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Envelope:
+    """What the gate judges a start by; None and False everywhere mean no.
+
+    `intent` is the session id whose start or resume intent is on disk and not yet used. `output` is the last read-back,
+    None when there was none since the link opened. `fault` latches until a person clears it; `unresolved` names a
+    command whose effect is not known. `given_high_nl` is the sum of the upper bounds that the subject may have had this
+    day from other sessions, `charge_high_nl` the most that this cup can hold, `limit_nl` the day's limit.
+    `max_on_ceiling_ms` is the most on-time that the site and the device allow. `stops` counts the STOPs up to now.
+    """
+
+    authorisation: Authorisation | None = None
+    authorisation_used: bool = True
+    resuming: bool = False
+    intent: str | None = None
+    output: Output | None = None
+    device: str | None = None
+    fault: str | None = None
+    unresolved: str | None = None
+    clock_trusted: bool = False
+    records_durable: bool = False
+    self_tested: bool = False
+    charge_high_nl: Nanolitres | None = None
+    given_high_nl: Nanolitres = 0
+    limit_nl: Nanolitres = 0
+    max_on_ceiling_ms: int = 0
+    stops: int = 0
+
+
+SILENT = Envelope()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Actuation:
+    """A command that makes aerosol; `stops` is the count of STOPs when it was asked for."""
+
+    session: str
+    run: str
+    max_on_ms: int
+    stops: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Permit:
+    """The command may go to the wire, once."""
+
+    actuation: Actuation
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Refusal:
+    """The command may not go to the wire; the sentence says what is wrong and what to do."""
+
+    code: str
+    sentence: str
+
+
+_Rule: TypeAlias = tuple[str, str, Callable[[Actuation, Envelope, Instant], bool]]
+
+
+def _holds_authorisation(command: Actuation, envelope: Envelope, _now: Instant) -> bool:
+    auth = envelope.authorisation
+    return auth is not None and auth.session == command.session
+
+
+def _is_fresh(_command: Actuation, envelope: Envelope, now: Instant) -> bool:
+    auth = envelope.authorisation
+    if envelope.resuming:
+        return True  # a resume is bound to the session that its own person confirmed moments ago
+    return auth is not None and auth.boot == now.boot and now.mono_ns < auth.expires_mono_ns
+
+
+def _is_leased(_command: Actuation, envelope: Envelope, now: Instant) -> bool:
+    return envelope.authorisation is not None and now.wall_ns < envelope.authorisation.not_after_ns
+
+
+def _is_unused(_command: Actuation, envelope: Envelope, _now: Instant) -> bool:
+    return envelope.resuming or not envelope.authorisation_used
+
+
+def _is_its_device(_command: Actuation, envelope: Envelope, _now: Instant) -> bool:
+    return envelope.authorisation is not None and envelope.device == envelope.authorisation.device
+
+
+def _fits_the_day(_command: Actuation, envelope: Envelope, _now: Instant) -> bool:
+    return envelope.charge_high_nl is not None and envelope.given_high_nl + envelope.charge_high_nl <= envelope.limit_nl
+
+
+RULES: tuple[_Rule, ...] = (
+    (
+        "intent-not-durable",
+        "The start was not yet written to disk. Nothing was sent to the nebulizer.",
+        lambda c, e, _: e.intent == c.session,
+    ),
+    ("no-authorisation", "This session was not authorised. Scan badge, wristband and kit.", _holds_authorisation),
+    ("authorisation-used", "This authorisation was used already. Scan again.", _is_unused),
+    ("authorisation-expired", "The authorisation is older than its time limit. Scan again.", _is_fresh),
+    ("lease-ended", "The pharmacy's lease for this dose has ended. Call the pharmacy.", _is_leased),
+    ("other-device", "Another nebulizer answers than the one authorised. Scan again.", _is_its_device),
+    (
+        "fault",
+        "A fault of the nebulizer stands. Mend it and repeat the self-test.",
+        lambda _c, e, _: e.fault is None,
+    ),
+    (
+        "unresolved",
+        "The last command is not resolved: the nebulizer may have acted on it. Press STOP and look at the device.",
+        lambda _c, e, _: e.unresolved is None,
+    ),
+    ("output-on", "The nebulizer is not known to be off. Press STOP.", lambda _c, e, _: e.output is Output.OFF),
+    (
+        "self-test",
+        "The self-test has not passed. Mend what it names and repeat it.",
+        lambda _c, e, _: e.self_tested or e.resuming,
+    ),
+    (
+        "clock-not-trusted",
+        "The clock is not trusted, so the study day is not certain. Let a person check the clock.",
+        lambda _c, e, _: e.clock_trusted,
+    ),
+    (
+        "records-not-durable",
+        "Records cannot be written. Call the engineer.",
+        lambda _c, e, _: e.records_durable,
+    ),
+    (
+        "day-limit",
+        "This cup and what was given today together could exceed the day's limit. Call the pharmacy.",
+        _fits_the_day,
+    ),
+    (
+        "on-time",
+        "The maximum on-time asked for lies outside what site and nebulizer allow.",
+        lambda c, e, _: 0 < c.max_on_ms <= e.max_on_ceiling_ms,
+    ),
+    (
+        "stopped-since",
+        "STOP was pressed after START. Begin again if the dose is still wanted.",
+        lambda c, e, _: c.stops == e.stops,
+    ),
+)
+
+
+def permit(command: Actuation, envelope: Envelope, now: Instant) -> Permit | Refusal:
+    """Return a permit only if every rule holds, else the first refusal."""
+    for code, sentence, holds in RULES:
+        if not holds(command, envelope, now):
+            return Refusal(code=code, sentence=sentence)
+    return Permit(actuation=command)

@@ -1,0 +1,184 @@
+"""What a unit's own records say happened: kits used, doses given, sessions left open. A pure fold over the log."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+
+from nebctl.core.dose import Charge, Interval, Method
+from nebctl.core.ledger import disclosure, envelope
+from nebctl.core.ledger.records import Entry, Json, SessionDay
+
+OUTCOMES = frozenset(("dose", "abort"))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GivenDose:
+    """A dose that was commanded; `high_nl` is the most it can have been, `end` its word, "open" until its outcome."""
+
+    subject: str
+    day: int
+    dose: int
+    date_local: str
+    session: str
+    started_wall_ns: int
+    ended_wall_ns: int | None
+    high_nl: int
+    end: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OpenSession:
+    """A session whose outcome is not in the log: authorised, perhaps charged, perhaps started."""
+
+    place: SessionDay
+    subject: str
+    operator: str
+    facts: Mapping[str, Json]
+    charge: Charge | None = None
+    start_seq: int | None = None
+    started_wall_ns: int | None = None
+    device: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UnitHistory:
+    """What the log of one unit adds up to.
+
+    `kits` maps each opened kit to the session that opened it. `unsigned` maps the session of each dose record without a
+    signature to its (seq, leaf in hex).
+    """
+
+    kits: Mapping[str, str] = field(default_factory=dict)
+    doses: Mapping[str, GivenDose] = field(default_factory=dict)
+    open: Mapping[str, OpenSession] = field(default_factory=dict)
+    used_authorisations: frozenset[str] = frozenset()
+    unsigned: Mapping[str, tuple[int, str]] = field(default_factory=dict)
+    worklist_version: int = 0
+    config: str = ""
+
+    def doses_of(self, subject: str) -> tuple[GivenDose, ...]:
+        """Return the subject's commanded doses on this unit."""
+        return tuple(dose for dose in self.doses.values() if dose.subject == subject)
+
+
+def fold(history: UnitHistory, entries: Iterable[Entry]) -> UnitHistory:
+    """Return the history after more entries, which must follow in the log's order."""
+    for entry in entries:
+        handler = _FOLDS.get(str(entry.payload["typ"]))
+        if handler is not None:
+            history = handler(history, entry)
+    return history
+
+
+def _private(entry: Entry) -> dict[str, str]:
+    revealed = disclosure.check(entry.payload, entry.disclosures)
+    return {name: value if isinstance(value, str) else "" for name, value in revealed.items()}
+
+
+def _place(entry: Entry) -> SessionDay:
+    p = entry.payload
+    return SessionDay(session=str(p["session"]), day=_int(p["day"]), tz=str(p["tz"]), date_local=str(p["date_local"]))
+
+
+def _int(value: Json) -> int:
+    return value if isinstance(value, int) else 0
+
+
+def _authorisation(history: UnitHistory, entry: Entry) -> UnitHistory:
+    private, place = _private(entry), _place(entry)
+    opened = OpenSession(
+        place=place,
+        subject=private.get("subject", ""),
+        operator=private.get("operator", ""),
+        facts={name: entry.payload[name] for name in ("auth", "dose", "kit", "lot")},
+        device=str(entry.payload["device"]),
+    )
+    return replace(history, open={**history.open, place.session: opened})
+
+
+def _charge(history: UnitHistory, entry: Entry) -> UnitHistory:
+    payload, session = entry.payload, str(entry.payload["session"])
+    volume = Interval(
+        low_nl=_int(payload["low_nl"]), best_nl=_int(payload["best_nl"]), high_nl=_int(payload["high_nl"])
+    )
+    charge = Charge(volume=volume, method=Method(payload["method"]), vial_emptied=payload["vial_emptied"] is True)
+    kits = {**history.kits, str(payload["kit"]): session}
+    if session not in history.open:
+        return replace(history, kits=kits)
+    return replace(history, kits=kits, open={**history.open, session: replace(history.open[session], charge=charge)})
+
+
+def _start(history: UnitHistory, entry: Entry) -> UnitHistory:
+    payload, place, private = entry.payload, _place(entry), _private(entry)
+    wall = envelope.parse_utc(str(payload["utc"]))
+    known = history.open.get(place.session)
+    given = GivenDose(
+        subject=private.get("subject", ""),
+        day=place.day,
+        dose=_int(payload["dose"]),
+        date_local=place.date_local,
+        session=place.session,
+        started_wall_ns=wall,
+        ended_wall_ns=None,
+        high_nl=known.charge.volume.high_nl if known and known.charge else _int(payload["planned_nl"]),
+        end="open",
+    )
+    opened = history.open
+    if known:
+        opened = {**opened, place.session: replace(known, start_seq=entry.seq, started_wall_ns=wall)}
+    return replace(
+        history,
+        open=opened,
+        doses={**history.doses, place.session: given},
+        kits={**history.kits, str(payload["kit"]): place.session},
+        used_authorisations=history.used_authorisations | {str(payload["auth"])},
+    )
+
+
+def _dose(history: UnitHistory, entry: Entry) -> UnitHistory:
+    payload, session = entry.payload, str(entry.payload["session"])
+    doses = dict(history.doses)
+    if session in doses:
+        ended = payload["ended"]
+        doses[session] = replace(
+            doses[session],
+            end=str(payload["end"]),
+            high_nl=_int(payload["high_nl"]),
+            ended_wall_ns=envelope.parse_utc(ended) if isinstance(ended, str) else None,
+        )
+    unsigned = {**history.unsigned, session: (entry.seq, entry.leaf.hex())}
+    return replace(_closed(history, session), doses=doses, unsigned=unsigned)
+
+
+def _abort(history: UnitHistory, entry: Entry) -> UnitHistory:
+    session = str(entry.payload["session"])
+    doses = {name: dose for name, dose in history.doses.items() if name != session}
+    return replace(_closed(history, session), doses=doses)
+
+
+def _closed(history: UnitHistory, session: str) -> UnitHistory:
+    return replace(history, open={name: value for name, value in history.open.items() if name != session})
+
+
+def _signature(history: UnitHistory, entry: Entry) -> UnitHistory:
+    signed = entry.payload["ref_seq"]
+    return replace(history, unsigned={s: ref for s, ref in history.unsigned.items() if ref[0] != signed})
+
+
+def _order(history: UnitHistory, entry: Entry) -> UnitHistory:
+    return replace(history, worklist_version=max(history.worklist_version, _int(entry.payload["version"])))
+
+
+def _config(history: UnitHistory, entry: Entry) -> UnitHistory:
+    return replace(history, config=str(entry.payload["cfg"]))
+
+
+_FOLDS = {
+    "authorisation": _authorisation,
+    "charge": _charge,
+    "start": _start,
+    "dose": _dose,
+    "abort": _abort,
+    "signature": _signature,
+    "order": _order,
+    "config": _config,
+}

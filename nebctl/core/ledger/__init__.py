@@ -1,0 +1,1 @@
+"""Records, the tree they form, its signed heads, and the proof of one dose."""

@@ -1,0 +1,112 @@
+"""The one way to write JSON in the ledger: UTF-8, sorted ASCII keys, no white space, integers below 2^53, no floats."""
+
+import json
+from collections.abc import Mapping
+from typing import Any, NoReturn
+
+from nebctl.core.ledger.encoding import FormatError
+from nebctl.core.ledger.records import Json
+
+LIMIT = 1 << 53
+"""Every |n| is below it, so that no reader's double changes a number. Source: RFC 8259, section 6."""
+
+_DEPTH = 32
+_DIGITS = len(str(LIMIT)) + 1
+
+
+def encode(value: object) -> bytes:
+    """Return the canonical bytes of a JSON value.
+
+    Raises: `FormatError` for a float, an integer of 2^53 or more, a key that is not ASCII text, or another type.
+    """
+    _check(value, "JSON", _DEPTH)
+    text = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False, default=dict)
+    try:
+        return text.encode("utf-8")
+    except UnicodeEncodeError:
+        raise FormatError("JSON", "a lone surrogate", "text that UTF-8 can carry") from None
+
+
+def decode(data: bytes) -> dict[str, Json]:
+    """Return the object whose canonical bytes are `data`.
+
+    Raises: `FormatError` where it is not an object, a key stands twice, or the bytes are not the canonical ones.
+    """
+    value = decode_value(data)
+    if not isinstance(value, dict):
+        raise FormatError("JSON", value, "an object")
+    return value
+
+
+def decode_value(data: bytes) -> Json:
+    """Return the JSON value, object or not, whose canonical bytes are `data`.
+
+    Raises: `FormatError` as `decode` does.
+    """
+    value = _parse(data)
+    again = encode(value)
+    if again != data:
+        at = next((i for i, (a, b) in enumerate(zip(again, data, strict=False)) if a != b), min(len(again), len(data)))
+        raise FormatError(f"JSON byte {at}", data[at : at + 16], f"canonical {again[at : at + 16]!r}")
+    return value
+
+
+def _parse(data: bytes) -> Json:
+    try:
+        value: Json = json.loads(
+            data.decode("utf-8"),
+            object_pairs_hook=_pairs,
+            parse_float=_refuse_number,
+            parse_int=_integer,
+            parse_constant=_refuse_number,
+        )
+    except UnicodeDecodeError as error:
+        raise FormatError(f"JSON byte {error.start}", data[error.start : error.start + 8], "UTF-8") from None
+    except json.JSONDecodeError as error:
+        raise FormatError(f"JSON character {error.pos}", data[error.pos : error.pos + 16], error.msg) from None
+    except RecursionError:
+        raise FormatError("JSON", "deeper nesting", f"at most {_DEPTH} levels") from None
+    return value
+
+
+def _check(value: object, where: str, depth: int) -> None:
+    if value is None or isinstance(value, bool | str):
+        return
+    if isinstance(value, int):
+        if not -LIMIT < value < LIMIT:
+            raise FormatError(where, value, "an integer with |n| < 2^53")
+        return
+    if depth == 0:
+        raise FormatError(where, "deeper nesting", f"at most {_DEPTH} levels")
+    if isinstance(value, Mapping):
+        _check_members(value, where, depth)
+    elif isinstance(value, list):
+        for item in value:
+            _check(item, where, depth - 1)
+    else:
+        raise FormatError(where, value, "null, true, false, an integer, text, a list or an object")
+
+
+def _check_members(value: Mapping[Any, Any], where: str, depth: int) -> None:
+    for key, item in value.items():
+        if not (isinstance(key, str) and key.isascii()):
+            raise FormatError(where, key, "a key of ASCII text")
+        _check(item, key, depth - 1)
+
+
+def _pairs(pairs: list[tuple[str, Json]]) -> dict[str, Json]:
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        keys = [key for key, _ in pairs]
+        raise FormatError("JSON", next(key for key in keys if keys.count(key) > 1), "each key once")
+    return found
+
+
+def _integer(text: str) -> int:
+    if len(text) > _DIGITS:
+        raise FormatError("JSON", text, "an integer with |n| < 2^53")
+    return int(text)
+
+
+def _refuse_number(text: str) -> NoReturn:
+    raise FormatError("JSON", text, "an integer; floats have no single spelling")

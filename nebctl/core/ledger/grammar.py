@@ -1,0 +1,82 @@
+"""The grammar of sessions: what order of records a ledger may hold, whoever signed them."""
+
+from collections.abc import Mapping
+
+from nebctl.core.ledger.encoding import FormatError
+from nebctl.core.ledger.records import Entry, Json
+
+
+class SessionGrammar:
+    """Reads records in order and refuses the first fact of each that cannot have happened.
+
+    It remembers the open session, if any, and which sessions have their outcome.
+    """
+
+    def __init__(self) -> None:
+        self._open: tuple[str, int] | None = None
+        self._closed: set[str] = set()
+
+    def take(self, entry: Entry) -> None:
+        """Read the next record; records of no session and of other types pass.
+
+        Raises: `FormatError` where a start overlaps another session, an outcome has no start or comes twice, or the
+        volumes of a dose are not 0 <= low <= best <= high <= charge high.
+        """
+        if entry.payload["typ"] not in {"start", "dose", "abort"}:
+            return
+        session = entry.payload.get("session")
+        if not isinstance(session, str):
+            raise FormatError("session", "none", f"a session on a {entry.payload['typ']} record")
+        before = self._open
+        if entry.payload["typ"] == "start":
+            self._take_start(session, entry.seq, before)
+            return
+        second = session in self._closed
+        self._closed.add(session)
+        if before is not None and before[0] == session:
+            self._open = None
+        if second:
+            raise FormatError("session", f"another outcome of {session}", "one outcome a session")
+        if entry.payload["typ"] == "dose":
+            _check_start(entry.payload, session, before)
+            check_volumes(entry.payload)
+
+    def _take_start(self, session: str, seq: int, before: tuple[str, int] | None) -> None:
+        self._open = (session, seq)
+        if session in self._closed:
+            raise FormatError("session", f"a start of {session} after its outcome", "a start before the outcome")
+        if before is not None:
+            raise FormatError("session", f"a start of {session}", f"the outcome of {before[0]}, started at {before[1]}")
+
+
+def _check_start(payload: Mapping[str, Json], session: str, before: tuple[str, int] | None) -> None:
+    if before is None or before[0] != session:
+        raise FormatError("session", f"an outcome of {session} without a start", "its start before it")
+    if payload.get("start_seq") != before[1]:
+        raise FormatError("start_seq", payload.get("start_seq"), str(before[1]))
+
+
+def check_volumes(payload: Mapping[str, Json]) -> None:
+    """Check that a dose record's volumes, in nanolitres, are 0 <= low <= best <= high <= charge high.
+
+    Raises: `FormatError` naming the interval that is not.
+    """
+    charge = payload.get("charge")
+    charged = _interval(charge if isinstance(charge, dict) else {}, "charge")
+    emitted = _interval(payload, "emitted volume")
+    if emitted[2] > charged[2]:
+        raise FormatError("emitted volume", f"high {emitted[2]} nL", f"at most the charge's {charged[2]} nL")
+
+
+def _interval(members: Mapping[str, Json], where: str) -> tuple[int, int, int]:
+    low, best, high = (members.get(name) for name in ("low_nl", "best_nl", "high_nl"))
+    if not (_is_volume(low) and _is_volume(best) and _is_volume(high)):
+        raise FormatError(where, f"{low}, {best}, {high}", "low_nl, best_nl, high_nl as integers")
+    assert isinstance(low, int) and isinstance(best, int) and isinstance(high, int)  # noqa: PT018
+    if not 0 <= low <= best <= high:
+        raise FormatError(where, f"{low}, {best}, {high} nL", "0 <= low <= best <= high")
+    return low, best, high
+
+
+def _is_volume(value: Json) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)

@@ -1,0 +1,80 @@
+"""What to record after a restart: every intent without an outcome becomes UNCERTAIN, and nothing is sent again."""
+
+from nebctl.core import events as ev
+from nebctl.core.authorisation import Authorisation
+from nebctl.core.device import DeviceReport, EndCause, Output
+from nebctl.core.dose import NOTHING, Charge, DoseEstimate, started, track
+from nebctl.core.history import OpenSession
+from nebctl.core.instant import Instant
+from nebctl.core.ledger.records import Draft, Json
+from nebctl.core.regimen import Regimen
+from nebctl.core.session import Rules, Session, State, drafts
+
+REASON = "the unit restarted in mid-dose"
+
+
+def recover(open_: OpenSession, rows: str, rules: Rules, regimen: Regimen, now: Instant) -> tuple[Draft, ...]:
+    """Return the records that close a session left open by a restart; `rows` are the trace rows that were saved.
+
+    A session with a start becomes an UNCERTAIN dose between what was surely tracked and the charge's upper bound; one
+    without never commanded the device and becomes an abort.
+    """
+    auth = _authorisation(open_, regimen)
+    if open_.start_seq is None or open_.charge is None:
+        return (drafts.abort(auth, "the unit restarted before the device was commanded"),)
+    session = Session(
+        state=State.RESIDUAL,
+        authorisation=auth,
+        charge=open_.charge,
+        start_seq=open_.start_seq,
+        started_wall_ns=open_.started_wall_ns,
+        ended_wall_ns=max(now.wall_ns, open_.started_wall_ns or 0),
+        estimate=_replay(rows, open_.charge, rules),
+        doubts=(REASON,),
+    )
+    refused = ev.ResidualRefused(reason=REASON, operator="")
+    return drafts.residual(auth, refused), drafts.dose(auth, session, None, rules)
+
+
+def _authorisation(open_: OpenSession, regimen: Regimen) -> Authorisation:
+    return Authorisation(
+        auth=_text(open_.facts["auth"]),
+        place=open_.place,
+        subject=open_.subject,
+        operator=open_.operator,
+        dose=_whole(open_.facts["dose"]),
+        kit=_text(open_.facts["kit"]),
+        lot=_text(open_.facts["lot"]),
+        device=open_.device or "",
+        volume_nl=regimen.volume_nl,
+        content=regimen.content_high,
+        expires_mono_ns=0,
+        boot="",
+        not_after_ns=0,
+    )
+
+
+def _text(value: Json) -> str:
+    return value if isinstance(value, str) else ""
+
+
+def _whole(value: Json) -> int:
+    return value if isinstance(value, int) else 0
+
+
+def _replay(rows: str, charge: Charge, rules: Rules) -> DoseEstimate:
+    """Return the estimate by the running time that the saved rows show; time between other rows counts for nothing."""
+    on_ms, before = 0, None
+    for line in rows.splitlines():
+        fields = line.split(",")
+        at_ms = _milliseconds(fields[0])
+        if before is not None and fields[1] == "running":
+            on_ms += max(0, at_ms - before)
+        before = at_ms if fields[1] == "running" else None
+    report = DeviceReport(at_ns=0, output=Output.OFF, run=None, on_ms=on_ms, end=EndCause.NONE, boot=0)
+    return track(started(NOTHING), report, charge, rules.model)
+
+
+def _milliseconds(seconds: str) -> int:
+    whole, _, decimals = seconds.partition(".")
+    return int(whole) * 1000 + int(decimals.ljust(3, "0")[:3])

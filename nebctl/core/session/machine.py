@@ -1,0 +1,44 @@
+"""One step of a session: what an event means, what the table says of it, what follows."""
+
+from dataclasses import dataclass, replace
+
+from nebctl.core.effects import Effect
+from nebctl.core.events import Event
+from nebctl.core.instant import Instant
+from nebctl.core.session.classify import classify
+from nebctl.core.session.moment import Moment
+from nebctl.core.session.state import Kind, Rules, Session, State
+from nebctl.core.session.table import TABLE
+
+
+class IllegalEventError(Exception):
+    """An event that has no place in the state it met; the session is unchanged."""
+
+    def __init__(self, state: State, kind: Kind) -> None:
+        allowed = ", ".join(sorted(kind.value for kind in TABLE[state]))
+        super().__init__(f"'{kind.value}' cannot happen in state '{state.value}'; what can: {allowed}")
+        self.state = state
+        self.kind = kind
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """What came of one event: the session afterwards and the effects, in the order in which they are to happen."""
+
+    session: Session
+    effects: tuple[Effect, ...]
+    kind: Kind
+
+
+def step(session: Session, event: Event, now: Instant, rules: Rules) -> Step:
+    """Return what the event makes of the session.
+
+    Raises: `IllegalEventError` where the table has no row; nothing has changed then.
+    """
+    kind = classify(session, event, now, rules)
+    row = TABLE[session.state].get(kind)
+    if row is None:
+        raise IllegalEventError(session.state, kind)
+    target, action = row
+    changed, effects = action(Moment(session=session, event=event, now=now, rules=rules))
+    return Step(replace(changed, state=target), effects, kind)

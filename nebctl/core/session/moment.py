@@ -1,0 +1,64 @@
+"""What an action is given, and the small changes that actions share."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any, TypeAlias
+
+from nebctl.core import events as ev
+from nebctl.core.alarms import Condition
+from nebctl.core.authorisation import Authorisation
+from nebctl.core.dose import track
+from nebctl.core.effects import Effect, RaiseAlarm
+from nebctl.core.instant import Instant
+from nebctl.core.session.state import Rules, Session
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Moment:
+    """What an action is given: the session as it was, the event (its type is known from the table), time and rules."""
+
+    session: Session
+    event: Any
+    now: Instant
+    rules: Rules
+
+    @property
+    def auth(self) -> Authorisation:
+        """Return the authorisation.
+
+        Raises: `ValueError` in a state that has none; the table lets no such action happen there.
+        """
+        if self.session.authorisation is None:
+            raise ValueError(f"no authorisation in state {self.session.state.value}")
+        return self.session.authorisation
+
+
+Outcome: TypeAlias = tuple[Session, tuple[Effect, ...]]
+Action: TypeAlias = Callable[[Moment], Outcome]
+
+
+def alarm(condition: Condition) -> tuple[Effect, ...]:
+    """Return the effect that raises an alarm."""
+    return (RaiseAlarm(condition=condition),)
+
+
+def tracked(m: Moment) -> Session:
+    """Return the session after the event's report, if it has one that is about this session's run."""
+    if not isinstance(m.event, ev.Reported) or m.session.charge is None or m.event.report.run != m.session.run:
+        return m.session
+    return replace(m.session, estimate=track(m.session.estimate, m.event.report, m.session.charge, m.rules.model))
+
+
+def doubted(session: Session, doubt: str) -> Session:
+    """Return the session with one more reason for doubt."""
+    return session if doubt in session.doubts else replace(session, doubts=(*session.doubts, doubt))
+
+
+def pause_begun(session: Session, m: Moment) -> Session:
+    """Return the session at the beginning of a pause."""
+    return replace(session, waiting_ns=m.now.mono_ns, long_pause_raised=False)
+
+
+def ended(session: Session, m: Moment) -> Session:
+    """Return the session at the end of its run, waiting for the residual."""
+    return replace(session, waiting_ns=m.now.mono_ns, ended_wall_ns=m.now.wall_ns)

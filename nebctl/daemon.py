@@ -1,0 +1,171 @@
+"""The composition root of a unit: opens every part, ties them together, and ends them in order."""
+
+import logging
+import os
+import secrets
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from nebctl import SOFTWARE
+from nebctl.clock import ClockFileFault, FileClock, SystemClock
+from nebctl.config import LoadedConfig
+from nebctl.core.device import CommandFailed
+from nebctl.core.dose import DeviceModel
+from nebctl.core.history import UnitHistory, fold
+from nebctl.core.ledger.envelope import Stamp
+from nebctl.core.ledger.records import Draft, Json
+from nebctl.core.recovery import recover
+from nebctl.core.session import Rules
+from nebctl.core.trace import HEADER, Trace
+from nebctl.core.verify import Limits
+from nebctl.keys import KeyFault, load_signer, load_trust, load_vkey, verify
+from nebctl.ports import Clock, Nebulizer
+from nebctl.store.faults import StoreFault
+from nebctl.store.ledger import UnitLedger
+from nebctl.study import Study, StudyFault, load_approvers, load_study
+from nebctl.unit import Opened, StartFault, Unit
+from nebctl.worklists import WorklistKeeper
+from nebctl_drivers.priors import PRIORS
+from nebctl_drivers.registry import open_driver
+
+log = logging.getLogger("nebctl")
+
+
+async def run_unit(loaded: LoadedConfig, *, wait_for_device: bool, ready: Callable[[str], None]) -> None:
+    """Run one unit until SIGTERM or SIGINT; `ready` is called with the page's address once it serves.
+
+    With `wait_for_device` a port that is missing or wrong is tried again for ever; without it, that is a fault.
+    Raises: `StartFault` where a part cannot be opened.
+    """
+    opened = await open_parts(loaded)
+    try:
+        if not wait_for_device:
+            await _prove_device(opened.nebulizer)
+        await Unit(opened).run(ready)
+    finally:
+        await opened.nebulizer.close()
+        await opened.ledger.close()
+
+
+async def open_parts(loaded: LoadedConfig) -> Opened:
+    """Read the study and open clock, driver and ledger; close what a restart left open in the log.
+
+    Raises: `StartFault` naming the first part that cannot be opened.
+    """
+    config, path = loaded.config, loaded.path
+    try:
+        clock = FileClock(path(config.clock.file)) if config.clock.file else SystemClock()
+        zone = ZoneInfo(config.unit.zone)
+        trust = path(config.unit.trust)
+        approvers = load_approvers(trust / "approvers.vkey")
+        study = load_study(path(config.study.protocol), config.study.arm, path(config.study.site_rules), approvers)
+        orders = load_vkey(trust / "pharmacy-orders.vkey")
+        nebulizer = _nebulizer(loaded, clock)
+        ledger = await _open_ledger(loaded, clock)
+    except ZoneInfoNotFoundError:
+        raise StartFault(f"[unit] zone {config.unit.zone!r} is no time zone; write one such as Asia/Shanghai") from None
+    except (StudyFault, KeyFault, ClockFileFault, StoreFault) as fault:
+        raise StartFault(str(fault)) from None
+    rules = _rules(loaded, study, nebulizer)
+    history = await _closed_history(ledger, clock, rules, study)
+    worklists = WorklistKeeper(
+        path(config.unit.data) / "worklist.note",
+        orders=orders,
+        site=config.unit.site,
+        unit=config.unit.id,
+        verify=verify,
+        least_version=history.worklist_version,
+    )
+    return Opened(
+        loaded=loaded,
+        clock=clock,
+        zone=zone,
+        study=study,
+        rules=rules,
+        nebulizer=nebulizer,
+        ledger=ledger,
+        history=history,
+        worklists=worklists,
+        unreceipted=(await ledger.backlog()).waiting,
+    )
+
+
+def _nebulizer(loaded: LoadedConfig, clock: Clock) -> Nebulizer:
+    device = loaded.config.device
+    port = device.port if "://" in device.port else str(loaded.path(Path(device.port)))
+    nebulizer = open_driver(
+        device.driver, port, nonce=lambda: secrets.token_hex(4), now_ns=lambda: clock.instant().mono_ns
+    )
+    if isinstance(nebulizer, CommandFailed):
+        raise StartFault(f"[device] {nebulizer.sentence()}", wrong_call=True)
+    return nebulizer
+
+
+async def _open_ledger(loaded: LoadedConfig, clock: Clock) -> UnitLedger:
+    unit = loaded.config.unit
+    data = loaded.path(unit.data)
+    if not data.is_dir():
+        raise StartFault(f"[unit] data {data}: no such folder; make it, writable for the unit", wrong_call=True)
+    stamp = Stamp(unit=unit.id, epoch=1, software=SOFTWARE, config_sha256=loaded.sha256, simulated=unit.simulated)
+    return await UnitLedger.open(
+        data / "unit.db",
+        site=unit.site,
+        unit=unit.id,
+        signer=load_signer(_key_path(loaded)),
+        verify=verify,
+        witness=load_trust(loaded.path(unit.trust), "pharmacy"),
+        stamp=stamp,
+        random=secrets.token_bytes,
+        at=clock.instant(),
+    )
+
+
+def _key_path(loaded: LoadedConfig) -> Path:
+    """Return the signing key's path; `credential:NAME` is one that the service manager hands over."""
+    key = str(loaded.config.unit.key)
+    if key.startswith("credential:"):
+        return Path(os.environ.get("CREDENTIALS_DIRECTORY", "/run/credentials")) / key.removeprefix("credential:")
+    return loaded.path(loaded.config.unit.key)
+
+
+def _rules(loaded: LoadedConfig, study: Study, nebulizer: Nebulizer) -> Rules:
+    limits = Limits(lower_nl=study.rules.lower_nl(study.regimen), upper_nl=study.rules.upper_nl(study.regimen))
+    return Rules(limits=limits, site=study.rules, model=_model(loaded), declaration=nebulizer.declaration)
+
+
+def _model(loaded: LoadedConfig) -> DeviceModel:
+    """Return the device's own calibration where the configuration has one, else the prior of its class."""
+    device = loaded.config.device
+    prior = PRIORS[device.driver]
+    if device.rate_nl_per_s is None or device.sigma_ppm is None:
+        return prior
+    return replace(prior, rate_nl_per_s=device.rate_nl_per_s, sigma_ppm=device.sigma_ppm, calibrated=True)
+
+
+async def _closed_history(ledger: UnitLedger, clock: Clock, rules: Rules, study: Study) -> UnitHistory:
+    """Record the boot, and an outcome for every session that a restart left without one."""
+    history = fold(UnitHistory(), await ledger.entries())
+    boot = await ledger.append((Draft(typ="boot", facts={"reason": "start"}),), clock.instant())
+    history = fold(history, boot)
+    if history.config != str(boot[0].payload["cfg"]):
+        texts: dict[str, Json] = {"protocol": study.protocol_text, "site": study.rules_text}
+        history = fold(history, await ledger.append((Draft(typ="config", facts=texts),), clock.instant()))
+    for open_session in tuple(history.open.values()):
+        session = open_session.place.session
+        rows = await ledger.load_trace_rows(session)
+        drafts = recover(open_session, rows, rules, study.regimen, clock.instant())
+        trace = Trace(session=session, csv=f"{HEADER}\n{rows}")
+        drafts = tuple(replace(d, facts={**d.facts, "trace": trace.sha256}) if d.typ == "dose" else d for d in drafts)
+        traces = (trace,) if any(d.typ == "dose" for d in drafts) else ()
+        history = fold(history, await ledger.append(drafts, clock.instant(), traces=traces))
+        log.warning("session %s was left open by a restart and is recorded as such", session)
+    return history
+
+
+async def _prove_device(nebulizer: Nebulizer) -> None:
+    identity = await nebulizer.open()
+    if isinstance(identity, CommandFailed):
+        raise StartFault(f"[device] {identity.sentence()}")
+    await nebulizer.close()

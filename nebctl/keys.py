@@ -1,0 +1,173 @@
+"""Keys on disk: private keys that sign, and the trust directory of public keys that others are checked by."""
+
+import os
+import stat
+from pathlib import Path
+
+from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+from cryptography.hazmat.primitives.serialization import (
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+    PublicFormat,
+    load_pem_private_key,
+    load_pem_public_key,
+)
+
+from nebctl.core.ledger.encoding import FormatError
+from nebctl.core.ledger.note import Vkey
+
+_MAX_BYTES = 10_000
+
+
+class KeyFault(Exception):  # noqa: N818 - a fault is of the world, not of the program
+    """A key file that cannot be used: which file, what was seen, what was expected, what to do."""
+
+    def __init__(self, path: Path, seen: str, expected: str, advice: str) -> None:
+        self.path = path
+        self.seen = seen
+        self.expected = expected
+        self.advice = advice
+        super().__init__(f"{path}: saw {seen}, expected {expected}. {advice}")
+
+
+class Ed25519Signer:
+    """A private key held in memory; it signs and shows only its public half."""
+
+    def __init__(self, key: Ed25519PrivateKey) -> None:
+        self._key = key
+        self._public = key.public_key().public_bytes_raw()
+
+    def __repr__(self) -> str:
+        return f"Ed25519Signer(public={self._public.hex()})"
+
+    @classmethod
+    def from_seed(cls, seed: bytes) -> "Ed25519Signer":
+        """Return the signer of a 32-byte private key."""
+        return cls(Ed25519PrivateKey.from_private_bytes(seed))
+
+    @property
+    def public(self) -> bytes:
+        """Return the 32 bytes of the public key."""
+        return self._public
+
+    def sign(self, message: bytes) -> bytes:
+        """Return the 64-byte signature over `message`."""
+        return self._key.sign(message)
+
+
+def verify(public: bytes, message: bytes, signature: bytes) -> bool:
+    """Return whether `signature` is the key's good Ed25519 signature over `message`; it never raises."""
+    try:
+        Ed25519PublicKey.from_public_bytes(public).verify(signature, message)
+    except (InvalidSignature, ValueError):
+        return False
+    return True
+
+
+def create_key(path: Path) -> Ed25519Signer:
+    """Make a new private key, write it as PKCS #8 PEM that only its owner may read, and return it.
+
+    Raises: `KeyFault` where the file exists already or cannot be written.
+    """
+    key = Ed25519PrivateKey.generate()
+    pem = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    try:
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o400)
+    except FileExistsError:
+        raise KeyFault(path, "a file", "no file", "A key is never overwritten; choose another name.") from None
+    except OSError as error:
+        raise _unusable(path, error, "a file that can be made") from None
+    with os.fdopen(descriptor, "wb") as file:
+        file.write(pem)
+        file.flush()
+        os.fsync(file.fileno())
+    return Ed25519Signer(key)
+
+
+def load_signer(path: Path) -> Ed25519Signer:
+    """Read a private key.
+
+    Raises: `KeyFault` where it is missing, readable by others than its owner, or not an Ed25519 key in PEM.
+    """
+    data = _read(path)
+    mode = stat.S_IMODE(path.stat().st_mode)
+    if mode & 0o077:
+        raise KeyFault(path, f"mode {mode:04o}", "mode 0400", f"Others can read the key: chmod 400 {path}")
+    try:
+        key = load_pem_private_key(data, password=None)
+    except (ValueError, TypeError, UnsupportedAlgorithm):
+        raise _not_a_key(path, "an Ed25519 private key in PEM") from None
+    if not isinstance(key, Ed25519PrivateKey):
+        raise _not_a_key(path, "an Ed25519 private key in PEM")
+    return Ed25519Signer(key)
+
+
+def write_public(trust: Path, stem: str, vkey: Vkey) -> tuple[Path, Path]:
+    """Write a public key as `stem.pem`, for openssl, and `stem.vkey`, the C2SP verifier line; return both paths.
+
+    Raises: `KeyFault` where a file cannot be written.
+    """
+    pem = Ed25519PublicKey.from_public_bytes(vkey.public).public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
+    paths = trust / f"{stem}.pem", trust / f"{stem}.vkey"
+    for path, data in zip(paths, (pem, f"{vkey.text()}\n".encode()), strict=True):
+        try:
+            trust.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(data)
+        except OSError as error:
+            raise _unusable(path, error, "a file that can be written") from None
+    return paths
+
+
+def load_vkey(path: Path) -> Vkey:
+    """Read a `.vkey` file: one verifier line with its newline.
+
+    Raises: `KeyFault` where it is missing or not such a line.
+    """
+    try:
+        return Vkey.parse(_read(path).decode("utf-8").removesuffix("\n"))
+    except (FormatError, UnicodeDecodeError) as error:
+        raise KeyFault(path, str(error), "one verifier line", "Copy the file again from its owner.") from None
+
+
+def load_public(path: Path) -> bytes:
+    """Read the 32 bytes of a public key from a PEM file.
+
+    Raises: `KeyFault` where it is missing or not an Ed25519 public key.
+    """
+    try:
+        key = load_pem_public_key(_read(path))
+    except (ValueError, UnsupportedAlgorithm):
+        raise _not_a_key(path, "an Ed25519 public key in PEM") from None
+    if not isinstance(key, Ed25519PublicKey):
+        raise _not_a_key(path, "an Ed25519 public key in PEM")
+    return key.public_bytes_raw()
+
+
+def load_trust(trust: Path, stem: str) -> Vkey:
+    """Read a trusted key from `stem.vkey` and `stem.pem`, which must hold the same key.
+
+    Raises: `KeyFault` where one is missing or malformed, or they differ.
+    """
+    vkey, pem = load_vkey(trust / f"{stem}.vkey"), load_public(trust / f"{stem}.pem")
+    if vkey.public != pem:
+        advice = f"{stem}.pem and {stem}.vkey hold different keys; copy both again from their owner."
+        raise KeyFault(trust / f"{stem}.pem", f"key {pem.hex()}", f"key {vkey.public.hex()}", advice)
+    return vkey
+
+
+def _read(path: Path) -> bytes:
+    try:
+        with path.open("rb") as file:
+            return file.read(_MAX_BYTES)
+    except OSError as error:
+        raise _unusable(path, error, "a file that can be read") from None
+
+
+def _unusable(path: Path, error: OSError, expected: str) -> KeyFault:
+    return KeyFault(path, error.strerror or str(error), expected, "Check the path and its owner.")
+
+
+def _not_a_key(path: Path, expected: str) -> KeyFault:
+    return KeyFault(path, "something else", expected, "Check that the path names the right file.")

@@ -1,0 +1,169 @@
+"""The pharmacy's loop: records in, receipts and worklists out, for every unit of one site."""
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import Callable, Iterator, Mapping
+
+from nebctl.core.ledger import canonical
+from nebctl.core.members import Members
+from nebctl.pharmacy.check import Refused
+from nebctl.pharmacy.ingest import Accepted, ClockBehind, OutOfOrder
+from nebctl.pharmacy.outcomes import OUTCOMES
+from nebctl.pharmacy.store import PharmacyStore
+from nebctl.ports import Clock
+from nebctl.publish.connection import BrokerFault, Connection, Message, MqttSettings, connect
+from nebctl.publish.steady import stream_forever
+from nebctl.publish.topics import OUTBOUND, parse_topic, topic
+from nebctl.store.faults import StoreFault
+
+LOOK_S = 0.5
+"""How soon an enrolment by another process is noticed."""
+
+
+class PharmacyService:
+    """One site's pharmacy on its broker; `run` ends when it is cancelled or the database is broken."""
+
+    def __init__(
+        self,
+        store: PharmacyStore,
+        settings: MqttSettings,
+        site: str,
+        clock: Clock,
+        *,
+        random: Callable[[], float],
+        log: logging.Logger,
+    ) -> None:
+        self._store = store
+        self._settings = settings
+        self._site = site
+        self._clock = clock
+        self._random = random
+        self._log = log
+        self._due: set[str] = set()
+        self._receipt_due = asyncio.Event()
+        self._outcome_came = asyncio.Event()
+        self._broken: asyncio.Future[StoreFault] = asyncio.get_running_loop().create_future()
+
+    async def run(self) -> None:
+        """Serve until cancelled.
+
+        Raises: `StoreFault` where the database can take nothing more.
+        """
+        streaming = asyncio.create_task(
+            stream_forever(self._stream, random=self._random, log=self._log, note=lambda _: None)
+        )
+        try:
+            raise await self._broken
+        finally:
+            streaming.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await streaming
+
+    async def _stream(self, established: Callable[[], None]) -> None:
+        async with connect(self._settings) as live:
+            await live.subscribe(topic(self._site, "+", kind) for kind in OUTBOUND)
+            established()
+            with self._surviving("units"):
+                for unit in await self._store.units():
+                    self._owe_receipt(unit)  # whoever sent while nobody listened learns from it where we stand
+            async with asyncio.TaskGroup() as tasks:
+                tasks.create_task(self._receive(live))
+                tasks.create_task(self._send_receipts(live))
+                tasks.create_task(self._send_worklists(live))
+
+    async def _receive(self, live: Connection) -> None:
+        handlers = {"record": self._take_record, "hello": self._take_hello, "state": self._take_state}
+        async for message in live.messages():
+            named = parse_topic(message.topic)
+            if named is None or named.site != self._site or named.kind not in handlers:
+                continue
+            with self._surviving(f"{named.kind} of {named.unit}"):
+                await handlers[named.kind](named.unit, message.payload)
+        raise BrokerFault("the broker closed the connection")
+
+    async def _take_record(self, unit: str, body: bytes) -> None:
+        taken = await self._store.take(unit, body, self._now_ns())
+        if isinstance(taken, Refused):
+            self._log.warning("%s: %s", unit, taken.sentence())
+            return
+        if isinstance(taken, OutOfOrder):
+            self._log.info("%s: record %d came before %d", unit, taken.seq, taken.want)
+        if isinstance(taken, Accepted):
+            self._note_accepted(taken)
+        self._owe_receipt(unit)
+
+    def _note_accepted(self, taken: Accepted) -> None:
+        self._log.debug("%s: %s %d kept", taken.unit, taken.typ, taken.seq)
+        if taken.remark:
+            self._log.warning("%s: record %d: %s", taken.unit, taken.seq, taken.remark)
+        if taken.typ in OUTCOMES:
+            self._outcome_came.set()
+
+    async def _take_hello(self, unit: str, body: bytes) -> None:
+        hello = Members("hello", canonical.decode(body), ("nonce", "ep", "size", "root"))
+        standing = (await self._store.units()).get(unit)
+        if standing is None:
+            self._log.warning("%s says hello, but is not enrolled: nebctl pharmacy enrol-unit", unit)
+            return
+        epoch, kept = standing
+        if hello.count("ep", 1) == epoch and (size := hello.count("size", 0)) < kept:
+            self._log.warning("%s stands at %d records, %d are kept here: it was rolled back", unit, size, kept)
+        self._owe_receipt(unit)
+
+    async def _take_state(self, unit: str, body: bytes) -> None:
+        await self._store.note_state(unit, body.decode("utf-8", "replace"), self._now_ns())
+
+    def _owe_receipt(self, unit: str) -> None:
+        self._due.add(unit)
+        self._receipt_due.set()
+
+    async def _send_receipts(self, live: Connection) -> None:
+        """Send what is owed; records that come meanwhile share the next receipt of their unit."""
+        while True:
+            await self._receipt_due.wait()
+            self._receipt_due.clear()
+            due, self._due = self._due, set()
+            for unit in sorted(due):
+                with self._surviving(f"receipt for {unit}"):
+                    await self._send_receipt(live, unit)
+
+    async def _send_receipt(self, live: Connection, unit: str) -> None:
+        note = await self._store.receipt(unit, self._now_ns())
+        if isinstance(note, ClockBehind):
+            self._log.warning(
+                "no receipt for %s: the clock stands %d s before the last one; correct it",
+                unit,
+                note.last_s - note.now_s,
+            )
+        elif note is not None:
+            await live.publish(Message(topic(self._site, unit, "receipt"), note.encode(), retain=True))
+
+    async def _send_worklists(self, live: Connection) -> None:
+        with self._surviving("worklists"):
+            await self._send_each(live, await self._store.worklists())
+        while True:
+            with self._surviving("worklists"):
+                await self._send_each(live, await self._store.renew_worklists(self._now_ns()))
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._outcome_came.wait(), LOOK_S)
+            self._outcome_came.clear()
+
+    async def _send_each(self, live: Connection, worklists: Mapping[str, str]) -> None:
+        for unit, note in worklists.items():
+            await live.publish(Message(topic(self._site, unit, "worklist"), note.encode(), retain=True))
+
+    @contextlib.contextmanager
+    def _surviving(self, what: str) -> Iterator[None]:
+        """Log what one message did wrong and go on; a broken database ends the service."""
+        try:
+            yield
+        except StoreFault as fault:
+            self._log.error("%s: %s", what, fault)
+            if fault.lasting and not self._broken.done():
+                self._broken.set_result(fault)
+        except ValueError as fault:
+            self._log.warning("%s not taken: %s", what, fault)
+
+    def _now_ns(self) -> int:
+        return self._clock.instant().wall_ns

@@ -1,0 +1,72 @@
+"""Making a pharmacy: its keys, the trust files that others check it by, and its configuration."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from nebctl.core.ledger.note import COSIGNATURE, ED25519, Vkey
+from nebctl.keys import create_key, write_public
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """What the new pharmacy is; `clock` None means the system's clock, `operators` are pairs of code and name."""
+
+    site: str
+    sim: bool
+    study: str
+    mqtt: str
+    clock: Path | None
+    operators: Sequence[tuple[str, str]]
+
+
+def witness_name(site: str) -> str:
+    """Return the name of the key that countersigns heads."""
+    return f"{site}/nebctl-pharmacy"
+
+
+def orders_name(site: str) -> str:
+    """Return the name of the key that signs worklists."""
+    return f"{site}/nebctl-pharmacy/orders"
+
+
+def set_up(folder: Path, trust: Path, plan: Plan) -> tuple[Vkey, Vkey]:
+    """Write keys, trust files and pharmacy.toml; return the countersigning and the orders key.
+
+    Raises: `KeyFault` where a key exists already or a file cannot be written; `OSError` for the configuration.
+    """
+    keys = folder / "keys"
+    keys.mkdir(parents=True, exist_ok=True, mode=0o700)
+    witness = Vkey(witness_name(plan.site), COSIGNATURE, create_key(keys / "witness.key").public)
+    orders = Vkey(orders_name(plan.site), ED25519, create_key(keys / "orders.key").public)
+    write_public(trust, "pharmacy", witness)
+    write_public(trust, "pharmacy-orders", orders)
+    with (folder / "pharmacy.toml").open("x", encoding="utf-8") as file:
+        file.write(_configuration(plan))
+    return witness, orders
+
+
+def _configuration(plan: Plan) -> str:
+    lines = [
+        "[pharmacy]",
+        f"site = {_quoted(plan.site)}",
+        f"study = {_quoted(plan.study)}",
+        'data = "."',
+        'witness_key = "keys/witness.key"',
+        'orders_key = "keys/orders.key"',
+        f"sim = {'true' if plan.sim else 'false'}",
+        "lease_days = 30",
+        "",
+        "[mqtt]",
+        f"url = {_quoted(plan.mqtt)}",
+    ]
+    if plan.clock:
+        lines += ["", "[clock]", f"file = {_quoted(str(plan.clock.absolute()))}"]
+    for code, name in plan.operators:
+        lines += ["", "[[operators]]", f"code = {_quoted(code)}", f"name = {_quoted(name)}", 'roles = ["therapist"]']
+    return "\n".join((*lines, ""))
+
+
+def _quoted(text: str) -> str:
+    return json.dumps(text, ensure_ascii=False)

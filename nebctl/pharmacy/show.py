@@ -1,0 +1,169 @@
+"""A subject's course, computed anew from the raw records each time; what is uncertain is shown as such."""
+
+import sqlite3
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from nebctl.core.dose.charge import Interval
+from nebctl.core.ledger import disclosure, envelope, tree
+from nebctl.core.ledger.encoding import show
+from nebctl.core.ledger.records import Entry, Json
+from nebctl.core.verify import Limits, judge
+from nebctl.pharmacy.outcomes import OUTCOMES
+
+
+class CourseFault(Exception):  # noqa: N818 - a fault is of the world, not of the program
+    """A kept record that does not say what a course needs; it names unit, epoch, sequence and member."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DoseLine:
+    """One dose of a course: as planned, and as a record tells it.
+
+    Without a record, `end` is "due" and the rest is None. `verdict` is computed here from the recorded volume and
+    limits; `recorded` is what the unit said; they differ only where a record is wrong. `residual` None means that it
+    was refused. `receipted` says whether a countersigned head covers the record.
+    """
+
+    day: int
+    dose: int
+    kit: str
+    lot: str
+    unit: str
+    end: str
+    session: str | None = None
+    started: str | None = None
+    ended: str | None = None
+    emitted: Interval | None = None
+    residual: Interval | None = None
+    verdict: str | None = None
+    recorded: str | None = None
+    receipted: bool | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CourseSheet:
+    """A subject's doses in order, and the volume of all of them; `uncertain` counts the doses that end in doubt."""
+
+    subject: str
+    lines: tuple[DoseLine, ...]
+    emitted: Interval
+    uncertain: int
+
+
+def course_of(db: sqlite3.Connection, subject: str) -> CourseSheet | None:
+    """Return the subject's course; None means that neither an enrolment nor a record knows the subject.
+
+    Raises: `CourseFault` where a record is damaged or incomplete.
+    """
+    planned = db.execute("SELECT day, dose, kit, lot, unit FROM kit WHERE subject = ?", (subject,)).fetchall()
+    told = [_line(db, entry) for entry in _outcomes(db, subject)]
+    done = {(line.day, line.dose) for line in told}
+    due = [
+        DoseLine(day=day, dose=dose, kit=kit, lot=lot, unit=unit, end="due")
+        for day, dose, kit, lot, unit in planned
+        if (day, dose) not in done
+    ]
+    if not planned and not told:
+        return None
+    lines = sorted((*told, *due), key=lambda line: (line.day, line.dose, line.started or ""))
+    uncertain = sum(line.end == "uncertain" or line.verdict == "UNCERTAIN" for line in lines)
+    return CourseSheet(subject=subject, lines=tuple(lines), emitted=_total(lines), uncertain=uncertain)
+
+
+def _total(lines: Sequence[DoseLine]) -> Interval:
+    parts = [line.emitted for line in lines if line.emitted]
+    return Interval(
+        low_nl=sum(part.low_nl for part in parts),
+        best_nl=sum(part.best_nl for part in parts),
+        high_nl=sum(part.high_nl for part in parts),
+    )
+
+
+def _outcomes(db: sqlite3.Connection, subject: str) -> Iterator[Entry]:
+    """Yield the subject's outcome records, found in the records themselves and not in any table drawn from them."""
+    kept = "SELECT disc FROM disclosure WHERE unit = ? AND ep = ? AND seq = ? ORDER BY disc"
+    for unit, epoch, seq, leaf, text in db.execute("SELECT unit, ep, seq, leaf, jws FROM rec ORDER BY unit, ep, seq"):
+        where = f"{unit} epoch {epoch} record {seq}"
+        if tree.leaf_hash(text.encode()) != leaf:
+            raise CourseFault(f"{where}: the text does not match its hash. Run nebctl ledger verify.")
+        disclosures = [row[0] for row in db.execute(kept, (unit, epoch, seq))]
+        try:
+            entry = envelope.parse_entry(text, disclosures)
+            revealed = disclosure.check(entry.payload, disclosures)
+        except ValueError as fault:
+            raise CourseFault(f"{where}: {fault}. Run nebctl ledger verify.") from None
+        if entry.payload["typ"] in OUTCOMES and revealed.get("subject") == subject:
+            yield entry
+
+
+def _line(db: sqlite3.Connection, entry: Entry) -> DoseLine:
+    facts = _Facts(entry)
+    dosed = entry.payload["typ"] == "dose"
+    emitted = facts.interval(entry.payload) if dosed else None
+    return DoseLine(
+        day=facts.count(entry.payload, "day"),
+        dose=facts.count(entry.payload, "dose"),
+        kit=facts.text("kit") if dosed else "",
+        lot=facts.text("lot") if dosed else "",
+        unit=facts.text("unit"),
+        end=facts.text("end") if dosed else facts.text("typ"),
+        session=facts.text("session"),
+        started=facts.text("started") if dosed else None,
+        ended=facts.text("ended") if dosed else None,
+        emitted=emitted,
+        residual=facts.optional_interval("residual") if dosed else None,
+        verdict=facts.verdict(emitted) if emitted else None,
+        recorded=facts.text("verdict") if dosed else None,
+        receipted=_receipted(db, entry),
+    )
+
+
+def _receipted(db: sqlite3.Connection, entry: Entry) -> bool:
+    query = "SELECT 1 FROM witness WHERE unit = ? AND ep = ? AND size > ?"
+    return db.execute(query, (entry.payload["unit"], entry.epoch, entry.seq)).fetchone() is not None
+
+
+class _Facts:
+    """The facts of one record, each taken with its type."""
+
+    def __init__(self, entry: Entry) -> None:
+        self._payload = entry.payload
+
+    def text(self, name: str) -> str:
+        value = self._payload.get(name)
+        if not isinstance(value, str):
+            raise self._fault(name, value, "text")
+        return value
+
+    def count(self, facts: Mapping[str, Json], name: str) -> int:
+        value = facts.get(name)
+        if not isinstance(value, int) or isinstance(value, bool):
+            raise self._fault(name, value, "a whole number")
+        return value
+
+    def interval(self, facts: Mapping[str, Json]) -> Interval:
+        low, best, high = (self.count(facts, name) for name in ("low_nl", "best_nl", "high_nl"))
+        try:
+            return Interval(low_nl=low, best_nl=best, high_nl=high)
+        except ValueError as fault:
+            raise self._fault("low_nl, best_nl, high_nl", str(fault), "an interval") from None
+
+    def optional_interval(self, name: str) -> Interval | None:
+        value = self._payload.get(name)
+        return None if value is None else self.interval(self._table(name))
+
+    def verdict(self, emitted: Interval) -> str:
+        limits = self._table("limits")
+        lower, upper = self.count(limits, "lower_nl"), self.count(limits, "upper_nl")
+        return judge(emitted, Limits(lower_nl=lower, upper_nl=upper)).value
+
+    def _table(self, name: str) -> Mapping[str, Json]:
+        value = self._payload.get(name)
+        if not isinstance(value, dict):
+            raise self._fault(name, value, "an object")
+        return value
+
+    def _fault(self, name: str, seen: object, expected: str) -> CourseFault:
+        at = f"{self._payload['unit']} epoch {self._payload['ep']} record {self._payload['seq']}"
+        return CourseFault(f"{at}: {name} is {show(seen)}, expected {expected}.")

@@ -1,0 +1,105 @@
+"""The pharmacy's database for the event loop: one thread owns it, so that no fsync ever holds the loop up."""
+
+import asyncio
+import contextlib
+import sqlite3
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Concatenate, ParamSpec, TypeVar
+
+from nebctl.core.ledger import envelope
+from nebctl.core.ledger.note import Vkey
+from nebctl.core.ledger.signing import Signer, Verifier
+from nebctl.pharmacy import orders
+from nebctl.pharmacy.database import own
+from nebctl.pharmacy.ingest import ClockBehind, Ingest, Taken
+from nebctl.store.faults import explain
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+class PharmacyStore:
+    """The open register of one pharmacy.
+
+    Every method raises: `StoreFault` where the disk or the database refused; nothing was then kept by that call.
+    """
+
+    def __init__(self, path: Path, witness: Vkey, signer: Signer, desk: orders.Desk) -> None:
+        self._path = path
+        self._witness = witness
+        self._signer = signer
+        self._desk = desk
+        self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="pharmacy-db")
+        self._open = contextlib.ExitStack()
+        self._db: sqlite3.Connection | None = None
+        self._ingest: Ingest | None = None
+
+    async def open(self, *, simulated: bool, verify: Verifier) -> None:
+        """Open the database, alone; `simulated` says which kind of units is taken."""
+
+        def enter() -> None:
+            self._db = self._open.enter_context(own(self._path))
+            self._ingest = Ingest(self._db, simulated=simulated, verify=verify)
+
+        try:
+            await self._in_thread(enter)
+        except BaseException:
+            self._thread.shutdown(wait=False)
+            raise
+
+    async def close(self) -> None:
+        """Finish what was begun and close the database."""
+        await self._in_thread(self._open.close)
+        self._thread.shutdown(wait=False)
+
+    async def take(self, unit: str, body: bytes, at_ns: int) -> Taken:
+        """Take one `record` message; what is accepted is on disk when this returns."""
+        assert self._ingest is not None
+        return await self._in_thread(self._ingest.take, unit, body, at_ns)
+
+    async def receipt(self, unit: str, at_ns: int) -> str | ClockBehind | None:
+        """Return the countersigned head over all that is kept of the unit; None means that nothing is."""
+        assert self._ingest is not None
+        return await self._in_thread(self._ingest.countersign, unit, self._witness.name, self._signer, at_ns)
+
+    async def renew_worklists(self, at_ns: int) -> dict[str, str]:
+        """Make every worklist anew that is out of date, and return those by their units."""
+        return await self._on_db(orders.renew_worklists, self._desk, at_ns)
+
+    async def worklists(self) -> dict[str, str]:
+        """Return the newest worklist of every unit that has one."""
+        return await self._on_db(orders.current_worklists)
+
+    async def units(self) -> dict[str, tuple[int, int]]:
+        """Return the enrolled units, each with its newest epoch and the number of records kept of that."""
+        return await self._on_db(_units)
+
+    async def note_state(self, unit: str, text: str, at_ns: int) -> None:
+        """Keep what an enrolled unit said of itself last."""
+        await self._on_db(_note_state, unit, text, at_ns)
+
+    async def _on_db(
+        self, work: Callable[Concatenate[sqlite3.Connection, P], T], *args: P.args, **kwargs: P.kwargs
+    ) -> T:
+        assert self._db is not None
+        return await self._in_thread(work, self._db, *args, **kwargs)
+
+    async def _in_thread(self, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        # Shielded: what was begun is finished, even if its caller is cancelled.
+        future = self._thread.submit(work, *args, **kwargs)
+        try:
+            return await asyncio.shield(asyncio.wrap_future(future))
+        except sqlite3.Error as error:
+            raise explain(self._path, error) from error
+
+
+def _units(db: sqlite3.Connection) -> dict[str, tuple[int, int]]:
+    query = "SELECT unit, ep, COALESCE(size, 0) FROM unit_key LEFT JOIN tip USING (unit, ep) ORDER BY ep"
+    return {unit: (epoch, size) for unit, epoch, size in db.execute(query)}  # the newest epoch comes last and stays
+
+
+def _note_state(db: sqlite3.Connection, unit: str, text: str, at_ns: int) -> None:
+    values = (text[:1000], envelope.utc_text(at_ns), unit)
+    db.execute("UPDATE unit SET state = ?, last_seen = ? WHERE unit = ?", values)

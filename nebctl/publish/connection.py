@@ -1,0 +1,176 @@
+"""One connection to a broker: MQTT 5, or 3.1.1 where the broker knows no more; every failure is a `BrokerFault`."""
+
+import asyncio
+import contextlib
+import socket
+import ssl
+from collections.abc import AsyncIterator, Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Self
+from urllib.parse import urlsplit
+
+import aiomqtt
+from aiomqtt.exceptions import MqttConnectError
+from paho.mqtt.reasoncodes import ReasonCode
+
+CONNECT_S = 2.0
+ANSWER_S = 5.0
+KEEPALIVE_S = 15
+QUEUED = 10_000
+UNSUPPORTED_VERSION = 132
+REFUSED = 0x80
+"""Reason codes from here on are refusals. Source: MQTT 5.0, section 2.4; 0x80 alone in MQTT 3.1.1, section 3.9.3."""
+
+
+class BrokerFault(Exception):  # noqa: N818 - a fault is of the world, not of the program
+    """The broker cannot be reached, does not answer, or refused; what was not receipted will be sent again."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MqttSettings:
+    """Where the broker is and who we are.
+
+    `url` is `mqtt://host[:1883]` or `mqtts://host[:8883]`; `ca`, `cert` and `key` are PEM files for `mqtts`, and
+    None means the system's authorities and no certificate of our own. An answer is awaited `answer_s` seconds.
+    """
+
+    url: str
+    client_id: str
+    ca: Path | None = None
+    cert: Path | None = None
+    key: Path | None = None
+    answer_s: float = ANSWER_S
+
+    def address(self) -> tuple[str, int, bool]:
+        """Return host, port and whether TLS is wanted.
+
+        Raises: `ValueError` where the address is not one of a broker.
+        """
+        parts = urlsplit(self.url)
+        if parts.scheme not in {"mqtt", "mqtts"} or not parts.hostname or parts.path or parts.username:
+            raise ValueError(f"broker address {self.url!r} is not of the form mqtt://host:port or mqtts://host:port")
+        secure = parts.scheme == "mqtts"
+        return parts.hostname, parts.port or (8883 if secure else 1883), secure
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """A message as it arrived, or as it is to go out."""
+
+    topic: str
+    payload: bytes
+    retain: bool = False
+
+
+class _Client(aiomqtt.Client):
+    """The library's client, which also remembers that a publish was refused and lets go of a half-open socket."""
+
+    refusal: str | None = None
+
+    def _on_publish(self, client: Any, userdata: Any, mid: int, reason_code: ReasonCode, properties: Any) -> None:
+        if reason_code.is_failure:
+            self.refusal = str(reason_code)
+        super()._on_publish(client, userdata, mid, reason_code, properties)
+
+    async def __aenter__(self) -> Self:
+        self._client.connect_timeout = CONNECT_S
+        try:
+            return await super().__aenter__()
+        except BaseException:
+            # The library leaves the socket open when no answer came, and stumbles over its own cancelled future.
+            self._connected = asyncio.Future()
+            self._client.disconnect()
+            raise
+
+
+class Connection:
+    """A live connection."""
+
+    def __init__(self, client: _Client) -> None:
+        self._client = client
+
+    async def publish(self, message: Message, *, qos: int = 1) -> None:
+        """Publish; with `qos` 1 the broker's acknowledgement is awaited, which says nothing of durability.
+
+        Raises: `BrokerFault` where the broker is gone, silent, or refuses.
+        """
+        with _as_fault("publish"):
+            await self._client.publish(message.topic, message.payload, qos, message.retain)
+        if self._client.refusal:
+            raise BrokerFault(f"the broker refused a publish on {message.topic}: {self._client.refusal}")
+
+    async def subscribe(self, topics: Iterable[str]) -> None:
+        """Subscribe with QoS 1.
+
+        Raises: `BrokerFault` where the broker refuses one of the topics.
+        """
+        wanted = list(topics)
+        with _as_fault("subscribe"):
+            granted = await self._client.subscribe([(name, 1) for name in wanted])
+        numbers = [code.value if isinstance(code, ReasonCode) else code for code in granted]
+        for name, number in zip(wanted, numbers, strict=True):
+            if number >= REFUSED:
+                raise BrokerFault(f"the broker refused the subscription to {name}")
+
+    async def messages(self) -> AsyncIterator[Message]:
+        """Yield what arrives, until the connection ends with a `BrokerFault`."""
+        with _as_fault("receive"):
+            async for message in self._client.messages:
+                if isinstance(message.payload, bytes):
+                    yield Message(str(message.topic), message.payload, bool(message.retain))
+
+
+@contextlib.asynccontextmanager
+async def connect(settings: MqttSettings, will: Message | None = None) -> AsyncIterator[Connection]:
+    """Connect with a new session, MQTT 5 first.
+
+    A new client object serves each connection: the library would silently deliver what an old one had given up.
+    Raises: `BrokerFault` where no connection comes about or where it ends.
+    """
+    with _as_fault("connection"):
+        async with _client(settings, will, await _version(settings)) as client:
+            yield Connection(client)
+
+
+async def _version(settings: MqttSettings) -> aiomqtt.ProtocolVersion:
+    """Ask the broker with a bare connection: an old one may choke on a will in MQTT 5 instead of refusing it."""
+    try:
+        async with _client(settings, None, aiomqtt.ProtocolVersion.V5):
+            return aiomqtt.ProtocolVersion.V5
+    except MqttConnectError as fault:
+        if not isinstance(fault.rc, ReasonCode) or fault.rc.value != UNSUPPORTED_VERSION:
+            raise
+    return aiomqtt.ProtocolVersion.V311
+
+
+def _client(settings: MqttSettings, will: Message | None, version: aiomqtt.ProtocolVersion) -> _Client:
+    host, port, secure = settings.address()
+    return _Client(
+        host,
+        port,
+        identifier=settings.client_id,
+        protocol=version,
+        clean_session=True if version is aiomqtt.ProtocolVersion.V311 else None,
+        will=aiomqtt.Will(will.topic, will.payload, 1, will.retain) if will else None,
+        keepalive=KEEPALIVE_S,
+        timeout=settings.answer_s,
+        max_queued_incoming_messages=QUEUED,
+        tls_context=_tls(settings) if secure else None,
+        socket_options=[(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)],
+    )
+
+
+def _tls(settings: MqttSettings) -> ssl.SSLContext:
+    context = ssl.create_default_context(cafile=settings.ca)
+    if settings.cert:
+        context.load_cert_chain(settings.cert, settings.key)
+    return context
+
+
+@contextlib.contextmanager
+def _as_fault(doing: str) -> Iterator[None]:
+    try:
+        yield
+    except (aiomqtt.MqttError, OSError) as fault:
+        raise BrokerFault(f"{doing}: {fault}") from fault

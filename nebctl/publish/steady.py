@@ -1,0 +1,57 @@
+"""Keeping a stream going: again after every fault, with longer and longer pauses while nothing answers."""
+
+import asyncio
+import itertools
+import logging
+from collections.abc import Awaitable, Callable, Iterator
+
+from nebctl.publish.connection import BrokerFault
+
+FIRST_PAUSE_S = 0.25
+LONGEST_PAUSE_S = 30.0
+
+
+def backoff(random: Callable[[], float]) -> Iterator[float]:
+    """Yield pauses in seconds, doubling from 0.25 s to 30 s, each shortened by up to half; `random` is in [0, 1)."""
+    for attempt in itertools.count():
+        longest = min(LONGEST_PAUSE_S, FIRST_PAUSE_S * 2 ** min(attempt, 16))
+        yield longest * (1 - 0.5 * random())
+
+
+async def stream_forever(
+    stream: Callable[[Callable[[], None]], Awaitable[None]],
+    *,
+    random: Callable[[], float],
+    log: logging.Logger,
+    note: Callable[[str], None],
+) -> None:
+    """Run `stream` again and again; only cancellation ends it.
+
+    `stream` calls its argument once its connection stands. `note` takes the last fault in one line.
+    """
+    pauses, last = backoff(random), ""
+
+    def established() -> None:
+        nonlocal pauses, last
+        pauses, last = backoff(random), ""
+        log.info("connected to the broker")
+
+    while True:
+        try:
+            await stream(established)
+        except* BrokerFault as faults:
+            text = _first(faults)
+            if text != last:
+                log.warning("%s; trying again", text)
+            last = text
+            note(text)
+        except* Exception as faults:  # nothing unforeseen may end the stream
+            log.exception("the stream broke and starts again", exc_info=faults)
+            note(_first(faults))
+        await asyncio.sleep(next(pauses))
+
+
+def _first(fault: BaseException) -> str:
+    while isinstance(fault, BaseExceptionGroup):
+        fault = fault.exceptions[0]
+    return str(fault) or type(fault).__name__

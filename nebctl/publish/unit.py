@@ -1,0 +1,209 @@
+"""A unit's side of the stream: records out, receipts and worklists in; an absent broker costs delivery nothing."""
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Generic, Protocol, TypeVar
+
+from nebctl.core.ledger import canonical
+from nebctl.core.ledger.records import Json
+from nebctl.publish.connection import BrokerFault, Connection, Message, MqttSettings, connect
+from nebctl.publish.steady import stream_forever
+from nebctl.publish.topics import INBOUND, format_record, parse_topic, topic
+from nebctl.publish.window import Numbered, Window
+
+LIMIT = 50
+RESEND_S = 5.0
+NUDGE_S = 0.5
+FAREWELL_S = 0.5
+Answer = TypeVar("Answer")
+Answer_co = TypeVar("Answer_co", covariant=True)
+
+
+class Record(Numbered, Protocol):
+    """A committed record on its way out."""
+
+    @property
+    def jws(self) -> str:
+        """Return the record's text."""
+        ...
+
+    @property
+    def disclosures(self) -> tuple[str, ...]:
+        """Return all disclosures of the record."""
+        ...
+
+    @property
+    def head_line(self) -> str:
+        """Return the unit's signature line over the tree that ends with the record."""
+        ...
+
+
+class Outbox(Protocol[Answer_co]):
+    """What the ledger offers to the stream."""
+
+    async def unreceipted(self, limit: int) -> Sequence[Record]:
+        """Return the lowest records without a receipt, in order."""
+        ...
+
+    async def take_receipt(self, note_text: str) -> Answer_co:
+        """Check a receipt and close what it covers; a bad one closes nothing."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Standing:
+    """Where the unit's tree stands when it says hello."""
+
+    epoch: int
+    size: int
+    root: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Callbacks(Generic[Answer]):
+    """What the unit gives and takes: its standing, its state for the birth message, and what arrives.
+
+    A fault in `on_worklist` or `on_receipt` is logged and ends nothing.
+    """
+
+    standing: Callable[[], Standing]
+    state: Callable[[], Mapping[str, Json]]
+    on_worklist: Callable[[str], Awaitable[None]]
+    on_receipt: Callable[[Answer], None]
+
+
+class UnitPublisher(Generic[Answer]):
+    """The task beside delivery that keeps the pharmacy informed; `run` ends only when it is cancelled."""
+
+    def __init__(
+        self,
+        settings: MqttSettings,
+        site: str,
+        unit: str,
+        outbox: Outbox[Answer],
+        callbacks: Callbacks[Answer],
+        *,
+        random: Callable[[], float],
+        nonce: Callable[[], str],
+        log: logging.Logger,
+    ) -> None:
+        self._settings = settings
+        self._topics = {kind: topic(site, unit, kind) for kind in ("record", "state", "hello", "telemetry", *INBOUND)}
+        self._outbox = outbox
+        self._callbacks = callbacks
+        self._random = random
+        self._nonce = nonce
+        self._log = log
+        self._wake = asyncio.Event()
+        self._live: Connection | None = None
+        self._heard = False
+        self._reading: Mapping[str, Json] | None = None
+        self._reading_came = asyncio.Event()
+        self._fault: str | None = None
+
+    @property
+    def connected(self) -> bool:
+        """Return whether a connection stands now."""
+        return self._live is not None
+
+    @property
+    def fault(self) -> str | None:
+        """Return why there is no connection, in one line; None while there is one or before the first attempt."""
+        return None if self._live else self._fault
+
+    def poke(self) -> None:
+        """Say that records were appended; returns at once."""
+        self._wake.set()
+
+    def send_telemetry(self, body: Mapping[str, Json]) -> None:
+        """Send one unsigned reading when the wire is free; only the newest waits, and none without a connection."""
+        self._reading = body
+        self._reading_came.set()
+
+    async def run(self) -> None:
+        """Connect, stream, and connect again, until cancelled."""
+        await stream_forever(self._stream, random=self._random, log=self._log, note=self._note_fault)
+
+    def _note_fault(self, text: str) -> None:
+        self._fault = text
+
+    async def _stream(self, established: Callable[[], None]) -> None:
+        offline = self._message("state", {"online": False}, retain=True)
+        async with connect(self._settings, will=offline) as live:
+            await live.subscribe(self._topics[kind] for kind in INBOUND)
+            await self._greet(live)
+            established()
+            self._live = live
+            try:
+                async with asyncio.TaskGroup() as tasks:
+                    tasks.create_task(self._receive(live))
+                    tasks.create_task(self._send(live))
+                    tasks.create_task(self._tell(live))
+            except asyncio.CancelledError:
+                await self._leave(live, offline)
+                raise
+            finally:
+                self._live = None
+
+    async def _leave(self, live: Connection, offline: Message) -> None:
+        """Say that the unit goes on purpose: the will speaks only for an accident."""
+        with contextlib.suppress(BrokerFault, TimeoutError):
+            await asyncio.wait_for(live.publish(offline), FAREWELL_S)
+
+    async def _greet(self, live: Connection) -> None:
+        standing = self._callbacks.standing()
+        hello: dict[str, Json] = {
+            "nonce": self._nonce(),
+            "ep": standing.epoch,
+            "size": standing.size,
+            "root": standing.root,
+        }
+        await live.publish(self._message("state", {"online": True, **self._callbacks.state()}, retain=True))
+        await live.publish(self._message("hello", hello))
+
+    def _message(self, kind: str, body: Mapping[str, Json], *, retain: bool = False) -> Message:
+        return Message(self._topics[kind], canonical.encode(dict(body)), retain)
+
+    async def _receive(self, live: Connection) -> None:
+        async for message in live.messages():
+            named = parse_topic(message.topic)
+            try:
+                if named is not None and named.kind == "receipt":
+                    self._callbacks.on_receipt(await self._outbox.take_receipt(message.payload.decode()))
+                elif named is not None and named.kind == "worklist":
+                    await self._callbacks.on_worklist(message.payload.decode())
+            except Exception:
+                self._log.exception("a message on %s was not taken", message.topic)
+            self._heard = True
+            self._wake.set()
+        raise BrokerFault("the broker closed the connection")
+
+    async def _send(self, live: Connection) -> None:
+        clock = asyncio.get_running_loop().time
+        window = Window(resend_s=RESEND_S, nudge_s=NUDGE_S, now=clock())
+        while True:
+            self._wake.clear()
+            if self._heard:
+                self._heard = False
+                window.heard()
+            for record in window.due(await self._outbox.unreceipted(LIMIT), clock()):
+                body = format_record(record.jws, record.disclosures, record.head_line)
+                await live.publish(Message(self._topics["record"], body))
+            await self._sleep(window.wait_s(clock()))
+
+    async def _tell(self, live: Connection) -> None:
+        self._reading_came.clear()
+        while True:
+            await self._reading_came.wait()
+            self._reading_came.clear()
+            if self._reading is not None:
+                await live.publish(self._message("telemetry", self._reading), qos=0)
+
+    async def _sleep(self, seconds: float) -> None:
+        try:
+            await asyncio.wait_for(self._wake.wait(), seconds)
+        except TimeoutError:
+            return

@@ -1,0 +1,391 @@
+"""The one loop: an event, a step, its records on disk, the gate, the effects, and their failures back as events."""
+
+import asyncio
+import logging
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+from nebctl.core import events as ev
+from nebctl.core.alarms import Condition
+from nebctl.core.device import CommandFailed, DeviceReport
+from nebctl.core.effects import ClearAlarms, Effect, RaiseAlarm, Record, StartAerosol, StopAerosol
+from nebctl.core.guard import Actuation, Refusal, permit
+from nebctl.core.history import UnitHistory, fold
+from nebctl.core.instant import NS_PER_MS, NS_PER_S, ClockState, Instant
+from nebctl.core.ledger.envelope import utc_text
+from nebctl.core.ledger.records import Draft, Entry, Json
+from nebctl.core.session import IDLE, LIVE, IllegalEventError, Rules, Session, State, Step, step
+from nebctl.core.session import drafts as records
+from nebctl.core.trace import Trace
+from nebctl.ports import Clock, EntryStore, Nebulizer
+from nebctl.tracing import TraceRows
+from nebctl.watch import NEVER, DeviceWatch
+from nebctl.witnessed import Witnessed
+
+log = logging.getLogger(__name__)
+
+LATE_PRESS_S = 5.0
+"""A start that waited longer than this is discarded, never run late (S47)."""
+IDLE_POLL_S = 0.5
+STEP_LOGGED_NS = NS_PER_S
+"""A step of the wall clock above this is recorded (S32)."""
+TRACE_SAVE_S = 1.0
+LASTING_ALARMS = frozenset((Condition.RECORDS_FAIL, Condition.RECEIPT_AHEAD))
+
+
+class Refused(Exception):  # noqa: N818 - an answer, not a failure of the program
+    """A press that may not do what it asks; the sentence is for the person who pressed."""
+
+    def __init__(self, refusal: Refusal) -> None:
+        super().__init__(refusal.sentence)
+        self.refusal = refusal
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Posted:
+    event: ev.Event
+    answer: "asyncio.Future[Step] | None"
+    at_s: float
+    stops: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Surroundings:
+    """What the runner needs from the edge beside its ports.
+
+    `trusted` judges a clock state; `recorded` is called after each commit; `cycle` after each control cycle, to
+    feed the service's watchdog.
+    """
+
+    trusted: Callable[[ClockState], bool]
+    recorded: Callable[[], None]
+    cycle: Callable[[], None]
+
+
+class Runner:
+    """Drives one nebulizer through one session at a time.
+
+    `session`, `alarms`, `history`, `outcome` (the newest dose record, None before the first) and `watch` may
+    be read at any time; nothing is changed from outside but through `press`, `stop` and `raise_alarm`.
+    """
+
+    def __init__(
+        self,
+        *,
+        nebulizer: Nebulizer,
+        store: EntryStore,
+        clock: Clock,
+        rules: Rules,
+        doses_per_day: int,
+        history: UnitHistory,
+        poll_s: float,
+        around: Surroundings,
+    ) -> None:
+        self._store = store
+        self._clock = clock
+        self._rules = rules
+        self._poll_s = poll_s
+        self._around = around
+        self.session: Session = IDLE
+        self.history = history
+        self.outcome: Entry | None = None
+        self.alarms: dict[Condition, Instant] = {}
+        self.witnessed = Witnessed(rules=rules, doses_per_day=doses_per_day)
+        self._rows = TraceRows(store)
+        self.watch = DeviceWatch(
+            nebulizer=nebulizer,
+            clock=clock,
+            witnessed=self.witnessed,
+            rows=self._rows,
+            session=lambda: self.session,
+            post=self._post_own,
+            alarm=self._alarm_at_once,
+        )
+        self._urgent: deque[_Posted] = deque()
+        self._posted: deque[_Posted] = deque()
+        self._unrecorded_alarms: deque[Condition] = deque()
+        self._waiters: set[asyncio.Future[None]] = set()
+        self._wake = asyncio.Event()
+        self._ended = False
+        self._polled_s = self._saved_s = NEVER
+        self._press_stops = 0
+        self._seen_clock = clock.instant()
+
+    # What others may ask of the loop.
+
+    async def press(self, event: ev.Event) -> Step:
+        """Hand a press to the loop and return what came of it.
+
+        Raises: `IllegalEventError` where it has no place now; `Refused` where it came too late.
+        """
+        posted = self._post(event, self._posted, wanted=True)
+        assert posted.answer is not None
+        return await posted.answer
+
+    async def stop(self, source: str) -> Step:
+        """Turn the output off: the bytes go out in this very call, before any queue, disk or dialog (S20)."""
+        self.witnessed.stops += 1
+        self.watch.send_stop()
+        posted = self._post(ev.StopPressed(source=source), self._urgent, wanted=True)
+        assert posted.answer is not None
+        return await posted.answer
+
+    async def changed(self, seconds: float) -> None:
+        """Wait until something that a page may show has changed, at most so long."""
+        waiter = asyncio.get_running_loop().create_future()
+        self._waiters.add(waiter)
+        try:
+            async with asyncio.timeout(seconds):
+                await waiter
+        except TimeoutError:
+            return
+        finally:
+            self._waiters.discard(waiter)
+
+    async def self_test(self) -> tuple[ev.Check, ...]:
+        """Test what a dose needs and return the list; a line that is not good says what to do (S30)."""
+        device = self.witnessed.device
+        off = await self.watch.nebulizer.stop() if device else None
+        clock = self._clock.instant().clock
+        return (
+            ev.Check(
+                name="nebulizer", good=device is not None, note=_answers(device is not None, self.watch.nebulizer)
+            ),
+            ev.Check(
+                name="stop path",
+                good=isinstance(off, DeviceReport),
+                note="STOP was sent and read back as OFF" if isinstance(off, DeviceReport) else _why(off),
+            ),
+            ev.Check(
+                name="records",
+                good=self.witnessed.records_durable,
+                note="written and signed" if self.witnessed.records_durable else "cannot be written: call the engineer",
+            ),
+            ev.Check(
+                name="clock",
+                good=self._around.trusted(clock),
+                note="trusted" if self._around.trusted(clock) else "not synchronised: let a person check the clock",
+            ),
+        )
+
+    def close(self) -> None:
+        """Let the loop end after what is queued."""
+        self._ended = True
+        self._wake.set()
+
+    # The loop.
+
+    async def run(self) -> None:
+        """Run until closed; the device is left OFF or, where the wire is gone, without beats."""
+        try:
+            while not self._ended or self._urgent or self._posted:
+                await self._turn()
+        finally:
+            await self.watch.close()
+
+    async def _turn(self) -> None:
+        while self._unrecorded_alarms:
+            await self._record_alarm(self._unrecorded_alarms.popleft())
+        if self._urgent:
+            await self._handle(self._urgent.popleft())
+        elif self._posted:
+            await self._handle(self._posted.popleft())
+        if self._due_s() <= 0:
+            await self._poll()
+            self._around.cycle()
+        elif not self._urgent and not self._posted and not self._ended:
+            await self._rest()
+
+    async def _rest(self) -> None:
+        self._wake.clear()
+        try:
+            async with asyncio.timeout(self._due_s()):
+                await self._wake.wait()
+        except TimeoutError:
+            return
+
+    def _due_s(self) -> float:
+        period = self._poll_s if self.session.state in LIVE else max(self._poll_s, IDLE_POLL_S)
+        return self._polled_s + period - self._now_s()
+
+    def _now_s(self) -> float:
+        return asyncio.get_running_loop().time()
+
+    def _post(self, event: ev.Event, queue: deque[_Posted], *, wanted: bool = False) -> _Posted:
+        loop = asyncio.get_running_loop()
+        answer = loop.create_future() if wanted else None
+        posted = _Posted(event=event, answer=answer, at_s=loop.time(), stops=self.witnessed.stops)
+        queue.append(posted)
+        self._wake.set()
+        return posted
+
+    def _post_own(self, event: ev.Event) -> None:
+        self._post(event, self._posted)
+
+    async def _handle(self, posted: _Posted) -> None:
+        try:
+            outcome = self._step(posted)
+        except (IllegalEventError, Refused) as refusal:
+            self._answer(posted, refusal)
+            return
+        self._witness(posted, outcome)
+        self.session = outcome.session
+        for effect in outcome.effects:
+            await self._perform(effect)
+        self._answer(posted, outcome)
+        self._tell_changed()
+
+    def _step(self, posted: _Posted) -> Step:
+        late = self._now_s() - posted.at_s > LATE_PRESS_S
+        if late and isinstance(posted.event, ev.StartPressed | ev.ResumePressed):
+            sentence = "The press came too long ago and was discarded. Press again."
+            raise Refused(Refusal(code="late-press", sentence=sentence))
+        return step(self.session, posted.event, self._clock.instant(), self._rules)
+
+    def _answer(self, posted: _Posted, outcome: Step | Exception) -> None:
+        if posted.answer is None:
+            if isinstance(outcome, Exception):
+                log.debug("ignored: %s", outcome)
+        elif not posted.answer.done():
+            if isinstance(outcome, Exception):
+                posted.answer.set_exception(outcome)
+            else:
+                posted.answer.set_result(outcome)
+
+    def _witness(self, posted: _Posted, outcome: Step) -> None:
+        """Write down what the gate needs to know of this event, from the event itself."""
+        auth = outcome.session.authorisation
+        match posted.event:
+            case ev.Authorised(authorisation=authorisation):
+                self.witnessed.granted[authorisation.session] = authorisation
+            case ev.Charged(charge=charge) if auth:
+                self.witnessed.charges[auth.session] = charge
+            case ev.SelfTested(checks=checks) if auth and all(check.good for check in checks):
+                self.witnessed.tested.add(auth.session)
+            case ev.StartPressed() | ev.ResumePressed():
+                self._press_stops = posted.stops
+
+    def _tell_changed(self) -> None:
+        for waiter in self._waiters:
+            if not waiter.done():
+                waiter.set_result(None)
+
+    # Effects.
+
+    async def _perform(self, effect: Effect) -> None:
+        match effect:
+            case Record():
+                await self._record(effect)
+            case StartAerosol():
+                await self._start(effect)
+            case StopAerosol():
+                self.watch.send_stop()
+            case RaiseAlarm(condition=condition):
+                self._alarm_at_once(condition)
+            case ClearAlarms():
+                self.alarms = {name: at for name, at in self.alarms.items() if name in LASTING_ALARMS}
+
+    async def _record(self, effect: Record) -> None:
+        try:
+            drafts, traces = await self._with_trace(effect)
+            entries = await self.commit(drafts, traces)
+        except Exception as fault:
+            self._fail_store(fault)
+            return
+        if effect.intent:
+            self.witnessed.intents.add(str(entries[-1].payload["session"]))
+            self._post_own(ev.IntentRecorded(seq=entries[-1].seq))
+
+    async def commit(self, drafts: tuple[Draft, ...], traces: tuple[Trace, ...] = ()) -> tuple[Entry, ...]:
+        """Append records and take them into the history."""
+        entries = await self._store.append(drafts, self._clock.instant(), traces=traces)
+        self.history = fold(self.history, entries)
+        self.outcome = next((entry for entry in entries if entry.payload["typ"] == "dose"), self.outcome)
+        self._around.recorded()
+        return entries
+
+    async def _with_trace(self, effect: Record) -> tuple[tuple[Draft, ...], tuple[Trace, ...]]:
+        if effect.trace_of is None:
+            return effect.drafts, ()
+        trace = await self._rows.whole(effect.trace_of)
+        drafts = tuple(
+            replace(d, facts={**d.facts, "trace": trace.sha256}) if d.typ == "dose" else d for d in effect.drafts
+        )
+        return drafts, (trace,)
+
+    async def _start(self, effect: StartAerosol) -> None:
+        auth = self.session.authorisation
+        session = auth.session if auth else ""
+        command = Actuation(session=session, run=effect.run, max_on_ms=effect.max_on_ms, stops=self._press_stops)
+        now = self._clock.instant()
+        envelope = self.witnessed.envelope(
+            session,
+            self.history,
+            resuming=self.session.state is State.RESUMING,
+            clock_trusted=self._around.trusted(now.clock),
+        )
+        decision = permit(command, envelope, now)
+        self.witnessed.use(session)
+        if isinstance(decision, Refusal):
+            self._post_own(ev.Gated(code=decision.code, sentence=decision.sentence))
+            return
+        await self.watch.start(effect)
+
+    def _alarm_at_once(self, condition: Condition) -> None:
+        """Raise an alarm, once; its record follows in the loop, for a slow disk must not keep an alarm back."""
+        if condition in self.alarms:
+            return
+        self.alarms[condition] = self._clock.instant()
+        self._unrecorded_alarms.append(condition)
+        self._wake.set()
+        self._tell_changed()
+
+    def raise_alarm(self, condition: Condition) -> None:
+        """Raise an alarm that something outside the session found."""
+        self._alarm_at_once(condition)
+
+    async def _record_alarm(self, condition: Condition) -> None:
+        if self.witnessed.records_durable:
+            await self._record(Record(drafts=(records.alarm(condition, self.session.authorisation),)))
+
+    # Time.
+
+    async def _poll(self) -> None:
+        self._polled_s = self._now_s()
+        await self.watch.poll()
+        self._post_own(ev.Ticked())
+        await self._note_clock_step()
+        if self._now_s() - self._saved_s >= TRACE_SAVE_S:
+            self._saved_s = self._now_s()
+            await self._save_rows()
+
+    async def _save_rows(self) -> None:
+        try:
+            await self._rows.save()
+        except Exception as fault:
+            self._fail_store(fault)
+
+    async def _note_clock_step(self) -> None:
+        """Record a step of the wall clock; durations never use it (S31, S32)."""
+        before, now = self._seen_clock, self._clock.instant()
+        self._seen_clock = now
+        step_ns = (now.wall_ns - before.wall_ns) - (now.mono_ns - before.mono_ns)
+        if abs(step_ns) > STEP_LOGGED_NS and self.witnessed.records_durable:
+            facts: dict[str, Json] = {"step_ms": step_ns // NS_PER_MS, "before": utc_text(before.wall_ns)}
+            await self._record(Record(drafts=(Draft(typ="clock", facts=facts),)))
+
+    def _fail_store(self, fault: Exception) -> None:
+        self.witnessed.records_durable = False
+        log.error("a record failed: %s", fault)
+        self._post_own(ev.StoreFailed(sentence=str(fault)))
+
+
+def _answers(present: bool, nebulizer: Nebulizer) -> str:
+    if present:
+        return "answers, and is OFF"
+    return nebulizer.loss.sentence() if nebulizer.loss else "does not answer: check cable and power"
+
+
+def _why(result: DeviceReport | CommandFailed | None) -> str:
+    return result.sentence() if isinstance(result, CommandFailed) else "not tested: no nebulizer answers"

@@ -1,0 +1,153 @@
+"""One writer's connection: the lock that keeps it the only one, durable settings, and transactions that end one way."""
+
+import contextlib
+import fcntl
+import os
+import sqlite3
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+
+from nebctl.core.ledger.encoding import FormatError
+from nebctl.store.faults import StoreFault, explain
+
+BUSY_MS: Final = 2000
+"""How long a write waits for another program's lock, in milliseconds, before it is refused."""
+CHECKPOINT_PAGES: Final = 1000
+"""The writer copies the write-ahead log back after so many pages; no other connection ever does.
+
+Source: sqlite.org/wal.html, the WAL-reset bug of 3.7.0 to 3.51.2 needs two connections that write or checkpoint.
+"""
+
+
+class Database:
+    """The only writing connection to one ledger file; used from one thread."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._lock: int | None = None
+        self._connection: sqlite3.Connection | None = None
+
+    @property
+    def db(self) -> sqlite3.Connection:
+        """Return the open connection.
+
+        Raises: `StoreFault` where the store was closed or never opened.
+        """
+        if self._connection is None:
+            raise StoreFault(seen=f"{self.path} closed", expected="an open ledger", advice="Restart nebctl.")
+        return self._connection
+
+    def open(self) -> None:
+        """Take the lock, make the file where it is missing (mode 0600) and set it durable.
+
+        Raises: `StoreFault` where the place is missing, not writable, in use, or not a database.
+        """
+        self._take_lock()
+        try:
+            os.close(os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
+            self._connection = sqlite3.connect(self.path, isolation_level=None, timeout=BUSY_MS / 1000)
+            self._set_durable(self._connection)
+        except sqlite3.Error as error:
+            raise explain(self.path, error) from error
+        except OSError as error:
+            raise _unwritable(self.path, error) from error
+
+    def close(self) -> None:
+        """Close the connection and give the lock back; closing twice is harmless."""
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
+        if self._lock is not None:
+            os.close(self._lock)
+            self._lock = None
+
+    @contextlib.contextmanager
+    def transaction(self) -> Iterator[sqlite3.Connection]:
+        """Commit durably what is done inside, all or nothing.
+
+        Raises: `StoreFault` where the database refused. After a failed fsync it is unknown whether the disk holds the
+        transaction, and the fault says `lasting`.
+        """
+        db = self.db
+        try:
+            db.execute("BEGIN IMMEDIATE")
+            yield db
+            db.execute("COMMIT")
+        except sqlite3.Error as error:
+            self._roll_back()
+            raise explain(self.path, error) from error
+        except BaseException:
+            self._roll_back()
+            raise
+
+    @contextlib.contextmanager
+    def reading(self) -> Iterator[sqlite3.Connection]:
+        """Read outside a transaction.
+
+        Raises: `StoreFault` where the database refused or a row is not what was written.
+        """
+        try:
+            yield self.db
+        except sqlite3.Error as error:
+            raise explain(self.path, error) from error
+        except FormatError as error:
+            raise StoreFault(
+                seen=f"{self.path}: {error}",
+                expected="the record as it was written",
+                advice="Keep the file as it is and examine it with `nebctl ledger verify`.",
+                lasting=True,
+            ) from error
+
+    def _roll_back(self) -> None:
+        # SQLite may have rolled back already, and a broken disk may refuse even this: neither changes the answer.
+        with contextlib.suppress(sqlite3.Error):
+            self.db.execute("ROLLBACK")
+
+    def _take_lock(self) -> None:
+        # A file of its own: closing any descriptor of the database itself would drop SQLite's locks in this process.
+        lock_path = self.path.with_name(self.path.name + ".lock")
+        try:
+            descriptor = os.open(lock_path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        except OSError as error:
+            raise _unwritable(self.path, error) from error
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            holder = os.pread(descriptor, 20, 0).decode("ascii", "replace").strip()
+            os.close(descriptor)
+            raise StoreFault(
+                seen=f"{self.path} in use by process {holder or 'unknown'}",
+                expected="one nebctl a ledger",
+                advice="Stop the other nebctl first; two writers would fork the log.",
+            ) from error
+        os.ftruncate(descriptor, 0)
+        os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
+        self._lock = descriptor
+
+    def _set_durable(self, db: sqlite3.Connection) -> None:
+        mode = db.execute("PRAGMA journal_mode = WAL").fetchone()[0]
+        db.execute("PRAGMA synchronous = FULL")
+        level = db.execute("PRAGMA synchronous").fetchone()[0]
+        db.execute(f"PRAGMA wal_autocheckpoint = {CHECKPOINT_PAGES}")
+        db.execute("PRAGMA trusted_schema = OFF")
+        if (mode, level) != ("wal", 2):
+            raise StoreFault(
+                seen=f"{self.path}: journal {mode}, synchronous {level}",
+                expected="journal wal, synchronous 2 (FULL)",
+                advice="Put the ledger on a local disk whose file system can share memory.",
+            )
+
+
+def _unwritable(path: Path, error: OSError) -> StoreFault:
+    if isinstance(error, FileNotFoundError):
+        return StoreFault(
+            seen=f"no folder {path.parent}",
+            expected="an existing folder for the ledger",
+            advice="Create it, owned by the nebctl user, or correct the path in the configuration.",
+        )
+    return StoreFault(
+        seen=f"{path}: {error.strerror}",
+        expected="a database file and folder that this user may write",
+        advice="Give the nebctl user ownership of both and mount the disk read-write.",
+    )

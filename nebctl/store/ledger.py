@@ -1,0 +1,156 @@
+"""The unit's ledger for the event loop: one thread owns the database, so that no fsync ever holds the loop up."""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
+from typing import ParamSpec, Self, TypeVar
+
+from nebctl.core.instant import Instant
+from nebctl.core.ledger.envelope import Stamp
+from nebctl.core.ledger.note import Vkey
+from nebctl.core.ledger.records import Draft, Entry
+from nebctl.core.trace import Trace
+from nebctl.ports import Signer, Verifier
+from nebctl.store.faults import StoreFault
+from nebctl.store.outbox import Backlog, Outgoing, Receipted, ReceiptRefused
+from nebctl.store.sealing import Sealer
+from nebctl.store.writer import Writer
+
+WINDOW = 200
+"""How many waiting records `unreceipted` returns where the caller does not say."""
+
+_P = ParamSpec("_P")
+_T = TypeVar("_T")
+
+
+class UnitLedger:
+    """A unit's log of signed records; it implements `ports.EntryStore`.
+
+    A call that was begun runs to its end even where its caller is cancelled, and calls run in the order they were made.
+    """
+
+    def __init__(self, writer: Writer, thread: ThreadPoolExecutor, vkey: Vkey) -> None:
+        self._writer = writer
+        self._thread = thread
+        self._vkey = vkey
+
+    @classmethod
+    async def open(
+        cls,
+        path: Path,
+        *,
+        site: str,
+        unit: str,
+        signer: Signer,
+        verify: Verifier,
+        witness: Vkey | None,
+        stamp: Stamp,
+        random: Callable[[int], bytes],
+        at: Instant,
+    ) -> Self:
+        """Open the ledger at `path`, check it whole, and begin a new one with `genesis` at `at`.
+
+        `witness` is the pharmacy's countersigning key; None means that no receipt can be taken.
+        Raises: `StoreFault` where the file cannot be used or does not hold this unit's whole log;
+        `ValueError` where `stamp` is another unit's.
+        """
+        if stamp.unit != unit:
+            raise ValueError(f"stamp of unit {stamp.unit}, expected unit {unit}")
+        sealer = Sealer(site=site, stamp=stamp, signer=signer, verify=verify, witness=witness, random=random)
+        writer, thread = Writer(path, sealer), ThreadPoolExecutor(1, thread_name_prefix="ledger")
+        try:
+            await _run(thread, writer.open, at)
+        except BaseException:
+            _shut(thread, writer)
+            raise
+        return cls(writer, thread, sealer.vkey)
+
+    async def append(self, drafts: Sequence[Draft], at: Instant, *, traces: Sequence[Trace] = ()) -> tuple[Entry, ...]:
+        """Sign, chain and commit the drafts, and the traces they name, in one transaction.
+
+        Raises: `StoreFault` where the disk or the database refused. Nothing of it is then recorded, but for a failed
+        fsync (`lasting`), after which only the next start can tell; the store takes nothing more until then.
+        """
+        return await _run(self._thread, self._writer.append, tuple(drafts), at, tuple(traces))
+
+    async def save_trace_rows(self, session: str, rows_text: str) -> None:
+        """Commit rows of a running session's trace; a crash keeps what was saved.
+
+        Raises: `StoreFault` as `append` does.
+        """
+        await _run(self._thread, self._writer.save_rows, session, rows_text)
+
+    async def load_trace_rows(self, session: str) -> str:
+        """Return the rows saved for a session whose trace is not yet kept whole; empty where there are none."""
+        return await _run(self._thread, self._writer.load_rows, session)
+
+    async def entries(self, after: int = -1) -> list[Entry]:
+        """Return this epoch's records with a sequence above `after`, with their disclosures (sorted)."""
+        return await _run(self._thread, self._writer.entries, after)
+
+    async def unreceipted(self, limit: int = WINDOW) -> list[Outgoing]:
+        """Return up to `limit` of the oldest records without a receipt, in order."""
+        return await _run(self._thread, self._writer.waiting, limit)
+
+    async def take_receipt(self, note_text: str) -> Receipted | ReceiptRefused:
+        """Check a countersigned head and close the outbox up to its size; a refused one changes nothing.
+
+        Raises: `StoreFault` as `append` does.
+        """
+        return await _run(self._thread, self._writer.take_receipt, note_text)
+
+    async def backlog(self) -> Backlog:
+        """Return how many records wait for a receipt, and the wall time of the oldest (None where none waits)."""
+        return await _run(self._thread, self._writer.backlog)
+
+    @property
+    def size(self) -> int:
+        """Return the number of committed records of this epoch."""
+        return self._writer.tip.size
+
+    @property
+    def root(self) -> bytes:
+        """Return the root over the committed records."""
+        return self._writer.tip.root
+
+    @property
+    def head_note(self) -> str:
+        """Return the signed head over the committed records."""
+        return self._writer.tip.head_note
+
+    @property
+    def origin(self) -> str:
+        """Return the name of this log and of its key."""
+        return self._vkey.name
+
+    @property
+    def vkey(self) -> Vkey:
+        """Return the unit's verifier key."""
+        return self._vkey
+
+    async def close(self) -> None:
+        """Finish what was begun and close the file; closing twice is harmless."""
+        if (closed := _shut(self._thread, self._writer)) is not None:
+            await asyncio.shield(asyncio.wrap_future(closed))
+
+
+async def _run(thread: ThreadPoolExecutor, work: Callable[_P, _T], *args: _P.args, **kwargs: _P.kwargs) -> _T:
+    # Shielded: a caller that is cancelled stops waiting, while the work in the thread runs to its own end.
+    try:
+        working = thread.submit(work, *args, **kwargs)
+    except RuntimeError as error:
+        raise StoreFault(
+            seen="a call after the ledger was closed", expected="an open ledger", advice="Restart nebctl."
+        ) from error
+    return await asyncio.shield(asyncio.wrap_future(working))
+
+
+def _shut(thread: ThreadPoolExecutor, writer: Writer) -> Future[None] | None:
+    """Close the file after all that was begun; None where that was asked for before."""
+    try:
+        closed = thread.submit(writer.close)
+    except RuntimeError:
+        return None
+    thread.shutdown(wait=False)
+    return closed

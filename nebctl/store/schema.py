@@ -1,0 +1,107 @@
+"""The unit's database: its tables, the triggers that only let it grow, and what its one writer may do.
+
+Version 1 is made whole, in the transaction that holds the first record, so that a database with tables and no record
+is known to have lost something. The triggers stop accidents and careless programs; against a person with the file in
+hand stand the signatures and the pharmacy's receipts.
+"""
+
+import sqlite3
+
+VERSION = 1
+
+TABLES = (
+    """CREATE TABLE log(
+    ep INTEGER NOT NULL CHECK(ep >= 1), seq INTEGER NOT NULL CHECK(seq >= 0),
+    leaf BLOB NOT NULL CHECK(length(leaf) = 32), jws TEXT NOT NULL,
+    PRIMARY KEY(ep, seq)) STRICT, WITHOUT ROWID""",
+    """CREATE TABLE disclosure(
+    ep INTEGER NOT NULL, seq INTEGER NOT NULL, disc TEXT NOT NULL,
+    PRIMARY KEY(ep, seq, disc)) STRICT, WITHOUT ROWID""",
+    """CREATE TABLE head(
+    ep INTEGER NOT NULL PRIMARY KEY, size INTEGER NOT NULL, root BLOB NOT NULL CHECK(length(root) = 32),
+    note TEXT NOT NULL) STRICT, WITHOUT ROWID""",
+    """CREATE TABLE outbox(
+    ep INTEGER NOT NULL, seq INTEGER NOT NULL, head_line TEXT NOT NULL,
+    PRIMARY KEY(ep, seq)) STRICT, WITHOUT ROWID""",
+    """CREATE TABLE receipt(
+    ep INTEGER NOT NULL, size INTEGER NOT NULL, note TEXT NOT NULL,
+    PRIMARY KEY(ep, size)) STRICT, WITHOUT ROWID""",
+    """CREATE TABLE trace(
+    session TEXT NOT NULL PRIMARY KEY, sha256 TEXT NOT NULL, csv TEXT NOT NULL) STRICT, WITHOUT ROWID""",
+    """CREATE TABLE trace_rows(
+    n INTEGER PRIMARY KEY, session TEXT NOT NULL, rows TEXT NOT NULL) STRICT""",
+)
+
+# A BEFORE INSERT guard stands on every kept table because INSERT OR REPLACE deletes without firing a DELETE trigger.
+_GUARDS = (
+    (
+        "log_takes_only_the_next",
+        "INSERT ON log WHEN NEW.seq IS NOT (SELECT coalesce(max(seq), -1) + 1 FROM log WHERE ep = NEW.ep) "
+        "OR NEW.ep < (SELECT max(ep) FROM log)",
+    ),
+    ("log_is_never_changed", "UPDATE ON log"),
+    ("log_is_never_shortened", "DELETE ON log"),
+    (
+        "disclosure_belongs_to_a_record",
+        "INSERT ON disclosure WHEN NOT EXISTS (SELECT 1 FROM log WHERE ep = NEW.ep AND seq = NEW.seq)",
+    ),
+    ("disclosure_is_never_changed", "UPDATE ON disclosure"),
+    ("disclosure_is_never_deleted", "DELETE ON disclosure"),
+    ("head_is_one_an_epoch", "INSERT ON head WHEN EXISTS (SELECT 1 FROM head WHERE ep = NEW.ep)"),
+    ("head_only_grows", "UPDATE ON head WHEN NEW.ep IS NOT OLD.ep OR NEW.size <= OLD.size"),
+    ("head_is_never_deleted", "DELETE ON head"),
+    (
+        "outbox_holds_records_once",
+        "INSERT ON outbox WHEN NOT EXISTS (SELECT 1 FROM log WHERE ep = NEW.ep AND seq = NEW.seq) "
+        "OR EXISTS (SELECT 1 FROM outbox WHERE ep = NEW.ep AND seq = NEW.seq)",
+    ),
+    ("outbox_is_never_changed", "UPDATE ON outbox"),
+    (
+        "outbox_closes_by_receipt_alone",
+        "DELETE ON outbox WHEN NOT EXISTS (SELECT 1 FROM receipt WHERE ep = OLD.ep AND size > OLD.seq)",
+    ),
+    (
+        "receipt_only_grows",
+        "INSERT ON receipt WHEN NEW.size <= (SELECT max(size) FROM receipt WHERE ep = NEW.ep) "
+        "OR NEW.size > (SELECT coalesce(max(seq), -1) + 1 FROM log WHERE ep = NEW.ep)",
+    ),
+    ("receipt_is_never_changed", "UPDATE ON receipt"),
+    ("receipt_is_never_deleted", "DELETE ON receipt"),
+    ("trace_is_kept_once", "INSERT ON trace WHEN EXISTS (SELECT 1 FROM trace WHERE session = NEW.session)"),
+    ("trace_is_never_changed", "UPDATE ON trace"),
+    ("trace_is_never_deleted", "DELETE ON trace"),
+)
+
+TRIGGERS = {
+    name: f"CREATE TRIGGER {name} BEFORE {when} BEGIN SELECT RAISE(ABORT, '{name}'); END" for name, when in _GUARDS
+}
+
+_WRITES = {
+    sqlite3.SQLITE_INSERT: frozenset(("log", "disclosure", "head", "outbox", "receipt", "trace", "trace_rows")),
+    sqlite3.SQLITE_UPDATE: frozenset(("head",)),
+    sqlite3.SQLITE_DELETE: frozenset(("outbox", "trace_rows")),
+}
+_READS = frozenset((sqlite3.SQLITE_SELECT, sqlite3.SQLITE_READ, sqlite3.SQLITE_TRANSACTION, sqlite3.SQLITE_FUNCTION))
+
+
+def authorize(action: int, subject: str | None, _detail: str | None, _db: str | None, _trigger: str | None) -> int:
+    """Allow the writer what the ledger needs and nothing else: no DROP, no ALTER, no PRAGMA, no deletion of records."""
+    allowed = action in _READS or subject in _WRITES.get(action, frozenset())
+    return sqlite3.SQLITE_OK if allowed else sqlite3.SQLITE_DENY
+
+
+def create(db: sqlite3.Connection) -> None:
+    """Create every table and trigger inside the transaction that is open."""
+    for statement in (*TABLES, *TRIGGERS.values()):
+        db.execute(statement)
+    db.execute(f"PRAGMA user_version = {VERSION}")
+
+
+def altered(db: sqlite3.Connection) -> list[str]:
+    """Return the names of tables and triggers that are missing, differ from what `create` makes, or were added."""
+    expected = {**{table.split("(")[0].split()[-1]: table for table in TABLES}, **TRIGGERS}
+    rows = db.execute("SELECT name, sql, type FROM sqlite_master WHERE sql IS NOT NULL").fetchall()
+    found = {str(name): str(sql) for name, sql, _ in rows}
+    changed = {name for name, sql in expected.items() if found.get(name) != sql}
+    added = {str(name) for name, _, kind in rows if kind == "trigger" and name not in expected}
+    return sorted(changed | added)

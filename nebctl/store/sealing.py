@@ -1,0 +1,90 @@
+"""From drafts to signed records and heads: what the writer computes before it touches the disk."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from nebctl.core.instant import Instant
+from nebctl.core.ledger import envelope, head, jws, note, tree
+from nebctl.core.ledger.disclosure import SALT_BYTES
+from nebctl.core.ledger.envelope import Stamp
+from nebctl.core.ledger.note import Vkey
+from nebctl.core.ledger.records import Draft, Entry
+from nebctl.ports import Signer, Verifier
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sealer:
+    """Who signs for a unit: its name, its key and the randomness of its salts.
+
+    `witness` is the pharmacy's key; None means that no receipt can be taken.
+    """
+
+    site: str
+    stamp: Stamp
+    signer: Signer
+    verify: Verifier
+    witness: Vkey | None
+    random: Callable[[int], bytes]
+
+    @property
+    def vkey(self) -> Vkey:
+        """Return the unit's own verifier key, named by its origin."""
+        name = head.origin(self.site, self.stamp.unit, self.stamp.epoch)
+        return Vkey(name, note.ED25519, self.signer.public)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tip:
+    """Where the log stands: its frontier, its root and its signed head (empty before the first record)."""
+
+    frontier: tree.Frontier
+    root: bytes
+    head_note: str
+
+    @property
+    def size(self) -> int:
+        """Return the number of records."""
+        return self.frontier.size
+
+
+EMPTY = Tip(frontier=tree.Frontier(), root=tree.EMPTY_ROOT, head_note="")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sealed:
+    """A signed record and the unit's signature line over the tree that ends with it."""
+
+    entry: Entry
+    head_line: str
+
+
+def genesis(sealer: Sealer) -> Draft:
+    """Return the first record of an epoch: whose log it is and by which key."""
+    vkey = sealer.vkey
+    return Draft(typ="genesis", facts={"site": sealer.site, "vkey": vkey.text()})
+
+
+def seal(sealer: Sealer, tip: Tip, drafts: Sequence[Draft], at: Instant) -> tuple[tuple[Sealed, ...], Tip]:
+    """Return the drafts as signed records, each under a signed head, and where the log then stands.
+
+    Raises: `FormatError` where a draft cannot be written as a record.
+    """
+    sealed: list[Sealed] = []
+    for draft in drafts:
+        record, tip = _seal_one(sealer, tip, draft, at)
+        sealed.append(record)
+    return tuple(sealed), tip
+
+
+def _seal_one(sealer: Sealer, tip: Tip, draft: Draft, at: Instant) -> tuple[Sealed, Tip]:
+    vkey = sealer.vkey
+    salts = [sealer.random(SALT_BYTES) for _ in draft.private]
+    payload, disclosures = envelope.build(draft, tip.size, tip.root, at, sealer.stamp, sealer.random(SALT_BYTES), salts)
+    text = jws.sign(payload, sealer.signer, head.kid(vkey))
+    # Read back what was just written: a record that the strict reader refuses must never reach the log.
+    entry = envelope.parse_entry(text, sorted(disclosures))
+    frontier = tip.frontier.append(entry.leaf)
+    checkpoint = head.Checkpoint(vkey.name, frontier.size, frontier.root())
+    line = head.head_line(checkpoint, sealer.signer)
+    head_note = note.assemble_note(checkpoint.text(), [line])
+    return Sealed(entry=entry, head_line=line), Tip(frontier=frontier, root=checkpoint.root, head_note=head_note)

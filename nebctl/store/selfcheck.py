@@ -1,0 +1,120 @@
+"""What the writer proves before it takes the first record: that the file holds this unit's log, whole."""
+
+import sqlite3
+from collections.abc import Iterator
+from pathlib import Path
+
+from nebctl.core.ledger import envelope, head, jws, tree
+from nebctl.core.ledger.encoding import FormatError
+from nebctl.core.ledger.note import Vkey
+from nebctl.store import schema
+from nebctl.store.faults import StoreFault
+from nebctl.store.sealing import Sealer, Tip
+
+_EXAMINE = "Start nothing; keep the file as it is and examine it with `nebctl ledger verify`."
+
+
+def is_new(db: sqlite3.Connection, path: Path) -> bool:
+    """Return whether the file holds nothing at all yet.
+
+    Raises: `StoreFault` where it holds something that is not a unit's ledger of this version.
+    """
+    version = db.execute("PRAGMA user_version").fetchone()[0]
+    if version == 0 and not db.execute("SELECT 1 FROM sqlite_master").fetchall():
+        return True
+    if version != schema.VERSION:
+        raise StoreFault(
+            seen=f"{path}: a database of version {version}",
+            expected=f"a unit's ledger of version {schema.VERSION}",
+            advice="Check the path, and that this nebctl is not older than the file.",
+        )
+    if changed := schema.altered(db):
+        raise StoreFault(
+            seen=f"{path}: {changed[0]} changed or missing",
+            expected="the tables and guards that nebctl made",
+            advice=_EXAMINE,
+        )
+    return False
+
+
+def check(db: sqlite3.Connection, sealer: Sealer) -> Tip:
+    """Return where the log stands, its root recomputed from the leaves and found equal to head and last receipt.
+
+    Raises: `StoreFault` naming unit, epoch and sequence where anything differs.
+    """
+    epoch = sealer.stamp.epoch
+    row = db.execute("SELECT note FROM head WHERE ep = ?", (epoch,)).fetchone()
+    if row is None:
+        raise _differs(sealer, 0, "no signed head", "a head over the records")
+    head_note = str(row[0])
+    try:
+        checkpoint = head.open_head(head_note, sealer.vkey, sealer.verify)
+    except FormatError as error:
+        raise _differs(sealer, 0, f"{error.where}: {error.seen}", f"{error.expected}, this unit's own") from error
+    frontier = _recompute(db, sealer, checkpoint)
+    _check_last(db, sealer, checkpoint.size)
+    return Tip(frontier=frontier, root=checkpoint.root, head_note=head_note)
+
+
+def _recompute(db: sqlite3.Connection, sealer: Sealer, checkpoint: head.Checkpoint) -> tree.Frontier:
+    leaves = _leaves(db, sealer)
+    receipt = _last_receipt(db, sealer)
+    early = tree.Frontier.of(leaf for _, leaf in zip(range(receipt.size), leaves, strict=False))
+    if (early.size, early.root()) != (receipt.size, receipt.root):
+        seen, expected = f"{early.size} records", f"the {receipt.size} that the pharmacy receipted"
+        raise _differs(sealer, early.size, seen if early.size < receipt.size else "another root", expected)
+    frontier = early
+    for leaf in leaves:
+        frontier = frontier.append(leaf)
+    if frontier.size != checkpoint.size:
+        raise _differs(sealer, frontier.size, f"{frontier.size} records", f"the {checkpoint.size} of the signed head")
+    if frontier.root() != checkpoint.root:
+        raise _differs(sealer, frontier.size - 1, "another root", "the root of the signed head")
+    return frontier
+
+
+def _leaves(db: sqlite3.Connection, sealer: Sealer) -> Iterator[bytes]:
+    rows = db.execute("SELECT seq, leaf FROM log WHERE ep = ? ORDER BY seq", (sealer.stamp.epoch,))
+    for expected, (seq, leaf) in enumerate(rows):
+        if seq != expected:
+            raise _differs(sealer, expected, f"record {seq} next", f"record {expected}")
+        yield bytes(leaf)
+
+
+def _last_receipt(db: sqlite3.Connection, sealer: Sealer) -> head.Checkpoint:
+    """Return the largest receipted head; of no receipt, the empty tree's."""
+    query = "SELECT note FROM receipt WHERE ep = ? ORDER BY size DESC LIMIT 1"
+    row = db.execute(query, (sealer.stamp.epoch,)).fetchone()
+    if row is None:
+        return head.Checkpoint(sealer.vkey.name, 0, tree.EMPTY_ROOT)
+    try:
+        return _open_receipt(str(row[0]), sealer.vkey, sealer)
+    except FormatError as error:
+        raise _differs(sealer, 0, f"last receipt, {error.where}: {error.seen}", error.expected) from error
+
+
+def _open_receipt(text: str, unit: Vkey, sealer: Sealer) -> head.Checkpoint:
+    if sealer.witness is None:
+        return head.open_head(text, unit, sealer.verify)
+    return head.open_receipt(text, unit, sealer.witness, sealer.verify).checkpoint
+
+
+def _check_last(db: sqlite3.Connection, sealer: Sealer, size: int) -> None:
+    query = "SELECT leaf, jws FROM log WHERE ep = ? AND seq = ?"
+    row = db.execute(query, (sealer.stamp.epoch, size - 1)).fetchone()
+    if row is None:
+        raise _differs(sealer, 0, "no record", "at least the first, which is written with the file")
+    try:
+        entry = envelope.parse_entry(str(row[1]))
+        parsed = jws.parse(entry.jws)
+    except FormatError as error:
+        raise _differs(sealer, size - 1, f"{error.where}: {error.seen}", error.expected) from error
+    if entry.leaf != bytes(row[0]):
+        raise _differs(sealer, size - 1, "a record with another hash", "the record of its leaf")
+    if not sealer.verify(sealer.signer.public, parsed.signing_input, parsed.signature):
+        raise _differs(sealer, size - 1, "a record not signed by this unit's key", "this unit's signature")
+
+
+def _differs(sealer: Sealer, seq: int, seen: str, expected: str) -> StoreFault:
+    where = f"unit {sealer.stamp.unit} epoch {sealer.stamp.epoch} seq {seq}"
+    return StoreFault(seen=f"{where}: {seen}", expected=expected, advice=_EXAMINE, lasting=True)

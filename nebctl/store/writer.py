@@ -1,0 +1,151 @@
+"""The ledger's one writer, for one thread: it signs, commits durably, and only then answers."""
+
+import contextlib
+import sqlite3
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+
+from nebctl.core.instant import Instant
+from nebctl.core.ledger import envelope
+from nebctl.core.ledger.records import Draft, Entry
+from nebctl.core.trace import Trace
+from nebctl.store import outbox, schema, selfcheck
+from nebctl.store.database import Database
+from nebctl.store.faults import StoreFault
+from nebctl.store.outbox import Backlog, Outgoing, Receipted, ReceiptRefused
+from nebctl.store.sealing import EMPTY, Sealed, Sealer, Tip, genesis, seal
+
+
+class Writer:
+    """Appends to one unit's ledger; every method runs in the thread that called `open`."""
+
+    def __init__(self, path: Path, sealer: Sealer) -> None:
+        self._file = Database(path)
+        self._sealer = sealer
+        self._broken: StoreFault | None = None
+        self.tip: Tip = EMPTY
+
+    def open(self, at: Instant) -> None:
+        """Open the ledger and check it whole; a new one begins with its `genesis` record.
+
+        Raises: `StoreFault` where the file cannot be used or does not hold this unit's whole log.
+        """
+        try:
+            self._file.open()
+            with self._file.reading() as db:
+                if selfcheck.is_new(db, self._file.path):
+                    self._begin(at)
+                else:
+                    self.tip = selfcheck.check(db, self._sealer)
+                db.set_authorizer(schema.authorize)
+        except BaseException:
+            self._file.close()
+            raise
+
+    def close(self) -> None:
+        """Close the file; closing twice is harmless."""
+        self._file.close()
+
+    def append(self, drafts: Sequence[Draft], at: Instant, traces: Sequence[Trace]) -> tuple[Entry, ...]:
+        """Sign, chain and commit the drafts and the traces that belong to them in one transaction.
+
+        Raises: `StoreFault` where the database refused; `FormatError` where a draft cannot be written as a record.
+        """
+        sealed, tip = seal(self._sealer, self.tip, drafts, at)
+        with self._writing() as db:
+            _insert(db, sealed, tip)
+            _keep_traces(db, traces)
+        self.tip = tip
+        return tuple(record.entry for record in sealed)
+
+    def save_rows(self, session: str, rows: str) -> None:
+        """Commit rows of a running session's trace.
+
+        Raises: `StoreFault` where the database refused.
+        """
+        with self._writing() as db:
+            db.execute("INSERT INTO trace_rows(session, rows) VALUES (?, ?)", (session, rows))
+
+    def load_rows(self, session: str) -> str:
+        """Return the rows saved for a session, in order; empty where there are none or the trace was kept whole."""
+        with self._file.reading() as db:
+            found = db.execute("SELECT rows FROM trace_rows WHERE session = ? ORDER BY n", (session,))
+            return "".join(rows for (rows,) in found)
+
+    def entries(self, after: int) -> list[Entry]:
+        """Return this epoch's records with a sequence above `after`, with their disclosures."""
+        epoch = self._sealer.stamp.epoch
+        query = "SELECT seq, jws FROM log WHERE ep = ? AND seq > ? ORDER BY seq"
+        with self._file.reading() as db:
+            rows = db.execute(query, (epoch, after)).fetchall()
+            return [envelope.parse_entry(text, outbox.disclosures(db, epoch, seq)) for seq, text in rows]
+
+    def waiting(self, limit: int) -> list[Outgoing]:
+        """Return the oldest records without a receipt, in order."""
+        with self._file.reading() as db:
+            return outbox.waiting(db, limit)
+
+    def backlog(self) -> Backlog:
+        """Return how many records wait for a receipt and since when."""
+        with self._file.reading() as db:
+            return outbox.backlog(db)
+
+    def take_receipt(self, text: str) -> Receipted | ReceiptRefused:
+        """Check a receipt and close what it covers.
+
+        Raises: `StoreFault` where the database refused.
+        """
+        with self._file.reading() as db:
+            verdict = outbox.judge(db, self._sealer, self.tip, text)
+        if isinstance(verdict, Receipted):
+            with self._writing() as db:
+                outbox.close_receipted(db, self._sealer.stamp.epoch, verdict.size, text)
+        return verdict
+
+    def _begin(self, at: Instant) -> None:
+        sealed, tip = seal(self._sealer, EMPTY, (genesis(self._sealer),), at)
+        with self._file.transaction() as db:
+            schema.create(db)
+            _insert(db, sealed, tip)
+        self.tip = tip
+
+    @contextlib.contextmanager
+    def _writing(self) -> Iterator[sqlite3.Connection]:
+        if self._broken is not None:
+            raise StoreFault(
+                seen=self._broken.seen, expected=self._broken.expected, advice=self._broken.advice, lasting=True
+            )
+        try:
+            with self._file.transaction() as db:
+                yield db
+        except StoreFault as fault:
+            # After a failed fsync the kernel may have dropped the pages: a second try would report what is not so.
+            self._broken = fault if fault.lasting else None
+            raise
+
+
+def _insert(db: sqlite3.Connection, sealed: Iterable[Sealed], tip: Tip) -> None:
+    entry = None
+    for record in sealed:
+        entry = record.entry
+        key = (entry.epoch, entry.seq)
+        db.execute("INSERT INTO log(ep, seq, leaf, jws) VALUES (?, ?, ?, ?)", (*key, entry.leaf, entry.jws))
+        for disclosure in entry.disclosures:
+            db.execute("INSERT INTO disclosure(ep, seq, disc) VALUES (?, ?, ?)", (*key, disclosure))
+        db.execute("INSERT INTO outbox(ep, seq, head_line) VALUES (?, ?, ?)", (*key, record.head_line))
+    if entry is not None:
+        _move_head(db, entry.epoch, tip)
+
+
+def _move_head(db: sqlite3.Connection, epoch: int, tip: Tip) -> None:
+    values = (tip.size, tip.root, tip.head_note, epoch)
+    moved = db.execute("UPDATE head SET size = ?, root = ?, note = ? WHERE ep = ?", values)
+    if moved.rowcount == 0:
+        db.execute("INSERT INTO head(size, root, note, ep) VALUES (?, ?, ?, ?)", values)
+
+
+def _keep_traces(db: sqlite3.Connection, traces: Iterable[Trace]) -> None:
+    for trace in traces:
+        values = (trace.session, trace.sha256, trace.csv)
+        db.execute("INSERT INTO trace(session, sha256, csv) VALUES (?, ?, ?)", values)
+        db.execute("DELETE FROM trace_rows WHERE session = ?", (trace.session,))

@@ -1,0 +1,269 @@
+"""One unit at work: the loop, the bedside page and the stream, begun together and ended in order."""
+
+import asyncio
+import contextlib
+import logging
+import os
+import random
+import secrets
+import signal
+import socket
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+from nebctl import SOFTWARE
+from nebctl.bedside.api import Api
+from nebctl.bedside.desk import Desk, Place
+from nebctl.bedside.serving import serve
+from nebctl.bedside.view import Surroundings as Shown
+from nebctl.bedside.view import view
+from nebctl.clock import trusted
+from nebctl.config import LoadedConfig
+from nebctl.core import events as ev
+from nebctl.core.alarms import Condition
+from nebctl.core.history import UnitHistory
+from nebctl.core.ledger.encoding import b64
+from nebctl.core.ledger.records import Json
+from nebctl.core.session import LIVE, Rules, State
+from nebctl.ports import Clock, Nebulizer
+from nebctl.publish.connection import MqttSettings
+from nebctl.publish.unit import Callbacks, Standing, UnitPublisher
+from nebctl.runner import Runner, Surroundings
+from nebctl.store.ledger import UnitLedger
+from nebctl.store.outbox import Receipted, ReceiptRefused, Refusal
+from nebctl.study import Study
+from nebctl.systemd import ServiceNotice, Watchdog
+from nebctl.worklists import WorklistKeeper
+
+log = logging.getLogger("nebctl")
+
+OFF_WAIT_S = 1.2
+"""How long a shutdown waits for the output to read back OFF; the whole shutdown takes at most 2 s."""
+TELEMETRY_S = 0.5
+FAREWELL_S = 0.4
+PERIPHERALS = (
+    ev.Check(name="sound", good=True, note="none by configuration: alarms are shown, not heard"),
+    ev.Check(name="badge reader", good=True, note="none by configuration: badges are typed or sent by the page"),
+)
+
+
+class StartFault(Exception):  # noqa: N818 - a fault is of the world, not of the program
+    """Why a unit cannot start, one line a fault; `wrong_call` says that its configuration is to be corrected."""
+
+    def __init__(self, sentence: str, *, wrong_call: bool = False) -> None:
+        super().__init__(sentence)
+        self.wrong_call = wrong_call
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Opened:
+    """Everything that was read and opened before the unit can serve; `unreceipted` records waited at the start."""
+
+    loaded: LoadedConfig
+    clock: Clock
+    zone: ZoneInfo
+    study: Study
+    rules: Rules
+    nebulizer: Nebulizer
+    ledger: UnitLedger
+    history: UnitHistory
+    worklists: WorklistKeeper
+    unreceipted: int
+
+
+class Unit:
+    """One unit at work: loop, page, stream."""
+
+    def __init__(self, opened: Opened) -> None:
+        self._opened = opened
+        self._config = opened.loaded.config
+        self._notice = ServiceNotice()
+        self._closing = asyncio.Event()
+        self._receipted = opened.ledger.size - opened.unreceipted
+        self._publisher = self._make_publisher()
+        self._runner = self._make_runner()
+        place = Place(
+            regimen=opened.study.regimen,
+            rules=opened.study.rules,
+            zone=opened.zone,
+            random_hex=lambda digits: secrets.token_hex((digits + 1) // 2)[:digits],
+            peripherals=PERIPHERALS,
+        )
+        self._desk = Desk(self._runner, opened.clock, place, opened.worklists.current)
+
+    async def run(self, ready: Callable[[str], None]) -> None:
+        """Serve until a signal asks to end, then leave the device off and the log whole."""
+        asked = _ask_to_end()
+        if not self._trusted():
+            log.warning("the clock is not trusted: no dose can be started until it is synchronised or checked")
+        async with self._page() as address, asyncio.TaskGroup() as tasks:
+            loop = tasks.create_task(self._runner.run())
+            streams = [tasks.create_task(self._publisher.run()) if self._publisher else None]
+            streams.append(tasks.create_task(self._tell_state()) if self._publisher else None)
+            self._notice.tell("READY=1")
+            ready(address)
+            await asyncio.wait({asyncio.ensure_future(asked.wait()), loop}, return_when=asyncio.FIRST_COMPLETED)
+            self._notice.tell("STOPPING=1")
+            await self._end_session()
+            self._runner.close()
+            self._closing.set()
+            await self._drain()
+            for task in streams:
+                if task is not None:
+                    task.cancel()
+
+    async def _end_session(self) -> None:
+        """Turn off, and give the session the outcome that a shutdown allows."""
+        runner = self._runner
+        await runner.stop("signal")
+        deadline = asyncio.get_running_loop().time() + OFF_WAIT_S
+        while runner.session.state in LIVE and asyncio.get_running_loop().time() < deadline:
+            await runner.changed(0.1)
+        if runner.session.state is State.RESIDUAL:
+            await runner.press(ev.ResidualRefused(reason="the unit was shut down", operator=""))
+
+    async def _drain(self) -> None:
+        """Give the last records a moment on the wire; what stays is sent after the next start."""
+        if self._publisher is None or not self._publisher.connected:
+            return
+        self._publisher.poke()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(FAREWELL_S):
+                while (await self._opened.ledger.backlog()).waiting:  # noqa: ASYNC110 - receipts tell nobody here
+                    await asyncio.sleep(0.02)
+
+    def _trusted(self) -> bool:
+        return trusted(self._opened.clock.instant().clock)
+
+    def _make_runner(self) -> Runner:
+        opened, watchdog = self._opened, Watchdog(self._notice)
+        loop = asyncio.get_running_loop()
+        publisher = self._publisher
+        return Runner(
+            nebulizer=opened.nebulizer,
+            store=opened.ledger,
+            clock=opened.clock,
+            rules=opened.rules,
+            doses_per_day=opened.study.regimen.doses_per_day,
+            history=opened.history,
+            poll_s=self._config.device.poll / 1e9,
+            around=Surroundings(
+                trusted=trusted,
+                recorded=publisher.poke if publisher else lambda: None,
+                cycle=lambda: watchdog.feed(loop.time()),
+            ),
+        )
+
+    def _make_publisher(self) -> "UnitPublisher[Receipted | ReceiptRefused] | None":
+        mqtt, opened = self._config.mqtt, self._opened
+        if mqtt is None:
+            return None
+        path, unit = opened.loaded.path, self._config.unit
+        settings = MqttSettings(
+            url=mqtt.url,
+            client_id=unit.id,
+            ca=path(mqtt.ca) if mqtt.ca else None,
+            cert=path(mqtt.cert) if mqtt.cert else None,
+            key=path(mqtt.key) if mqtt.key else None,
+        )
+        callbacks: Callbacks[Receipted | ReceiptRefused] = Callbacks(
+            standing=lambda: Standing(epoch=1, size=opened.ledger.size, root=b64(opened.ledger.root)),
+            state=lambda: {"state": self._runner.session.state.value, "software": SOFTWARE},
+            on_worklist=self._take_worklist,
+            on_receipt=self._note_receipt,
+        )
+        return UnitPublisher(
+            settings,
+            unit.site,
+            unit.id,
+            opened.ledger,
+            callbacks,
+            random=random.random,
+            nonce=lambda: secrets.token_hex(16),
+            log=logging.getLogger("nebctl.stream"),
+        )
+
+    async def _take_worklist(self, note_text: str) -> None:
+        draft = self._opened.worklists.take(note_text)
+        if draft is not None:
+            await self._runner.commit((draft,))
+
+    def _note_receipt(self, answer: Receipted | ReceiptRefused) -> None:
+        if isinstance(answer, Receipted):
+            self._receipted = max(self._receipted, answer.size)
+            return
+        log.warning("%s", answer.reason)
+        if answer.kind in (Refusal.ROLLBACK, Refusal.FORK):
+            self._runner.raise_alarm(Condition.RECEIPT_AHEAD)
+
+    async def _tell_state(self) -> None:
+        """Send what a remote page may show, twice a second in a dose; unsigned and never needed."""
+        while True:
+            await asyncio.sleep(TELEMETRY_S)
+            session = self._runner.session
+            if self._publisher is not None and session.state in LIVE:
+                emitted: dict[str, Json] = {"state": session.state.value, **session.estimate.emitted.as_json()}
+                self._publisher.send_telemetry(emitted)
+
+    @contextlib.asynccontextmanager
+    async def _page(self) -> AsyncIterator[str]:
+        """Serve the API on loopback; yield its address."""
+        token = _write_token(self._opened.loaded.path(self._config.unit.data) / "api.token")
+        listener = _listen(self._config.page.bind)
+        port = listener.getsockname()[1]
+        hosts = frozenset({f"127.0.0.1:{port}", f"localhost:{port}", f"[::1]:{port}"})
+        api = Api(
+            runner=self._runner, desk=self._desk, show=self._show(), token=token, closing=self._closing, hosts=hosts
+        )
+        async with serve(api.app(), listener):
+            yield f"http://127.0.0.1:{port}"
+
+    def _show(self) -> Callable[[], dict[str, Json]]:
+        shown = Shown(
+            unit=self._config.unit.id,
+            simulated=self._config.unit.simulated,
+            regimen=self._opened.study.regimen,
+            clock=self._opened.clock,
+            trusted=self._trusted,
+            stream=self._stream_state,
+        )
+        return lambda: view(self._runner, shown)
+
+    def _stream_state(self) -> dict[str, Json]:
+        publisher, waiting = self._publisher, self._opened.ledger.size - self._receipted
+        if publisher is None:
+            return {"connected": False, "fault": "no broker is configured", "waiting": waiting}
+        return {"connected": publisher.connected, "fault": publisher.fault, "waiting": waiting}
+
+
+def _ask_to_end() -> asyncio.Event:
+    asked, loop = asyncio.Event(), asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, asked.set)
+    return asked
+
+
+def _write_token(path: Path) -> str:
+    """Write a fresh token that only this unit's own user can read, and return it."""
+    token = secrets.token_urlsafe(32)
+    fresh = path.with_suffix(".new")
+    fresh.unlink(missing_ok=True)
+    with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="ascii") as file:
+        file.write(token)
+    fresh.replace(path)
+    return token
+
+
+def _listen(bind: str) -> socket.socket:
+    host, _, port = bind.rpartition(":")
+    family = socket.AF_INET6 if host.startswith("[") else socket.AF_INET
+    listener = socket.socket(family, socket.SOCK_STREAM)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((host.strip("[]"), int(port)))
+    except OSError as error:
+        listener.close()
+        raise StartFault(f"[page] bind {bind}: {error.strerror}; choose another port", wrong_call=True) from None
+    return listener

@@ -1,0 +1,151 @@
+"""The device as the loop sees it: polled, beaten, reopened after a loss; what it says becomes events."""
+
+import asyncio
+import logging
+from collections.abc import Callable
+
+from nebctl.core import events as ev
+from nebctl.core.alarms import Condition
+from nebctl.core.device import Certainty, CommandFailed, DeviceReport
+from nebctl.core.effects import StartAerosol
+from nebctl.core.session import LIVE, Session
+from nebctl.ports import Clock, Nebulizer
+from nebctl.tracing import TraceRows
+from nebctl.witnessed import Witnessed
+
+log = logging.getLogger(__name__)
+
+BEAT_S = 0.4
+"""The host beats at least every 500 ms in a session; a little earlier leaves room for one poll."""
+OVERDUE_S = 5.0
+"""Delivery does not go on for longer than this without a report (S27)."""
+MISMATCH_S = 0.5
+"""A device that still runs this long after STOP is an alarm of its own (S26)."""
+REOPEN_S = 1.0
+NEVER = float("-inf")
+
+
+class DeviceWatch:
+    """One nebulizer, read and commanded for the loop; times here are the event loop's, which is real time.
+
+    `post` takes an event to the loop, `alarm` a condition to raise; `session` returns the session as it now stands.
+    """
+
+    def __init__(
+        self,
+        *,
+        nebulizer: Nebulizer,
+        clock: Clock,
+        witnessed: Witnessed,
+        rows: TraceRows,
+        session: Callable[[], Session],
+        post: Callable[[ev.Event], None],
+        alarm: Callable[[Condition], None],
+    ) -> None:
+        self.nebulizer = nebulizer
+        self._clock = clock
+        self._witnessed = witnessed
+        self._rows = rows
+        self._session = session
+        self._post = post
+        self._alarm = alarm
+        self.last_report: DeviceReport | None = None
+        self._heard_s = self._beaten_s = self._opened_s = NEVER
+        self._overdue_told = False
+        self._stopping: asyncio.Task[None] | None = None
+
+    def age_s(self) -> float:
+        """Return the seconds since the device was last heard, infinite where it never was."""
+        return _now_s() - self._heard_s
+
+    async def poll(self) -> None:
+        """Read the device once, or try to open it again."""
+        if self.nebulizer.loss is not None:
+            await self._reopen()
+        else:
+            await self._read()
+        if self._live() and not self._overdue_told and self.age_s() > OVERDUE_S:
+            self._overdue_told = True
+            self._post(ev.ReportOverdue(seconds=int(self.age_s())))
+
+    async def start(self, effect: StartAerosol) -> None:
+        """Send a start that the gate let pass; until its result is known, it is unresolved."""
+        self._witnessed.unresolved = "start"
+        self._witnessed.output = None
+        result = await self.nebulizer.start(effect.run, effect.max_on_ms)
+        self._beaten_s = _now_s()
+        self._hear(result)
+        if isinstance(result, DeviceReport) or result.certainty is Certainty.NOT_DONE:
+            self._witnessed.unresolved = None
+
+    def send_stop(self) -> None:
+        """Begin a stop now, ahead of everything; its result comes back as an event."""
+        if self._stopping is None or self._stopping.done():
+            stop = asyncio.ensure_future(self.nebulizer.stop())
+            self._stopping = asyncio.get_running_loop().create_task(self._follow_stop(stop))
+
+    async def close(self) -> None:
+        """Wait for a stop under way, then end the conversation."""
+        if self._stopping is not None:
+            await asyncio.wait({self._stopping})
+        await self.nebulizer.close()
+
+    async def _follow_stop(self, stop: "asyncio.Future[DeviceReport | CommandFailed]") -> None:
+        done, _ = await asyncio.wait({stop}, timeout=MISMATCH_S)
+        if not done:
+            self._alarm(Condition.CANNOT_STOP)
+        self._hear(await stop)
+
+    def _live(self) -> bool:
+        return self._session().state in LIVE
+
+    async def _reopen(self) -> None:
+        if self._witnessed.device is not None:
+            self._lose()
+        if _now_s() - self._opened_s < REOPEN_S:
+            return
+        self._opened_s = _now_s()
+        device = await self.nebulizer.open()
+        if isinstance(device, CommandFailed):
+            log.debug("device: %s", device.sentence())
+            return
+        last = await self.nebulizer.last_run()
+        self._witnessed.see_device(device)
+        self._heard_s = _now_s()
+        self._overdue_told = False
+        self._post(ev.LinkBack(device=device, last=None if isinstance(last, CommandFailed) else last))
+
+    def _lose(self) -> None:
+        loss = self.nebulizer.loss
+        self._witnessed.see_device(None)
+        if self._live():
+            self._rows.add_loss(self._session(), self._clock.instant().mono_ns)
+        self._post(ev.LinkLost(sentence=loss.sentence() if loss else "the wire is gone"))
+
+    async def _read(self) -> None:
+        if self._live() and _now_s() - self._beaten_s >= BEAT_S:
+            self._beaten_s = _now_s()
+            await self.nebulizer.beat()
+        report = await self.nebulizer.status()
+        if isinstance(report, DeviceReport):
+            self._hear(report)
+        elif self.nebulizer.loss is not None and self._witnessed.device is not None:
+            self._lose()
+
+    def _hear(self, result: DeviceReport | CommandFailed) -> None:
+        """Turn what a command brought back into an event."""
+        if isinstance(result, CommandFailed):
+            if self.nebulizer.loss is not None and self._witnessed.device is not None:
+                self._lose()
+            self._post(ev.CommandLost(failure=result))
+            return
+        self.last_report = result
+        self._heard_s = _now_s()
+        self._overdue_told = False
+        self._witnessed.see_report(result)
+        self._rows.add(self._session(), result)
+        self._post(ev.Reported(report=result))
+
+
+def _now_s() -> float:
+    return asyncio.get_running_loop().time()

@@ -1,0 +1,87 @@
+"""What the runner has itself seen, for the gate: facts from disk, device and clock, never from the session's word."""
+
+from dataclasses import dataclass, field
+
+from nebctl.core.authorisation import Authorisation
+from nebctl.core.device import DeviceReport, Identity, Output
+from nebctl.core.dose import Charge
+from nebctl.core.guard import Envelope
+from nebctl.core.history import UnitHistory
+from nebctl.core.instant import NS_PER_MS
+from nebctl.core.session import Rules
+
+
+@dataclass(slots=True, kw_only=True)
+class Witnessed:
+    """Facts that the gate judges a start by, each written down at the moment it was seen.
+
+    `intents` holds the sessions whose start or resume intent is on disk and not yet used. `unresolved` names a command
+    that the device may or may not have taken; only a read-back of OFF resolves it.
+    """
+
+    rules: Rules
+    doses_per_day: int
+    granted: dict[str, Authorisation] = field(default_factory=dict)
+    charges: dict[str, Charge] = field(default_factory=dict)
+    tested: set[str] = field(default_factory=set)
+    spent: set[str] = field(default_factory=set)
+    intents: set[str] = field(default_factory=set)
+    device: Identity | None = None
+    output: Output | None = None
+    fault: str | None = None
+    unresolved: str | None = None
+    records_durable: bool = True
+    stops: int = 0
+
+    def see_report(self, report: DeviceReport) -> None:
+        """Take a reading of the device: its output, its fault, and whether it resolves what was open."""
+        self.output = report.output
+        self.fault = report.fault
+        if report.output is Output.OFF:
+            self.unresolved = None
+
+    def see_device(self, device: Identity | None) -> None:
+        """Take who answers on the port; None means nobody, and then the output is not known either."""
+        self.device = device
+        self.output = Output.OFF if device else None
+
+    def use(self, session: str) -> None:
+        """Spend the session's authorisation and its intent: neither passes the gate again."""
+        self.intents.discard(session)
+        self.spent.add(session)
+
+    def envelope(self, session: str, history: UnitHistory, *, resuming: bool, clock_trusted: bool) -> Envelope:
+        """Return what the gate may know about this session now."""
+        auth, charge = self.granted.get(session), self.charges.get(session)
+        ceiling = self.rules.site.max_on_ns // NS_PER_MS
+        if self.device is not None:
+            ceiling = min(ceiling, self.device.max_on_ms)
+        return Envelope(
+            authorisation=auth,
+            authorisation_used=session in self.spent,
+            resuming=resuming,
+            intent=session if session in self.intents else None,
+            output=self.output,
+            device=self.device.serial if self.device else None,
+            fault=self.fault,
+            unresolved=self.unresolved,
+            clock_trusted=clock_trusted,
+            records_durable=self.records_durable,
+            self_tested=session in self.tested,
+            charge_high_nl=charge.volume.high_nl if charge else None,
+            given_high_nl=_given_high_nl(auth, history),
+            limit_nl=self.rules.limits.upper_nl * self.doses_per_day,
+            max_on_ceiling_ms=ceiling,
+            stops=self.stops,
+        )
+
+
+def _given_high_nl(auth: Authorisation | None, history: UnitHistory) -> int:
+    """Return the most that the subject may have had this day from other sessions of this unit."""
+    if auth is None:
+        return 0
+    return sum(
+        dose.high_nl
+        for dose in history.doses_of(auth.subject)
+        if dose.date_local == auth.place.date_local and dose.session != auth.session
+    )

@@ -1,0 +1,104 @@
+"""The schema of a site's rules: what the study protocol does not say and the site decides, each with a default."""
+
+from collections.abc import Iterator, Mapping
+from datetime import time
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, PlainValidator
+
+from nebctl.core.regimen import SiteRules
+from nebctl.core.units import WHOLE_PPM
+from nebctl_protocols.explain import in_order, read_model
+from nebctl_protocols.faults import Fault, FieldError, show_value
+from nebctl_protocols.toml_text import TomlText, read_toml
+from nebctl_protocols.values import Duration, Share, Table
+
+FORMAT = "nebctl-site-rules/1"
+_FORMAT_KEY = {"format": FORMAT}
+_D = SiteRules()
+
+
+def _read_time(value: object) -> time:
+    if not isinstance(value, time):
+        raise FieldError("this is no time of day", "write hours, minutes and seconds without quotes, such as 08:00:00")
+    return value
+
+
+TimeOfDay = Annotated[time, PlainValidator(_read_time)]
+
+
+class _SiteRules(Table):
+    format: Literal["nebctl-site-rules/1"] = Field(examples=[f'"{FORMAT}"'])
+    completeness_low: Share = _D.completeness_low_ppm
+    completeness_high: Share = _D.completeness_high_ppm
+    min_interval: Duration = _D.min_interval_ns
+    window_start: TimeOfDay | None = None
+    window_end: TimeOfDay | None = None
+    in_use: Duration | None = None
+    in_use_margin: Share = _D.in_use_margin_ppm
+    authorisation: Duration = _D.authorisation_ns
+    max_on: Duration = _D.max_on_ns
+    soft_on: Share = _D.soft_on_ppm
+    max_session: Duration = _D.max_session_ns
+    max_pause: Duration = _D.max_pause_ns
+    residual_wait: Duration = _D.residual_wait_ns
+
+
+def load_site_rules(text: str, file: str) -> SiteRules | tuple[Fault, ...]:
+    """Read a site's rules, or return everything that is wrong with them in the order of their lines.
+
+    A rule that is not in the file has its default. `file` is the name that the faults give.
+    """
+    toml = read_toml(text, file)
+    if toml.table is None:
+        return toml.faults
+    model, faults = read_model(toml, _SiteRules)
+    good = model or _without(toml.table, faults)
+    faults = in_order((*toml.faults, *faults, *_check_together(toml, good)))
+    return faults if model is None or faults else _build(model)
+
+
+def _without(table: Mapping[str, Any], faults: tuple[Fault, ...]) -> _SiteRules:
+    """Return the rules with defaults in place of what is wrong, so that the rest can be checked together."""
+    wrong = {fault.field for fault in faults}
+    return _SiteRules.model_validate({key: value for key, value in table.items() if key not in wrong} | _FORMAT_KEY)
+
+
+def _check_together(toml: TomlText, rules: _SiteRules) -> Iterator[Fault]:
+    """Yield a fault for each rule that contradicts another one."""
+    if rules.completeness_low > WHOLE_PPM:
+        yield _fault(toml, "completeness_low", "no dose as prescribed would be complete", "write at most 100 %")
+    if rules.completeness_high < WHOLE_PPM:
+        yield _fault(toml, "completeness_high", "every dose as prescribed would be too much", "write at least 100 %")
+    if (rules.window_start is None) != (rules.window_end is None):
+        field = "window_end" if rules.window_start is None else "window_start"
+        yield _fault(toml, field, "a window has a start and an end", "write window_start and window_end, or neither")
+    elif rules.window_start is not None and rules.window_end is not None and rules.window_start >= rules.window_end:
+        right = "write a start before the end on the same day"
+        yield _fault(toml, "window_start", "the window ends before it starts", right)
+    if rules.max_on > rules.max_session:
+        yield _fault(toml, "max_on", "it is longer than max_session", "write at most max_session")
+
+
+def _fault(toml: TomlText, field: str, problem: str, right: str) -> Fault:
+    assert toml.table is not None
+    value = show_value(toml.table[field]) if field in toml.table else None
+    return Fault(file=toml.file, line=toml.line_of((field,)), field=field, value=value, problem=problem, right=right)
+
+
+def _build(rules: _SiteRules) -> SiteRules:
+    return SiteRules(
+        completeness_low_ppm=rules.completeness_low,
+        completeness_high_ppm=rules.completeness_high,
+        min_interval_ns=rules.min_interval,
+        window_start=rules.window_start,
+        window_end=rules.window_end,
+        in_use_ns=rules.in_use,
+        in_use_margin_ppm=rules.in_use_margin,
+        authorisation_ns=rules.authorisation,
+        max_on_ns=rules.max_on,
+        soft_on_ppm=rules.soft_on,
+        max_session_ns=rules.max_session,
+        max_pause_ns=rules.max_pause,
+        residual_wait_ns=rules.residual_wait,
+    )

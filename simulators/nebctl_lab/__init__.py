@@ -1,0 +1,1 @@
+"""What puts the whole system on one machine: virtual time, the embedded broker, the demonstration."""

@@ -1,0 +1,171 @@
+"""A whole site in one folder: keys, trust, an approved study, a pharmacy, and one unit with its simulated device."""
+
+import hashlib
+import shutil
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from nebctl.clock import write_clock_file
+from nebctl.core.instant import NS_PER_S
+from nebctl.core.ledger.approval import approval_text
+from nebctl.core.ledger.envelope import utc_text
+from nebctl.core.ledger.head import origin
+from nebctl.core.ledger.note import ED25519, Vkey, sign_note
+from nebctl.keys import create_key, write_public
+from nebctl.pharmacy.database import beside
+from nebctl.pharmacy.enrolment import Course, enrol_subject, enrol_unit
+from nebctl.pharmacy.setup import Plan, set_up
+from nebctl_protocols import builtin, default_site_rules
+
+MARK = "nebctl-demo"
+SITE = "sim.mexcovid.example"
+ZONE = "Asia/Shanghai"
+STUDY = "NCT04276987"
+FIRST_MORNING = datetime(2026, 2, 14, 1, 0, tzinfo=UTC)  # 09:00 in Shanghai
+LOT = "EXO2020A"
+THERAPIST = ("RT-07", "Demo therapist")
+LEASE_NS = 30 * 24 * 3600 * NS_PER_S
+
+
+class SiteFault(Exception):  # noqa: N818 - a fault is of the world, not of the program
+    """A folder that a demonstration may not use."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bedside:
+    """One unit, its subject and its five kits."""
+
+    unit: str
+    subject: str
+    kits: tuple[str, ...]
+
+
+MESH = Bedside(unit="neb-0001", subject="MEX-001", kits=tuple(f"KIT-{number:04d}" for number in range(401, 406)))
+
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    """Where everything of a demonstration lies."""
+
+    root: Path
+
+    @property
+    def trust(self) -> Path:
+        """Return the folder of public keys."""
+        return self.root / "trust"
+
+    @property
+    def clock(self) -> Path:
+        """Return the shared clock of simulated time."""
+        return self.root / "clock"
+
+    @property
+    def pharmacy(self) -> Path:
+        """Return the pharmacy's configuration."""
+        return self.root / "pharmacy.toml"
+
+    @property
+    def pharmacy_db(self) -> Path:
+        """Return the pharmacy's database."""
+        return self.root / "pharmacy.db"
+
+    def unit(self, name: str) -> Path:
+        """Return a unit's folder."""
+        return self.root / "units" / name
+
+    def log(self, name: str) -> Path:
+        """Return the log file of a process."""
+        return self.root / "logs" / f"{name}.log"
+
+
+def prepare(root: Path) -> Site:
+    """Return an empty site at `root`; an earlier demonstration there is replaced, nothing else ever is.
+
+    Raises: `SiteFault` where the folder holds anything but an earlier demonstration.
+    """
+    if root.exists() and (not root.is_dir() or any(root.iterdir())):
+        if not (root / MARK).is_file():
+            raise SiteFault(f"{root} holds something else than an earlier demonstration; choose another --data")
+        shutil.rmtree(root)
+    site = Site(root)
+    for folder in (site.trust, root / "logs", root / "study", root / "proofs"):
+        folder.mkdir(parents=True, exist_ok=True)
+    (root / MARK).write_text("made by `nebctl demo`, replaced by the next one\n", "utf-8")
+    wall_ns = int(FIRST_MORNING.timestamp()) * NS_PER_S
+    write_clock_file(site.clock, mono_ns=NS_PER_S, wall_ns=wall_ns, scale_milli=1000)
+    return site
+
+
+def furnish(site: Site, broker: str, bedsides: tuple[Bedside, ...]) -> None:
+    """Make keys, approvals and configurations, and enrol units and subjects with the pharmacy."""
+    plan = Plan(site=SITE, sim=True, study=STUDY, mqtt=broker, clock=site.clock, operators=(THERAPIST,))
+    set_up(site.root, site.trust, plan)
+    _approve(site)
+    now_ns = int(FIRST_MORNING.timestamp()) * NS_PER_S
+    with beside(site.pharmacy_db) as db:
+        for bedside in bedsides:
+            vkey = _furnish_unit(site, broker, bedside.unit)
+            enrol_unit(db, SITE, bedside.unit, vkey, now_ns)
+            course = Course(
+                subject=bedside.subject,
+                unit=bedside.unit,
+                kits=bedside.kits,
+                lot=LOT,
+                day1=None,
+                doses_a_day=1,
+                not_after_ns=now_ns + LEASE_NS,
+            )
+            enrol_subject(db, course, now_ns)
+
+
+def _approve(site: Site) -> None:
+    name, signer = f"{SITE}/approver", create_key(site.root / "keys" / "approver.key")
+    (site.trust / "approvers.vkey").write_text(Vkey(name, ED25519, signer.public).text() + "\n", "utf-8")
+    at = utc_text(int(FIRST_MORNING.timestamp()) * NS_PER_S)
+    for file, text in ((f"{STUDY}.toml", builtin(STUDY)), ("site-rules.toml", default_site_rules())):
+        path = site.root / "study" / file
+        path.write_text(text, "utf-8")
+        digest = hashlib.sha256(text.encode()).hexdigest()
+        path.with_name(f"{file}.sig").write_text(sign_note(approval_text(file, digest, at), name, signer), "utf-8")
+
+
+def _furnish_unit(site: Site, broker: str, unit: str) -> Vkey:
+    folder = site.unit(unit)
+    folder.mkdir(parents=True)
+    vkey = Vkey(origin(SITE, unit, 1), ED25519, create_key(folder / f"{unit}.key").public)
+    write_public(site.trust, unit, vkey)
+    (folder / "unit.toml").write_text(_unit_toml(site, broker, unit), "utf-8")
+    return vkey
+
+
+def _unit_toml(site: Site, broker: str, unit: str) -> str:
+    return f"""# A simulated unit of the demonstration.
+[unit]
+id = "{unit}"
+site = "{SITE}"
+zone = "{ZONE}"
+data = "."
+key = "{unit}.key"
+trust = "../../trust"
+simulated = true
+
+[study]
+protocol = "../../study/{STUDY}.toml"
+site_rules = "../../study/site-rules.toml"
+
+[device]
+driver = "mesh-reference"
+port = "nebulizer"
+poll = "50 ms"
+
+[mqtt]
+url = "{broker}"
+
+[page]
+bind = "127.0.0.1:0"
+
+[clock]
+source = "file"
+file = "{site.clock.absolute()}"
+"""

@@ -1,0 +1,1 @@
+"""The simulated mesh controller, built from docs/wire-protocol.md alone."""

@@ -1,0 +1,143 @@
+"""Puts a simulated device on its wire and keeps it running until it is told to end."""
+
+import asyncio
+import signal
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Protocol, TextIO
+
+from nebctl_simulators.mesh.device import Device, Truth
+from nebctl_simulators.mesh.memory import Memory, save_memory
+from nebctl_simulators.plant import NS_PER_S
+from nebctl_simulators.wire import Wire
+
+TICK_S = 0.01  # half of the 20 ms that the wire protocol gives an answer
+PROGRESS_MS = 1000  # a run's on-time is put down this often while it is on
+
+
+class Control(Protocol):
+    """A way for tests and demonstrations to reach behind the wire."""
+
+    @property
+    def address(self) -> str:
+        """Where it listens."""
+        ...
+
+    async def start(self) -> None:
+        """Begin to listen."""
+        ...
+
+    async def stop(self) -> None:
+        """End within a fraction of a second."""
+        ...
+
+
+class MemoryFile:
+    """The file behind the controller's memory; without a path nothing outlives the process."""
+
+    def __init__(self, path: Path | None) -> None:
+        self._path = path
+        self._saved: Memory | None = None
+
+    def keep(self, memory: Memory) -> None:
+        """Save the memory if it says something new; of a running on-time, each second counts as new."""
+        if self._path is not None and _is_news(memory, self._saved):
+            save_memory(self._path, memory)
+            self._saved = memory
+
+
+def _is_news(memory: Memory, saved: Memory | None) -> bool:
+    if saved is None or memory.end != "-":
+        return memory != saved
+    same_run = (memory.boot, memory.run, memory.end) == (saved.boot, saved.run, saved.end)
+    return not same_run or memory.on_ms - saved.on_ms >= PROGRESS_MS
+
+
+class TruthLog:
+    """Ground truth as CSV: a row for each change of output, pour and draw, and each second of plant time in a run."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+        self._last: Truth | None = None
+        stream.write("t_s,emitted_nl,cup_nl,output\n")
+
+    def note(self, truth: Truth) -> None:
+        """Write a row if there is something to say."""
+        last = self._last
+        if last is None or truth.output != last.output or _has_moved(truth, last):
+            seconds, rest_ns = divmod(truth.t_ns, NS_PER_S)
+            milliseconds = rest_ns // 1_000_000
+            self._stream.write(f"{seconds}.{milliseconds:03d},{truth.emitted_nl},{truth.cup_nl},{truth.output}\n")
+            self._stream.flush()
+            self._last = truth
+
+
+def _has_moved(truth: Truth, last: Truth) -> bool:
+    volumes, before = (truth.emitted_nl, truth.cup_nl), (last.emitted_nl, last.cup_nl)
+    # While OFF volumes change only by pouring and drawing: each is worth its row.
+    return volumes != before and (truth.output == "OFF" or truth.t_ns - last.t_ns >= NS_PER_S)
+
+
+class Bench:
+    """One device on one wire, with the files that follow it."""
+
+    def __init__(self, device: Device, wire: Wire, memory_file: MemoryFile, truth_log: TruthLog | None) -> None:
+        self._device = device
+        self._wire = wire
+        self._memory_file = memory_file
+        self._truth_log = truth_log
+        self._plugged = False
+
+    def tick(self) -> None:
+        """Bring device, cable and files to the present."""
+        self._send(self._device.step(time.monotonic_ns()))
+        if self._plugged and not self._device.is_plugged:
+            self.unplug()
+        elif not self._plugged and self._device.is_plugged:
+            self.plug()
+
+    def plug(self) -> None:
+        """Put the cable in."""
+        self._wire.plug(self._take)
+        self._plugged = True
+
+    def unplug(self) -> None:
+        """Pull the cable."""
+        self._wire.unplug()
+        self._plugged = False
+
+    def _take(self, data: bytes) -> None:
+        self._send(self._device.feed(data, time.monotonic_ns()))
+
+    def _send(self, data: bytes) -> None:
+        # The memory goes to the file before the answer leaves: what a host was told survives a kill.
+        self._memory_file.keep(self._device.memory)
+        if data and self._plugged:
+            self._wire.write(data)
+        if self._truth_log is not None:
+            self._truth_log.note(self._device.truth())
+
+
+async def serve(bench: Bench, wire: Wire, control: Control | None, announce: Callable[[str], None]) -> None:
+    """Run the bench until SIGTERM or SIGINT; `announce` gets one line when host and control can connect."""
+    ended = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, ended.set)
+    try:
+        bench.plug()
+        if control is not None:
+            await control.start()
+        announce(f"ready {wire.address}" + (f" control {control.address}" if control else ""))
+        await _tick_until(ended, bench)
+    finally:
+        bench.unplug()
+        if control is not None:
+            await control.stop()
+
+
+async def _tick_until(ended: asyncio.Event, bench: Bench) -> None:
+    while not ended.is_set():
+        bench.tick()
+        await asyncio.sleep(TICK_S)
+    bench.tick()  # what happened since the last tick reaches the files

@@ -1,0 +1,97 @@
+"""Approvals: a named person's signature over one file's name and bytes."""
+
+import hashlib
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from nebctl.core.ledger.approval import Approved, Refused, approval_text, check_approval, parse_approval
+from nebctl.core.ledger.encoding import FormatError
+from nebctl.core.ledger.note import ED25519, Vkey, sign_note
+from nebctl.keys import Ed25519Signer, verify
+
+SIGNER = Ed25519Signer.from_seed(bytes(range(32)))
+LIN = Vkey("dr-lin", ED25519, SIGNER.public)
+OTHER = Vkey("dr-wu", ED25519, Ed25519Signer.from_seed(bytes(32)).public)
+DATA = b'volume = "3 mL"\n'
+AT = "2026-02-13T09:00:00.000Z"
+
+
+def approve(data: bytes = DATA, name: str = "study.toml", signer: str = "dr-lin") -> str:
+    """Return an approval of some bytes under a name."""
+    return sign_note(approval_text(name, hashlib.sha256(data).hexdigest(), AT), signer, SIGNER)
+
+
+def test_the_text_has_one_form() -> None:
+    """The signed text names the file, its SHA-256 and the time, and reads back as it was written."""
+    digest = hashlib.sha256(DATA).hexdigest()
+    text = approval_text("study.toml", digest, AT)
+    assert text == f"nebctl/approval/v1\nstudy.toml\nsha256 {digest}\nat {AT}\n"
+    approval = parse_approval(text)
+    assert (approval.file, approval.sha256, approval.at) == ("study.toml", digest, AT)
+
+
+@pytest.mark.parametrize(
+    ("name", "digest", "at"),
+    [
+        ("a/study.toml", "0" * 64, AT),
+        ("", "0" * 64, AT),
+        ("study.toml\nx", "0" * 64, AT),
+        ("study.toml", "0" * 63, AT),
+        ("study.toml", "A" * 64, AT),
+        ("study.toml", "0" * 64, "2026-02-30T09:00:00.000Z"),
+        ("study.toml", "0" * 64, "yesterday"),
+    ],
+)
+def test_a_text_in_another_form_cannot_be_made(name: str, digest: str, at: str) -> None:
+    """A path, a short digest or a time that does not exist makes no approval."""
+    with pytest.raises(FormatError):
+        approval_text(name, digest, at)
+
+
+def test_the_approver_is_named() -> None:
+    """An approval that holds names its approver and its time."""
+    assert check_approval(approve(), "study.toml", DATA, [OTHER, LIN], verify) == Approved("dr-lin", AT)
+
+
+@pytest.mark.req("S07")
+@pytest.mark.parametrize(
+    ("note", "name", "data", "approvers", "reason"),
+    [
+        (approve(), "study.toml", DATA + b"\n", [LIN], "changed after its approval"),
+        (approve(), "other.toml", DATA, [LIN], "for study.toml, not for other.toml"),
+        (approve(), "study.toml", DATA, [OTHER], "no good signature by dr-wu"),
+        (approve(), "study.toml", DATA, [], "no good signature by nobody"),
+        (approve(signer="dr-wu"), "study.toml", DATA, [LIN, OTHER], "is signed by dr-wu"),
+        (sign_note("hello\n", "dr-lin", SIGNER), "study.toml", DATA, [LIN], "is no approval"),
+        ("", "study.toml", DATA, [LIN], "is no approval"),
+        (b"\xff", "study.toml", DATA, [LIN], "is no approval"),
+    ],
+)
+def test_an_approval_that_does_not_hold_says_why(
+    note: str | bytes, name: str, data: bytes, approvers: list[Vkey], reason: str
+) -> None:
+    """Altered bytes, another name, an unknown approver and a note that is no approval each have their reason."""
+    checked = check_approval(note, name, data, approvers, verify)
+    assert isinstance(checked, Refused)
+    assert reason in checked.reason
+
+
+@pytest.mark.req("S07")
+@given(at=st.integers(min_value=0, max_value=8 * len(DATA) - 1))
+def test_any_flipped_bit_of_the_file_is_refused(at: int) -> None:
+    """A file that differs from the approved one in one bit is refused."""
+    changed = bytearray(DATA)
+    changed[at // 8] ^= 1 << at % 8
+    assert isinstance(check_approval(approve(), "study.toml", bytes(changed), [LIN], verify), Refused)
+
+
+@pytest.mark.req("S07")
+@given(data=st.data())
+def test_any_flipped_bit_of_the_approval_is_refused(data: st.DataObject) -> None:
+    """An approval that differs from the signed one in one bit is refused."""
+    note = bytearray(approve().encode())
+    at = data.draw(st.integers(min_value=0, max_value=8 * len(note) - 1))
+    note[at // 8] ^= 1 << at % 8
+    assert isinstance(check_approval(bytes(note), "study.toml", DATA, [LIN], verify), Refused)
