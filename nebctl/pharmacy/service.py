@@ -146,7 +146,8 @@ class PharmacyService:
             with self._surviving("worklists"):
                 await self._send_each(live, await self._store.renew_worklists(self._now_ns()))
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._outcome_came.wait(), LOOK_S)
+                async with asyncio.timeout(LOOK_S):
+                    await self._outcome_came.wait()
             self._outcome_came.clear()
 
     async def _send_each(self, live: Connection, worklists: Mapping[str, str]) -> None:

@@ -63,6 +63,17 @@ class Message:
     retain: bool = False
 
 
+def obey_cancellation() -> None:
+    """Raise the cancellation of this task that a library's call has swallowed.
+
+    Before Python 3.12 `asyncio.wait_for`, which the MQTT library uses, loses a cancellation that comes together with
+    the answer; a task that loops over such calls would then never end.
+    """
+    task = asyncio.current_task()
+    if task is not None and task.cancelling():
+        raise asyncio.CancelledError
+
+
 class _Client(aiomqtt.Client):
     """The library's client, which also remembers that a publish was refused and lets go of a half-open socket."""
 
@@ -76,12 +87,21 @@ class _Client(aiomqtt.Client):
     async def __aenter__(self) -> Self:
         self._client.connect_timeout = CONNECT_S
         try:
-            return await super().__aenter__()
+            await super().__aenter__()
+            obey_cancellation()
         except BaseException:
             # The library leaves the socket open when no answer came, and stumbles over its own cancelled future.
             self._connected = asyncio.Future()
             self._client.disconnect()
             raise
+        return self
+
+    async def __aexit__(self, *exc: Any) -> None:
+        try:
+            await super().__aexit__(*exc)
+        finally:
+            if self._disconnected.done() and not self._disconnected.cancelled():
+                self._disconnected.exception()  # looked at, so that the loop does not complain of it later
 
 
 class Connection:
@@ -97,6 +117,7 @@ class Connection:
         """
         with _as_fault("publish"):
             await self._client.publish(message.topic, message.payload, qos, message.retain)
+        obey_cancellation()
         if self._client.refusal:
             raise BrokerFault(f"the broker refused a publish on {message.topic}: {self._client.refusal}")
 
@@ -108,6 +129,7 @@ class Connection:
         wanted = list(topics)
         with _as_fault("subscribe"):
             granted = await self._client.subscribe([(name, 1) for name in wanted])
+        obey_cancellation()
         numbers = [code.value if isinstance(code, ReasonCode) else code for code in granted]
         for name, number in zip(wanted, numbers, strict=True):
             if number >= REFUSED:

@@ -3,9 +3,9 @@
 import asyncio
 import itertools
 import logging
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Callable, Coroutine, Iterator
 
-from nebctl.publish.connection import BrokerFault
+from nebctl.publish.connection import BrokerFault, obey_cancellation
 
 FIRST_PAUSE_S = 0.25
 LONGEST_PAUSE_S = 30.0
@@ -19,7 +19,7 @@ def backoff(random: Callable[[], float]) -> Iterator[float]:
 
 
 async def stream_forever(
-    stream: Callable[[Callable[[], None]], Awaitable[None]],
+    stream: Callable[[Callable[[], None]], Coroutine[None, None, None]],
     *,
     random: Callable[[], float],
     log: logging.Logger,
@@ -38,7 +38,8 @@ async def stream_forever(
 
     while True:
         try:
-            await stream(established)
+            # A task of its own: a task group leaves a count of cancellations behind that is not ours (Python 3.11).
+            await asyncio.create_task(stream(established))
         except* BrokerFault as faults:
             text = _first(faults)
             if text != last:
@@ -48,6 +49,7 @@ async def stream_forever(
         except* Exception as faults:  # nothing unforeseen may end the stream
             log.exception("the stream broke and starts again", exc_info=faults)
             note(_first(faults))
+        obey_cancellation()
         await asyncio.sleep(next(pauses))
 
 

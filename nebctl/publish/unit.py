@@ -151,7 +151,8 @@ class UnitPublisher(Generic[Answer]):
     async def _leave(self, live: Connection, offline: Message) -> None:
         """Say that the unit goes on purpose: the will speaks only for an accident."""
         with contextlib.suppress(BrokerFault, TimeoutError):
-            await asyncio.wait_for(live.publish(offline), FAREWELL_S)
+            async with asyncio.timeout(FAREWELL_S):
+                await live.publish(offline)
 
     async def _greet(self, live: Connection) -> None:
         standing = self._callbacks.standing()
@@ -203,7 +204,6 @@ class UnitPublisher(Generic[Answer]):
                 await live.publish(self._message("telemetry", self._reading), qos=0)
 
     async def _sleep(self, seconds: float) -> None:
-        try:
-            await asyncio.wait_for(self._wake.wait(), seconds)
-        except TimeoutError:
-            return
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self._wake.wait()

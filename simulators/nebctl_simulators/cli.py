@@ -1,7 +1,7 @@
 """The commands `nebctl sim …`; each imports what it needs when it runs."""
 
 import re
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from decimal import Decimal
@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 import click
 
 if TYPE_CHECKING:
-    from nebctl_simulators.mesh.device import Device
+    from nebctl_simulators.jet.device import Device as Jet
+    from nebctl_simulators.mesh.device import Device as Mesh
     from nebctl_simulators.serve import TruthLog
     from nebctl_simulators.simtime import SimTime
     from nebctl_simulators.wire import Wire
@@ -23,19 +24,19 @@ _VOLUME = re.compile(r"([0-9]{1,9}(?:\.[0-9]{1,6})?) ?(mL|uL|µL|nL)")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Options:
-    """What `nebctl sim mesh` was asked for."""
+    """What `nebctl sim mesh` or `nebctl sim jet` was asked for."""
 
-    pty: Path | None
     tcp: str | None
     preset: str
     seed: int
     speed: float | None
     clock: Path | None
     fill_nl: int | None
-    state: Path | None
     control: int | None
     serial: str
     truth: Path | None
+    pty: Path | None = None
+    state: Path | None = None
 
 
 class Volume(click.ParamType[int]):
@@ -79,9 +80,36 @@ def mesh(**options: object) -> None:
     Prints `ready ADDRESS` (with --control: `ready ADDRESS control URL`) when a host can connect; runs until SIGTERM.
     """
     chosen = Options(**options)  # type: ignore[arg-type]  # click made them what Options says
-    _check_options(chosen)
+    _run(chosen, _run_mesh)
+
+
+@sim.command()
+@click.option("--tcp", metavar="HOST:PORT", help="Listen on this loopback address; port 0 takes a free one.")
+@click.option("--preset", default="jet.lc", show_default=True, help="The plant to simulate.")
+@click.option("--seed", type=int, default=1, show_default=True, help="The same seed gives the same unit and fillings.")
+@click.option("--speed", type=click.FloatRange(0.001, 100_000), help="Plant time runs this many times real time.")
+@click.option("--clock", type=click.Path(path_type=Path), help="Take plant time from this shared clock file.")
+@click.option("--fill", "fill_nl", type=Volume(), help='Pour this into the cup at the start, such as "3 mL".')
+@click.option(
+    "--control", type=click.IntRange(0, 65_535), help="Serve the HTTP control interface on this loopback port."
+)
+@click.option("--serial", default="SIM-0002", show_default=True, help="Serial number; it begins with SIM-.")
+@click.option("--truth", type=click.Path(path_type=Path), help="Write the ground truth to this CSV file.")
+def jet(**options: object) -> None:
+    """Simulate a jet nebulizer: gas controller (unit 40) and cut-off relay (unit 41) on Modbus TCP.
+
+    Prints `ready ADDRESS` (with --control: `ready ADDRESS control URL`) when a host can connect; runs until SIGTERM.
+    """
+    chosen = Options(**options)  # type: ignore[arg-type]  # click made them what Options says
+    if chosen.tcp is None:
+        raise click.UsageError("give --tcp HOST:PORT, such as --tcp 127.0.0.1:5020")
+    _run(chosen, _run_jet)
+
+
+def _run(options: Options, run: Callable[[Options], None]) -> None:
+    _check_options(options)
     try:
-        _run_mesh(chosen)
+        run(options)
     except (ValueError, OSError) as error:
         raise click.ClickException(str(error)) from error
 
@@ -98,10 +126,25 @@ def _check_options(options: Options) -> None:
 
 
 def _run_mesh(options: Options) -> None:
-    import asyncio
     import time
 
-    device = _build_device(options, time.monotonic_ns())
+    from nebctl_simulators.serve import MemoryFile
+
+    device = _build_mesh(options, time.monotonic_ns())
+    memory_file = MemoryFile(options.state)
+    _run_device(options, device, lambda: memory_file.keep(device.memory))
+
+
+def _run_jet(options: Options) -> None:
+    import time
+
+    # Neither gas controller nor relay remembers anything across a loss of power.
+    _run_device(options, _build_jet(options, time.monotonic_ns()), lambda: None)
+
+
+def _run_device(options: Options, device: "Mesh | Jet", keep: Callable[[], None]) -> None:
+    import asyncio
+
     if options.fill_nl is not None:
         device.pour(options.fill_nl)
     wire = _build_wire(options)
@@ -110,13 +153,15 @@ def _run_mesh(options: Options) -> None:
         f"SIMULATOR: {unit.preset}, seed {unit.seed}, serial {device.serial}; no aerosol, not a device", err=True
     )
     with _open_truth(options.truth) as truth_log:
-        asyncio.run(_serve(options, device, wire, truth_log))
+        asyncio.run(_serve(options, device, keep, wire, truth_log))
 
 
-async def _serve(options: Options, device: "Device", wire: "Wire", truth_log: "TruthLog | None") -> None:
-    from nebctl_simulators.serve import Bench, MemoryFile, serve
+async def _serve(
+    options: Options, device: "Mesh | Jet", keep: Callable[[], None], wire: "Wire", truth_log: "TruthLog | None"
+) -> None:
+    from nebctl_simulators.serve import Bench, serve
 
-    bench = Bench(device, wire, MemoryFile(options.state), truth_log)
+    bench = Bench(device, wire, keep, truth_log)
     control = None
     if options.control is not None:
         from nebctl_simulators.control import HttpControl
@@ -125,7 +170,7 @@ async def _serve(options: Options, device: "Device", wire: "Wire", truth_log: "T
     await serve(bench, wire, control, click.echo)
 
 
-def _build_device(options: Options, real_ns: int) -> "Device":
+def _build_mesh(options: Options, real_ns: int) -> "Mesh":
     from nebctl_simulators.mesh.device import Device
     from nebctl_simulators.mesh.memory import Memory, load_memory
     from nebctl_simulators.presets import build_unit
@@ -135,6 +180,18 @@ def _build_device(options: Options, real_ns: int) -> "Device":
         serial=options.serial,
         sim_time=_build_time(options, real_ns),
         memory=load_memory(options.state) if options.state is not None else Memory(),
+        real_ns=real_ns,
+    )
+
+
+def _build_jet(options: Options, real_ns: int) -> "Jet":
+    from nebctl_simulators.jet.device import Device
+    from nebctl_simulators.jet.presets import build_unit
+
+    return Device(
+        unit=build_unit(options.preset, options.seed),
+        serial=options.serial,
+        sim_time=_build_time(options, real_ns),
         real_ns=real_ns,
     )
 

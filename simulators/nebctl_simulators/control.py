@@ -10,6 +10,7 @@ import socket
 import time
 from collections.abc import Awaitable, Callable, Generator
 from dataclasses import asdict
+from typing import Protocol
 
 import uvicorn
 from starlette.applications import Starlette
@@ -17,11 +18,68 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse
 from starlette.routing import Route
 
-from nebctl_simulators.mesh.device import Device
+from nebctl_simulators.serve import Truth
 
 STOP_PATIENCE_S = 0.5
 Answer = dict[str, object]
 Body = dict[str, object]
+
+
+class Built(Protocol):
+    """The unit that a device is: which preset and which seed made it."""
+
+    @property
+    def preset(self) -> str:
+        """The preset's name."""
+        ...
+
+    @property
+    def seed(self) -> int:
+        """The seed."""
+        ...
+
+
+class Device(Protocol):
+    """A simulated device as the bench beside it sees it; times are real ones in ns."""
+
+    serial: str
+
+    @property
+    def unit(self) -> Built:
+        """The unit."""
+        ...
+
+    def pass_time(self, real_ns: int) -> None:
+        """Let time pass."""
+        ...
+
+    def pour(self, volume_nl: int) -> None:
+        """Pour into the cup."""
+        ...
+
+    def empty_cup(self) -> int:
+        """Draw what is in the cup and return it in nL."""
+        ...
+
+    def inject(self, fault: str, count: int, ms: int | None, real_ns: int) -> None:
+        """Arm a fault by its name."""
+        ...
+
+    def clear(self, real_ns: int) -> None:
+        """End every fault."""
+        ...
+
+    def switch_power(self, on: bool, real_ns: int) -> None:
+        """Cut or give the power."""
+        ...
+
+    def faults(self) -> dict[str, int]:
+        """Return the faults that are armed or active."""
+        ...
+
+    def truth(self) -> Truth:
+        """Return what is really so, as of the last step."""
+        ...
 
 
 class _QuietServer(uvicorn.Server):

@@ -5,15 +5,61 @@ import signal
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Protocol, TextIO
+from typing import Any, ClassVar, Protocol, TextIO
 
-from nebctl_simulators.mesh.device import Device, Truth
 from nebctl_simulators.mesh.memory import Memory, save_memory
 from nebctl_simulators.plant import NS_PER_S
 from nebctl_simulators.wire import Wire
 
 TICK_S = 0.01  # half of the 20 ms that the wire protocol gives an answer
 PROGRESS_MS = 1000  # a run's on-time is put down this often while it is on
+
+
+class Truth(Protocol):
+    """What every device tells of what is really so, beside what its own kind adds; a dataclass."""
+
+    __dataclass_fields__: ClassVar[dict[str, Any]]
+
+    @property
+    def t_ns(self) -> int:
+        """Plant time in ns."""
+        ...
+
+    @property
+    def emitted_nl(self) -> int:
+        """What has left as aerosol, in nL of the solution as filled."""
+        ...
+
+    @property
+    def cup_nl(self) -> int:
+        """What is in the cup."""
+        ...
+
+    @property
+    def output(self) -> str:
+        """What the output does; OFF while it makes no aerosol."""
+        ...
+
+
+class OnWire(Protocol):
+    """A simulated device as its wire sees it; every call names the real time in ns."""
+
+    @property
+    def is_plugged(self) -> bool:
+        """Whether the cable was in at the last step."""
+        ...
+
+    def step(self, real_ns: int) -> bytes:
+        """Let time pass and return the bytes that are due to the host."""
+        ...
+
+    def feed(self, data: bytes, real_ns: int) -> bytes:
+        """Take bytes from the host and return those that are due to it."""
+        ...
+
+    def truth(self) -> Truth:
+        """Return what is really so, as of the last step."""
+        ...
 
 
 class Control(Protocol):
@@ -80,12 +126,12 @@ def _has_moved(truth: Truth, last: Truth) -> bool:
 
 
 class Bench:
-    """One device on one wire, with the files that follow it."""
+    """One device on one wire, with the files that follow it; `keep` puts down what the device would remember."""
 
-    def __init__(self, device: Device, wire: Wire, memory_file: MemoryFile, truth_log: TruthLog | None) -> None:
+    def __init__(self, device: OnWire, wire: Wire, keep: Callable[[], None], truth_log: TruthLog | None) -> None:
         self._device = device
         self._wire = wire
-        self._memory_file = memory_file
+        self._keep = keep
         self._truth_log = truth_log
         self._plugged = False
 
@@ -112,7 +158,7 @@ class Bench:
 
     def _send(self, data: bytes) -> None:
         # The memory goes to the file before the answer leaves: what a host was told survives a kill.
-        self._memory_file.keep(self._device.memory)
+        self._keep()
         if data and self._plugged:
             self._wire.write(data)
         if self._truth_log is not None:

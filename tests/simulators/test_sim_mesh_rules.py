@@ -158,6 +158,14 @@ def test_a_number_used_for_something_else_is_refused(make_device: MakeDevice) ->
     assert ask(device, f"C,1,START,{RUN},{LONG_MS}") == [f"A,1,START,{RUN},{LONG_MS}"]
 
 
+@pytest.mark.req("S20")
+def test_stop_passes_whatever_its_number(make_device: MakeDevice) -> None:
+    """STOP under a number that is used already turns the output off and is acknowledged."""
+    device = running(make_device)
+    assert ask(device, "C,1,STOP")[0].startswith("A,1,STOP,OFF,")
+    assert device.truth().output is State.OFF
+
+
 @pytest.mark.req("S14")
 def test_hello_is_acted_on_whatever_its_number(make_device: MakeDevice) -> None:
     """HELLO empties the cache: a new host that counts from 1 is answered, and the output is OFF."""

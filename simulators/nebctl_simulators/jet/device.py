@@ -1,0 +1,308 @@
+"""The simulated jet nebulizer whole: gas controller, relay, cup, line faults and power, without I/O or own clock."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from enum import StrEnum
+
+from nebctl_simulators.jet import codec
+from nebctl_simulators.jet.codec import Fault, FrameReader, ModbusFault, Request
+from nebctl_simulators.jet.cup import AL_PER_NL, Cup, Load, advance, draw, duty_ppm, pour
+from nebctl_simulators.jet.gas import GasController
+from nebctl_simulators.jet.presets import Unit, draw_load
+from nebctl_simulators.jet.relay import Relay
+from nebctl_simulators.shim import NS_PER_MS, LineFault, Shim
+from nebctl_simulators.simtime import SimTime
+
+GAS_UNIT, RELAY_UNIT = 40, 41
+WHOLE_PPM = 1_000_000
+LINE_FAULTS = tuple(fault.value for fault in LineFault if fault is not LineFault.BAD_CRC)  # Modbus TCP has no CRC
+DEFAULT_MS = {"late": 350, "split": 5, "unplug": 1000, "mute": 1000}
+
+
+class FrameFault(StrEnum):
+    """What can be wrong with the next answers although they are whole."""
+
+    WRONG_UNIT = "wrong_unit"
+    WRONG_FUNCTION = "wrong_function"
+    WRONG_COUNT = "wrong_count"
+    WRONG_TRANSACTION = "wrong_transaction"
+
+
+class DeviceFault(StrEnum):
+    """What can happen to the devices themselves; a brown-out restarts one of the two."""
+
+    UNPLUG = "unplug"
+    MUTE = "mute"
+    BROWNOUT = "brownout"
+    RELAY_BROWNOUT = "relay_brownout"
+    WELDED = "welded"
+    KINKED_TUBE = "kinked_tube"
+    WEAK_COMPRESSOR = "weak_compressor"
+
+
+FAULT_NAMES = (*LINE_FAULTS, *FrameFault, *DeviceFault)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Truth:
+    """What is really so: volumes in nL, plant time in ns.
+
+    `emitted_nl` is in the solution as filled, `aerosol_nl` and `vapour_nl` are what left the cup; all since the start.
+    `rate_nl_s`, `share_ppm` and `residual_nl` are the present filling's. `output` is RUN while the jet makes aerosol.
+    `run` is None before the first run since the relay's power-up, `on_ms` how long the relay was closed in it.
+    """
+
+    t_ns: int
+    filled_nl: int
+    emitted_nl: int
+    aerosol_nl: int
+    vapour_nl: int
+    drawn_nl: int
+    cup_nl: int
+    rate_nl_s: int
+    share_ppm: int
+    residual_nl: int
+    duty_ppm: int
+    output: str
+    relay_closed: bool
+    setpoint_sccm: int
+    run: str | None
+    on_ms: int
+    end: str
+    powered: bool
+    plugged: bool
+
+
+class Device:
+    """Gas controller and relay behind one Modbus TCP port, with the cup that they feed.
+
+    Every call names the real time in ns; plant time follows from it by `sim_time`.
+    """
+
+    def __init__(self, *, unit: Unit, serial: str, sim_time: SimTime, real_ns: int) -> None:
+        self.unit = unit
+        self.serial = serial
+        self._time = sim_time
+        self._real_ns = real_ns
+        self._sim_ns = sim_time.at(real_ns)
+        self._reader = FrameReader()
+        self._shim = Shim(unit.seed)
+        self._frame_faults: list[FrameFault] = []
+        self._pours = 0
+        self._powered = True
+        self._until_ns = {DeviceFault.UNPLUG: real_ns, DeviceFault.MUTE: real_ns}
+        self._gas = GasController(unit.gas, unit.seed)
+        self._relay = Relay(serial, real_ns)
+        empty = Load(aerosol_nl_s=1, share_ppm=WHOLE_PPM, residual_nl=0, onset_nl=0, least_ppm=200_000)
+        self._cup = Cup(size_nl=unit.cup_nl, load=empty)
+        self._units: dict[int, Callable[[Request], bytes]] = {GAS_UNIT: self._ask_gas, RELAY_UNIT: self._ask_relay}
+
+    @property
+    def is_plugged(self) -> bool:
+        """Whether the network cable was in at the last step."""
+        return self._until_ns[DeviceFault.UNPLUG] <= self._real_ns
+
+    def pass_time(self, real_ns: int) -> None:
+        """Let time pass up to `real_ns`; what is due to the host waits for the next step."""
+        self._real_ns = real_ns
+        sim_ns = self._time.at(real_ns)
+        dt_ns, self._sim_ns = sim_ns - self._sim_ns, sim_ns
+        closed_ns = self._relay.pass_time(real_ns, dt_ns)
+        self._cup = advance(self._cup, closed_ns, self._gas.pressure_ppm(supplied=True) if self._powered else 0)
+        self._cup = replace(self._cup, at_ns=self._cup.at_ns + dt_ns - closed_ns)
+
+    def step(self, real_ns: int) -> bytes:
+        """Let time pass up to `real_ns` and return the bytes that are due to the host."""
+        self.pass_time(real_ns)
+        return self._shim.due(real_ns)
+
+    def feed(self, data: bytes, real_ns: int) -> bytes:
+        """Take bytes from the host and return those that are due to it."""
+        self.pass_time(real_ns)
+        if self._powered and self._until_ns[DeviceFault.MUTE] <= real_ns:
+            for request in self._reader.feed(data, real_ns):
+                if request.unit in self._units:  # an absent unit stays silent, as on a bus
+                    self._shim.answer(self._spoil(self._answer(request)), real_ns)
+        return self._shim.due(real_ns)
+
+    def pour(self, volume_nl: int) -> None:
+        """Pour into the cup; the filling's character comes from the seed and the number of the pour.
+
+        Raises: ValueError for a volume that does not fit.
+        """
+        self._cup = pour(self._cup, volume_nl, self._weakened(draw_load(self.unit, self._pours + 1)))
+        self._pours += 1
+
+    def empty_cup(self) -> int:
+        """Draw what is in the cup and return it in nL."""
+        self._cup, drawn_nl = draw(self._cup)
+        return drawn_nl
+
+    def switch_power(self, on: bool, real_ns: int) -> None:
+        """Cut or give the power of both devices; the cable stays in."""
+        self.pass_time(real_ns)
+        if on != self._powered:
+            self._gas.restart()
+            self._relay.restart()
+            self._shim.discard()
+        self._powered = on
+
+    def inject(self, fault: str, count: int, ms: int | None, real_ns: int) -> None:
+        """Arm a fault by its name: `count` answers, or `ms` of real time, whichever it knows.
+
+        Raises: ValueError for a name that is no fault.
+        """
+        if fault not in FAULT_NAMES:
+            raise ValueError(f"there is no fault {fault!r}; choose one of: {', '.join(FAULT_NAMES)}")
+        self.pass_time(real_ns)
+        lasting_ms = DEFAULT_MS.get(fault, 0) if ms is None else ms
+        if fault in LINE_FAULTS:
+            self._shim.arm(LineFault(fault), count, lasting_ms)
+        elif fault in tuple(FrameFault):
+            self._frame_faults += [FrameFault(fault)] * count
+        else:
+            self._harm(DeviceFault(fault), real_ns + lasting_ms * NS_PER_MS)
+
+    def clear(self, real_ns: int) -> None:
+        """End every fault."""
+        self.pass_time(real_ns)
+        self._shim.clear()
+        self._frame_faults.clear()
+        self._until_ns = dict.fromkeys(self._until_ns, real_ns)
+        self._gas.kinked = self._gas.weak = self._relay.welded = False
+
+    def faults(self) -> dict[str, int]:
+        """Return the faults that are armed or active: the count left of the counted ones, 1 for the others."""
+        active = {fault.value: 1 for fault, until_ns in self._until_ns.items() if until_ns > self._real_ns}
+        active |= {fault.value: 1 for fault, on in self._lasting().items() if on}
+        for fault in self._frame_faults:
+            active[fault.value] = active.get(fault.value, 0) + 1
+        return active | self._shim.armed()
+
+    def truth(self) -> Truth:
+        """Return what is really so, as of the last step."""
+        cup, relay = self._cup, self._relay
+        drives = self._powered and bool(self._gas.pressure_ppm(supplied=relay.closed)) and not cup.is_spent
+        # Rounded so that filled = aerosol + vapour + drawn + cup holds in whole nanolitres too.
+        filled_nl, drawn_nl, cup_nl = (al // AL_PER_NL for al in (cup.filled_al, cup.drawn_al, cup.volume_al))
+        vapour_nl = cup.vapour_al // AL_PER_NL
+        return Truth(
+            t_ns=cup.at_ns,
+            filled_nl=filled_nl,
+            emitted_nl=cup.emitted_al // AL_PER_NL,
+            aerosol_nl=filled_nl - drawn_nl - cup_nl - vapour_nl,
+            vapour_nl=vapour_nl,
+            drawn_nl=drawn_nl,
+            cup_nl=cup_nl,
+            rate_nl_s=cup.load.aerosol_nl_s,
+            share_ppm=cup.load.share_ppm,
+            residual_nl=cup.load.residual_nl,
+            duty_ppm=duty_ppm(cup),
+            output="RUN" if drives else "OFF",
+            relay_closed=relay.closed,
+            setpoint_sccm=round(self._gas.setpoint * 1000),
+            run=f"{relay.run:08x}" if relay.run else None,
+            on_ms=relay.closed_ms,
+            end=relay.cause.name,
+            powered=self._powered,
+            plugged=self.is_plugged,
+        )
+
+    def _weakened(self, load: Load) -> Load:
+        if not self._gas.weak:
+            return load
+        residual_nl = load.residual_nl + self.unit.gas.weak_residual_nl
+        return replace(load, residual_nl=residual_nl, onset_nl=load.onset_nl + self.unit.gas.weak_residual_nl)
+
+    def _lasting(self) -> dict[DeviceFault, bool]:
+        return {
+            DeviceFault.WELDED: self._relay.welded,
+            DeviceFault.KINKED_TUBE: self._gas.kinked,
+            DeviceFault.WEAK_COMPRESSOR: self._gas.weak,
+        }
+
+    def _harm(self, fault: DeviceFault, until_ns: int) -> None:
+        match fault:
+            case DeviceFault.BROWNOUT:
+                self._gas.restart()
+            case DeviceFault.RELAY_BROWNOUT:
+                self._relay.restart()
+            case DeviceFault.WELDED:
+                self._relay.welded = True
+            case DeviceFault.KINKED_TUBE:
+                self._gas.kinked = True
+            case DeviceFault.WEAK_COMPRESSOR if not self._gas.weak:
+                self._gas.weak = True
+                self._cup = replace(self._cup, load=self._weakened(self._cup.load))
+            case DeviceFault.WEAK_COMPRESSOR:
+                pass
+            case DeviceFault.UNPLUG | DeviceFault.MUTE:
+                self._until_ns[fault] = until_ns
+                if fault is DeviceFault.UNPLUG:
+                    self._shim.discard()
+
+    def _answer(self, request: Request) -> bytes:
+        try:
+            return codec.encode_answer(request, self._units[request.unit](request))
+        except ModbusFault as refused:
+            return codec.encode_fault(request, refused.fault)
+
+    def _ask_gas(self, request: Request) -> bytes:
+        if request.function in (codec.READ_HOLDING, codec.READ_INPUT):
+            address, count = codec.parse_read(request.data, 125)
+            return _registers(self._read_gas(address, count))
+        if request.function == codec.WRITE_REGISTERS:
+            self._gas.write(*codec.parse_write(request.data))
+            return request.data[:4]
+        raise ModbusFault(Fault.FUNCTION)
+
+    def _read_gas(self, address: int, count: int) -> tuple[int, ...]:
+        flow = self._gas.flow(supplied=self._relay.closed)
+        duty = duty_ppm(self._cup)
+        wet = self._cup.volume_al > 0
+        ripple_ppm = self.unit.gas.ripple_ppm * (WHOLE_PPM - duty) // WHOLE_PPM if wet else 0
+        return self._gas.read(address, count, flow, self._sim_ns, ripple_ppm)
+
+    def _ask_relay(self, request: Request) -> bytes:
+        relay = self._relay
+        if request.function == codec.READ_HOLDING:
+            address, count = codec.parse_read(request.data, 125)
+            words = relay.read()
+            if address + count > len(words):
+                raise ModbusFault(Fault.ADDRESS)
+            return _registers(words[address : address + count])
+        if request.function == codec.READ_COILS:
+            if codec.parse_read(request.data, 1)[0] != 0:
+                raise ModbusFault(Fault.ADDRESS)
+            return bytes([1, relay.closed])
+        if request.function == codec.WRITE_COIL:
+            relay.write_coil(*codec.parse_coil(request.data))
+            return request.data
+        if request.function == codec.WRITE_REGISTERS:
+            relay.write(*codec.parse_write(request.data))
+            return request.data[:4]
+        raise ModbusFault(Fault.FUNCTION)
+
+    def _spoil(self, frame: bytes) -> bytes:
+        if not self._frame_faults:
+            return frame
+        match self._frame_faults.pop(0):
+            case FrameFault.WRONG_UNIT:
+                return frame[:6] + bytes([frame[6] ^ 0x7F]) + frame[7:]
+            case FrameFault.WRONG_FUNCTION:
+                return frame[:7] + bytes([frame[7] ^ 0x07]) + frame[8:]
+            case FrameFault.WRONG_TRANSACTION:
+                return bytes([frame[0] ^ 0xFF]) + frame[1:]
+            case FrameFault.WRONG_COUNT:
+                return _shorten(frame)
+
+
+def _registers(words: tuple[int, ...]) -> bytes:
+    return bytes([2 * len(words)]) + b"".join(word.to_bytes(2) for word in words)
+
+
+def _shorten(frame: bytes) -> bytes:
+    """Return the answer with one register less, consistent in itself; a write's answer with another count."""
+    if frame[7] in (codec.READ_HOLDING, codec.READ_INPUT) and frame[8] > 2:
+        return frame[:4] + (len(frame) - 8).to_bytes(2) + frame[6:8] + bytes([frame[8] - 2]) + frame[9:-2]
+    return frame[:-1] + bytes([frame[-1] ^ 1])

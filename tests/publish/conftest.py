@@ -1,0 +1,253 @@
+"""Real brokers in processes of their own, and a whole stream between a unit's ledger and a pharmacy."""
+
+import asyncio
+import contextlib
+import getpass
+import logging
+import os
+import secrets
+import shutil
+import signal
+import socket
+import sqlite3
+import sys
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from nebctl import keys
+from nebctl.core.instant import ClockState, Instant
+from nebctl.core.ledger import head
+from nebctl.core.ledger.encoding import b64
+from nebctl.core.ledger.envelope import Stamp
+from nebctl.core.ledger.note import COSIGNATURE, ED25519, Vkey
+from nebctl.core.ledger.records import Draft
+from nebctl.pharmacy.database import beside
+from nebctl.pharmacy.enrolment import enrol_unit
+from nebctl.pharmacy.orders import Desk
+from nebctl.pharmacy.service import PharmacyService
+from nebctl.pharmacy.store import PharmacyStore
+from nebctl.publish.connection import MqttSettings
+from nebctl.publish.unit import Callbacks, Standing, UnitPublisher
+from nebctl.store.ledger import UnitLedger
+
+SITE, UNIT = "sim.mexcovid.example", "neb-0001"
+NOW = Instant(
+    mono_ns=1, wall_ns=1_771_063_200_000_000_000, boot="boot", clock=ClockState(sync=True, source="sim", scale=60)
+)
+UNIT_KEY = keys.Ed25519Signer.from_seed(b"\x01" * 32)
+WITNESS_KEY = keys.Ed25519Signer.from_seed(b"\x02" * 32)
+ORDERS_KEY = keys.Ed25519Signer.from_seed(b"\x03" * 32)
+WITNESS = Vkey(f"{SITE}/nebctl-pharmacy", COSIGNATURE, WITNESS_KEY.public)
+LOG = logging.getLogger("stream-test")
+MISSING = "mosquitto is not installed: apt-get install mosquitto"
+
+
+async def until(holds: Callable[[], Any], what: str, seconds: float = 15) -> None:
+    """Wait until a condition, plain or awaitable, holds."""
+    async with asyncio.timeout(seconds):
+        while True:
+            found = holds()
+            if await found if asyncio.iscoroutine(found) else found:
+                return
+            await asyncio.sleep(0.01)
+    raise AssertionError(what)
+
+
+def free_port() -> int:
+    """Return a port that was free a moment ago."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@dataclass
+class Broker:
+    """A broker that a test starts, kills and starts again on one port; `extra` are lines for mosquitto."""
+
+    kind: str
+    folder: Path
+    port: int = field(default_factory=free_port)
+    extra: str = ""
+    process: asyncio.subprocess.Process | None = None
+
+    @property
+    def url(self) -> str:
+        """Return its address."""
+        return f"mqtt://127.0.0.1:{self.port}"
+
+    def _command(self) -> list[str]:
+        if self.kind == "amqtt":
+            return [sys.executable, "-m", "nebctl_lab.broker", "--port", str(self.port)]
+        path = self.folder / "mosquitto.conf"
+        own = f"listener {self.port} 127.0.0.1\nuser {getpass.getuser()}\n"
+        path.write_text(f"{own}allow_anonymous true\nset_tcp_nodelay true\n{self.extra}")
+        return [shutil.which("mosquitto") or "mosquitto", "-c", str(path)]
+
+    async def start(self) -> None:
+        """Start it and wait until it listens."""
+        quiet = asyncio.subprocess.DEVNULL
+        self.process = await asyncio.create_subprocess_exec(*self._command(), stdout=quiet, stderr=quiet)
+        await until(self._listens, "the broker listens")
+
+    async def _listens(self) -> bool:
+        try:
+            _, writer = await asyncio.open_connection("127.0.0.1", self.port)
+        except OSError:
+            return False
+        writer.close()
+        await writer.wait_closed()
+        return True
+
+    def signal(self, number: signal.Signals) -> None:
+        """Send a signal to its process."""
+        assert self.process is not None
+        self.process.send_signal(number)
+
+    async def kill(self) -> None:
+        """End it at once: sessions, retained messages and what is in flight are lost."""
+        if self.process is not None and self.process.returncode is None:
+            self.process.kill()
+            await self.process.wait()
+
+
+@pytest.fixture(params=["amqtt", "mosquitto"])
+async def broker(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Broker]:
+    """Return each kind of broker, not started yet."""
+    if request.param == "mosquitto" and shutil.which("mosquitto") is None:
+        if os.environ.get("CI") == "true":
+            pytest.fail(MISSING)
+        pytest.skip(MISSING)
+    found = Broker(request.param, tmp_path)
+    yield found
+    await found.kill()
+
+
+@dataclass
+class Stream:
+    """A unit and a pharmacy, each as its own task, with everything between them real."""
+
+    broker: Broker
+    folder: Path
+    ledger: UnitLedger
+    store: PharmacyStore
+    publisher: UnitPublisher[Any]
+    worklists: list[str]
+    answers: list[Any]
+    tasks: dict[str, asyncio.Task[None]] = field(default_factory=dict)
+
+    async def until(self, holds: Callable[[], Any], what: str) -> None:
+        """Wait until a condition holds."""
+        await until(holds, what)
+
+    def run_unit(self) -> None:
+        """Start the unit's side."""
+        self.tasks["unit"] = asyncio.create_task(self.publisher.run())
+
+    def run_pharmacy(self) -> None:
+        """Start the pharmacy's side."""
+
+        class Fixed:
+            def instant(self) -> Instant:
+                return NOW
+
+        settings = MqttSettings(url=self.broker.url, client_id="pharmacy", answer_s=1)
+        service = PharmacyService(self.store, settings, SITE, Fixed(), random=lambda: 0.9, log=LOG)
+        self.tasks["pharmacy"] = asyncio.create_task(service.run())
+
+    async def append(self, count: int) -> None:
+        """Record something and tell the publisher, as the runner does."""
+        for _ in range(count):
+            await self.ledger.append([Draft(typ="boot", facts={"reason": "x"}, private={"place": "ward"})], NOW)
+            self.publisher.poke()
+
+    async def all_receipted(self) -> bool:
+        """Return whether no record waits for a receipt."""
+        return (await self.ledger.backlog()).waiting == 0
+
+    def kept(self) -> list[str]:
+        """Return the texts that the pharmacy kept, in order."""
+        with contextlib.closing(sqlite3.connect(self.folder / "pharmacy.db")) as db:
+            return [row[0] for row in db.execute("SELECT jws FROM rec ORDER BY seq")]
+
+    async def written(self) -> list[str]:
+        """Return the texts that the unit wrote, in order."""
+        return [entry.jws for entry in await self.ledger.entries()]
+
+    async def restore_empty_card(self) -> None:
+        """Put the unit back to before its first record, as an old copy of its card would."""
+        await self.ledger.close()
+        for file in self.folder.glob("unit.db*"):
+            file.unlink()
+        self.ledger = await open_ledger(self.folder)
+        self.publisher = make_publisher(self.broker.url, self.ledger, self.worklists, self.answers)
+
+    async def stop(self, name: str) -> None:
+        """Cancel one side and wait for its end."""
+        task = self.tasks.pop(name)
+        task.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await task
+
+
+async def open_ledger(folder: Path) -> UnitLedger:
+    """Return a unit's ledger that knows the pharmacy's witness key."""
+    stamp = Stamp(unit=UNIT, epoch=1, software="test", config_sha256="0" * 64, simulated=True)
+    return await UnitLedger.open(
+        folder / "unit.db",
+        site=SITE,
+        unit=UNIT,
+        signer=UNIT_KEY,
+        verify=keys.verify,
+        witness=WITNESS,
+        stamp=stamp,
+        random=secrets.token_bytes,
+        at=NOW,
+    )
+
+
+def make_publisher(url: str, ledger: UnitLedger, worklists: list[str], answers: list[Any]) -> UnitPublisher[Any]:
+    """Return the unit's publisher over its ledger."""
+
+    async def on_worklist(text: str) -> None:
+        worklists.append(text)
+
+    return UnitPublisher(
+        MqttSettings(url=url, client_id=UNIT, answer_s=1),
+        SITE,
+        UNIT,
+        ledger,
+        Callbacks(
+            standing=lambda: Standing(epoch=1, size=ledger.size, root=b64(ledger.root)),
+            state=lambda: {"phase": "idle"},
+            on_worklist=on_worklist,
+            on_receipt=answers.append,
+        ),
+        random=lambda: 0.9,
+        nonce=lambda: secrets.token_hex(8),
+        log=LOG,
+    )
+
+
+@pytest.fixture
+async def stream(broker: Broker, tmp_path: Path) -> AsyncIterator[Stream]:
+    """Return a unit and a pharmacy that know each other; neither they nor the broker run yet."""
+    ledger = await open_ledger(tmp_path)
+    with beside(tmp_path / "pharmacy.db") as db:
+        vkey = Vkey(head.origin(SITE, UNIT, 1), ED25519, UNIT_KEY.public)
+        enrol_unit(db, SITE, UNIT, vkey, NOW.wall_ns)
+    desk = Desk(site=SITE, study="NCT", operators=(), key_name=f"{WITNESS.name}/orders", signer=ORDERS_KEY)
+    store = PharmacyStore(tmp_path / "pharmacy.db", WITNESS, WITNESS_KEY, desk)
+    await store.open(simulated=True, verify=keys.verify)
+    worklists: list[str] = []
+    answers: list[Any] = []
+    publisher = make_publisher(broker.url, ledger, worklists, answers)
+    found = Stream(broker, tmp_path, ledger, store, publisher, worklists, answers)
+    yield found
+    for name in list(found.tasks):
+        await found.stop(name)
+    await found.ledger.close()
+    await store.close()
