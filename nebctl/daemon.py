@@ -42,7 +42,7 @@ async def run_unit(loaded: LoadedConfig, *, wait_for_device: bool, ready: Callab
     opened = await open_parts(loaded)
     try:
         if not wait_for_device:
-            await _prove_device(opened.nebulizer)
+            await _prove_device(opened.nebulizer, simulated=loaded.config.unit.simulated)
         await Unit(opened).run(ready)
     finally:
         await opened.nebulizer.close()
@@ -63,6 +63,7 @@ async def open_parts(loaded: LoadedConfig) -> Opened:
         study = load_study(path(config.study.protocol), config.study.arm, path(config.study.site_rules), approvers)
         orders = load_vkey(trust / "pharmacy-orders.vkey")
         nebulizer = _nebulizer(loaded, clock)
+        _check_device_class(loaded, study)
         ledger = await _open_ledger(loaded, clock)
     except ZoneInfoNotFoundError:
         raise StartFault(f"[unit] zone {config.unit.zone!r} is no time zone; write one such as Asia/Shanghai") from None
@@ -135,6 +136,20 @@ def _rules(loaded: LoadedConfig, study: Study, nebulizer: Nebulizer) -> Rules:
     return Rules(limits=limits, site=study.rules, model=_model(loaded), declaration=nebulizer.declaration)
 
 
+def _check_device_class(loaded: LoadedConfig, study: Study) -> None:
+    """Refuse a device that cannot emit a whole dose, unless the site's approved rules number that deviation.
+
+    Raises: `StartFault` naming the line that is missing.
+    """
+    if PRIORS[loaded.config.device.driver].dries and study.rules.jet_under is None:
+        raise StartFault(
+            f"[device] driver {loaded.config.device.driver!r}: a jet emits about half of a dose, and "
+            f"{loaded.config.study.site_rules} has no [deviations] jet_under; add a numbered one, such as "
+            '"DEV-001 …", and approve the file, or use a mesh',
+            wrong_call=True,
+        )
+
+
 def _model(loaded: LoadedConfig) -> DeviceModel:
     """Return the device's own calibration where the configuration has one, else the prior of its class."""
     device = loaded.config.device
@@ -164,8 +179,15 @@ async def _closed_history(ledger: UnitLedger, clock: Clock, rules: Rules, study:
     return history
 
 
-async def _prove_device(nebulizer: Nebulizer) -> None:
+async def _prove_device(nebulizer: Nebulizer, *, simulated: bool) -> None:
     identity = await nebulizer.open()
     if isinstance(identity, CommandFailed):
         raise StartFault(f"[device] {identity.sentence()}")
     await nebulizer.close()
+    if identity.simulated != simulated:
+        told = "a simulator" if identity.simulated else "a real device"
+        wanted = "a simulator" if simulated else "a real device"
+        raise StartFault(
+            f"[device] {identity.serial} is {told}, but [unit] simulated = {str(simulated).lower()} wants {wanted}. "
+            "Correct [device] port: a simulator never serves a live unit, nor a real device a simulated one."
+        )

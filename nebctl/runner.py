@@ -8,25 +8,25 @@ from dataclasses import dataclass, replace
 
 from nebctl.core import events as ev
 from nebctl.core.alarms import Condition
-from nebctl.core.device import CommandFailed, DeviceReport
+from nebctl.core.device import Output
 from nebctl.core.effects import ClearAlarms, Effect, RaiseAlarm, Record, StartAerosol, StopAerosol
-from nebctl.core.guard import Actuation, Refusal, permit
+from nebctl.core.guard import LATE_PRESS_MS, Actuation, Refusal, permit
 from nebctl.core.history import UnitHistory, fold
 from nebctl.core.instant import NS_PER_MS, NS_PER_S, ClockState, Instant
 from nebctl.core.ledger.envelope import utc_text
 from nebctl.core.ledger.records import Draft, Entry, Json
-from nebctl.core.session import IDLE, LIVE, IllegalEventError, Rules, Session, State, Step, step
+from nebctl.core.session import IDLE, LIVE, IllegalEventError, Kind, Rules, Session, Step, step
 from nebctl.core.session import drafts as records
+from nebctl.core.session.table import TABLE
 from nebctl.core.trace import Trace
 from nebctl.ports import Clock, EntryStore, Nebulizer
+from nebctl.selftest import try_all
 from nebctl.tracing import TraceRows
 from nebctl.watch import NEVER, DeviceWatch
 from nebctl.witnessed import Witnessed
 
 log = logging.getLogger(__name__)
 
-LATE_PRESS_S = 5.0
-"""A start that waited longer than this is discarded, never run late (S47)."""
 IDLE_POLL_S = 0.5
 STEP_LOGGED_NS = NS_PER_S
 """A step of the wall clock above this is recorded (S32)."""
@@ -90,6 +90,7 @@ class Runner:
         self.session: Session = IDLE
         self.history = history
         self.outcome: Entry | None = None
+        self.refused: Refusal | None = None
         self.alarms: dict[Condition, Instant] = {}
         self.witnessed = Witnessed(rules=rules, doses_per_day=doses_per_day)
         self._rows = TraceRows(store)
@@ -109,7 +110,7 @@ class Runner:
         self._wake = asyncio.Event()
         self._ended = False
         self._polled_s = self._saved_s = NEVER
-        self._press_stops = 0
+        self._press_stops, self._pressed_s = 0, NEVER
         self._seen_clock = clock.instant()
 
     # What others may ask of the loop.
@@ -124,7 +125,7 @@ class Runner:
         return await posted.answer
 
     async def stop(self, source: str) -> Step:
-        """Turn the output off: the bytes go out in this very call, before any queue, disk or dialog (S20)."""
+        """Turn the output off: STOP is begun in this very call, before any queue, disk or dialog (S20)."""
         self.witnessed.stops += 1
         self.watch.send_stop()
         posted = self._post(ev.StopPressed(source=source), self._urgent, wanted=True)
@@ -144,30 +145,15 @@ class Runner:
             self._waiters.discard(waiter)
 
     async def self_test(self) -> tuple[ev.Check, ...]:
-        """Test what a dose needs and return the list; a line that is not good says what to do (S30)."""
-        device = self.witnessed.device
-        off = await self.watch.nebulizer.stop() if device else None
-        clock = self._clock.instant().clock
-        return (
-            ev.Check(
-                name="nebulizer", good=device is not None, note=_answers(device is not None, self.watch.nebulizer)
-            ),
-            ev.Check(
-                name="stop path",
-                good=isinstance(off, DeviceReport),
-                note="STOP was sent and read back as OFF" if isinstance(off, DeviceReport) else _why(off),
-            ),
-            ev.Check(
-                name="records",
-                good=self.witnessed.records_durable,
-                note="written and signed" if self.witnessed.records_durable else "cannot be written: call the engineer",
-            ),
-            ev.Check(
-                name="clock",
-                good=self._around.trusted(clock),
-                note="trusted" if self._around.trusted(clock) else "not synchronised: let a person check the clock",
-            ),
-        )
+        """Test what a dose needs and return the list; a line that is not good says what to do (S30).
+
+        Raises: `IllegalEventError` where no self-test has its place: its STOP must not end a dose under way.
+        """
+        if Kind.TEST_PASSED not in TABLE[self.session.state]:
+            raise IllegalEventError(self.session.state, Kind.TEST_PASSED)
+        now = self._clock.instant()
+        trusted = self._around.trusted(now.clock)
+        return await try_all(self.watch.nebulizer, self.witnessed, now, trusted=trusted)
 
     def close(self) -> None:
         """Let the loop end after what is queued."""
@@ -182,6 +168,8 @@ class Runner:
             while not self._ended or self._urgent or self._posted:
                 await self._turn()
         finally:
+            if self.session.state in LIVE:
+                self.watch.send_stop()  # whatever ended the loop, nobody is left to watch the output
             await self.watch.close()
 
     async def _turn(self) -> None:
@@ -237,7 +225,7 @@ class Runner:
         self._tell_changed()
 
     def _step(self, posted: _Posted) -> Step:
-        late = self._now_s() - posted.at_s > LATE_PRESS_S
+        late = self._now_s() - posted.at_s > LATE_PRESS_MS / 1000
         if late and isinstance(posted.event, ev.StartPressed | ev.ResumePressed):
             sentence = "The press came too long ago and was discarded. Press again."
             raise Refused(Refusal(code="late-press", sentence=sentence))
@@ -264,7 +252,7 @@ class Runner:
             case ev.SelfTested(checks=checks) if auth and all(check.good for check in checks):
                 self.witnessed.tested.add(auth.session)
             case ev.StartPressed() | ev.ResumePressed():
-                self._press_stops = posted.stops
+                self._press_stops, self._pressed_s = posted.stops, posted.at_s
 
     def _tell_changed(self) -> None:
         for waiter in self._waiters:
@@ -284,7 +272,16 @@ class Runner:
             case RaiseAlarm(condition=condition):
                 self._alarm_at_once(condition)
             case ClearAlarms():
-                self.alarms = {name: at for name, at in self.alarms.items() if name in LASTING_ALARMS}
+                self._clear_alarms()
+
+    def _clear_alarms(self) -> None:
+        """Clear the alarms of the session that ended, but for those whose cause still stands."""
+        standing = set(LASTING_ALARMS)
+        if self.witnessed.output is not Output.OFF:
+            standing |= {Condition.CANNOT_STOP, Condition.RUNS_UNASKED}
+        if self.witnessed.device is None:
+            standing.add(Condition.LINK_LOST)
+        self.alarms = {name: at for name, at in self.alarms.items() if name in standing}
 
     async def _record(self, effect: Record) -> None:
         try:
@@ -294,7 +291,7 @@ class Runner:
             self._fail_store(fault)
             return
         if effect.intent:
-            self.witnessed.intents.add(str(entries[-1].payload["session"]))
+            self.witnessed.see_intent(entries[-1])
             self._post_own(ev.IntentRecorded(seq=entries[-1].seq))
 
     async def commit(self, drafts: tuple[Draft, ...], traces: tuple[Trace, ...] = ()) -> tuple[Entry, ...]:
@@ -317,18 +314,20 @@ class Runner:
     async def _start(self, effect: StartAerosol) -> None:
         auth = self.session.authorisation
         session = auth.session if auth else ""
-        command = Actuation(session=session, run=effect.run, max_on_ms=effect.max_on_ms, stops=self._press_stops)
-        now = self._clock.instant()
-        envelope = self.witnessed.envelope(
-            session,
-            self.history,
-            resuming=self.session.state is State.RESUMING,
-            clock_trusted=self._around.trusted(now.clock),
+        command = Actuation(
+            session=session,
+            run=effect.run,
+            max_on_ms=effect.max_on_ms,
+            stops=self._press_stops,
+            waited_ms=int(min(self._now_s() - self._pressed_s, 3600.0) * 1000),
         )
+        now = self._clock.instant()
+        envelope = self.witnessed.envelope(session, self.history, clock_trusted=self._around.trusted(now.clock))
         decision = permit(command, envelope, now)
         self.witnessed.use(session)
         if isinstance(decision, Refusal):
-            self._post_own(ev.Gated(code=decision.code, sentence=decision.sentence))
+            self.refused = decision
+            self._post(ev.Gated(code=decision.code, sentence=decision.sentence), self._urgent)
             return
         await self.watch.start(effect)
 
@@ -379,13 +378,3 @@ class Runner:
         self.witnessed.records_durable = False
         log.error("a record failed: %s", fault)
         self._post_own(ev.StoreFailed(sentence=str(fault)))
-
-
-def _answers(present: bool, nebulizer: Nebulizer) -> str:
-    if present:
-        return "answers, and is OFF"
-    return nebulizer.loss.sentence() if nebulizer.loss else "does not answer: check cable and power"
-
-
-def _why(result: DeviceReport | CommandFailed | None) -> str:
-    return result.sentence() if isinstance(result, CommandFailed) else "not tested: no nebulizer answers"

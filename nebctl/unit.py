@@ -41,6 +41,8 @@ log = logging.getLogger("nebctl")
 
 OFF_WAIT_S = 1.2
 """How long a shutdown waits for the output to read back OFF; the whole shutdown takes at most 2 s."""
+LOOP_END_S = 0.3
+"""How long the loop may finish what it began; a device that keeps silent is then left to its own watchdog."""
 TELEMETRY_S = 0.5
 FAREWELL_S = 0.4
 PERIPHERALS = (
@@ -90,6 +92,7 @@ class Unit:
             zone=opened.zone,
             random_hex=lambda digits: secrets.token_hex((digits + 1) // 2)[:digits],
             peripherals=PERIPHERALS,
+            simulated=self._config.unit.simulated,
         )
         self._desk = Desk(self._runner, opened.clock, place, opened.worklists.current)
 
@@ -109,20 +112,26 @@ class Unit:
             await self._end_session()
             self._runner.close()
             self._closing.set()
+            await asyncio.wait({loop}, timeout=LOOP_END_S)
+            loop.cancel()
             await self._drain()
             for task in streams:
                 if task is not None:
                     task.cancel()
 
     async def _end_session(self) -> None:
-        """Turn off, and give the session the outcome that a shutdown allows."""
+        """Turn off, and give the session the outcome that a shutdown allows.
+
+        A device that does not answer holds nobody up: it goes off by itself, and the next start records the outcome.
+        """
         runner = self._runner
-        await runner.stop("signal")
-        deadline = asyncio.get_running_loop().time() + OFF_WAIT_S
-        while runner.session.state in LIVE and asyncio.get_running_loop().time() < deadline:
-            await runner.changed(0.1)
-        if runner.session.state is State.RESIDUAL:
-            await runner.press(ev.ResidualRefused(reason="the unit was shut down", operator=""))
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(OFF_WAIT_S):
+                await runner.stop("signal")
+                while runner.session.state in LIVE:
+                    await runner.changed(0.1)
+                if runner.session.state is State.RESIDUAL:
+                    await runner.press(ev.ResidualRefused(reason="the unit was shut down", operator=""))
 
     async def _drain(self) -> None:
         """Give the last records a moment on the wire; what stays is sent after the next start."""
@@ -215,7 +224,13 @@ class Unit:
         port = listener.getsockname()[1]
         hosts = frozenset({f"127.0.0.1:{port}", f"localhost:{port}", f"[::1]:{port}"})
         api = Api(
-            runner=self._runner, desk=self._desk, show=self._show(), token=token, closing=self._closing, hosts=hosts
+            runner=self._runner,
+            desk=self._desk,
+            show=self._show(),
+            token=token,
+            closing=self._closing,
+            hosts=hosts,
+            cookie=f"nebctl-{self._config.unit.id}",
         )
         async with serve(api.app(), listener):
             yield f"http://127.0.0.1:{port}"
@@ -228,6 +243,10 @@ class Unit:
             clock=self._opened.clock,
             trusted=self._trusted,
             stream=self._stream_state,
+            zone=self._opened.zone,
+            worklist=self._opened.worklists.current,
+            checks=lambda: self._desk.checks,
+            operator_ends=self._opened.rules.model.operator_ends,
         )
         return lambda: view(self._runner, shown)
 
@@ -246,13 +265,21 @@ def _ask_to_end() -> asyncio.Event:
 
 
 def _write_token(path: Path) -> str:
-    """Write a fresh token that only this unit's own user can read, and return it."""
+    """Write a fresh token that only this unit's own user can read, and return it.
+
+    Raises: `StartFault` where it cannot be written.
+    """
     token = secrets.token_urlsafe(32)
     fresh = path.with_suffix(".new")
-    fresh.unlink(missing_ok=True)
-    with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="ascii") as file:
-        file.write(token)
-    fresh.replace(path)
+    try:
+        fresh.unlink(missing_ok=True)
+        with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="ascii") as file:
+            file.write(token)
+        fresh.replace(path)
+    except OSError as error:
+        raise StartFault(
+            f"{path}: {error.strerror}, expected a file that the unit may write; mend or remove it"
+        ) from None
     return token
 
 

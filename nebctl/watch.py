@@ -22,6 +22,9 @@ OVERDUE_S = 5.0
 MISMATCH_S = 0.5
 """A device that still runs this long after STOP is an alarm of its own (S26)."""
 REOPEN_S = 1.0
+CLOSE_WAIT_S = 0.3
+STOP_PERIOD_S = 0.05
+"""A STOP that fails is repeated, and not faster than this, however fast it fails."""
 NEVER = float("-inf")
 
 
@@ -52,6 +55,7 @@ class DeviceWatch:
         self.last_report: DeviceReport | None = None
         self._heard_s = self._beaten_s = self._opened_s = NEVER
         self._overdue_told = False
+        self._restarted = False
         self._stopping: asyncio.Task[None] | None = None
 
     def age_s(self) -> float:
@@ -60,7 +64,7 @@ class DeviceWatch:
 
     async def poll(self) -> None:
         """Read the device once, or try to open it again."""
-        if self.nebulizer.loss is not None:
+        if self.nebulizer.loss is not None or self._restarted:
             await self._reopen()
         else:
             await self._read()
@@ -75,8 +79,8 @@ class DeviceWatch:
         result = await self.nebulizer.start(effect.run, effect.max_on_ms)
         self._beaten_s = _now_s()
         self._hear(result)
-        if isinstance(result, DeviceReport) or result.certainty is Certainty.NOT_DONE:
-            self._witnessed.unresolved = None
+        unknown = isinstance(result, CommandFailed) and result.certainty is Certainty.UNKNOWN
+        self._witnessed.unresolved = "start" if unknown else None
 
     def send_stop(self) -> None:
         """Begin a stop now, ahead of everything; its result comes back as an event."""
@@ -85,16 +89,27 @@ class DeviceWatch:
             self._stopping = asyncio.get_running_loop().create_task(self._follow_stop(stop))
 
     async def close(self) -> None:
-        """Wait for a stop under way, then end the conversation."""
+        """Give a stop under way a moment, then end the conversation; without beats the device goes off by itself."""
         if self._stopping is not None:
-            await asyncio.wait({self._stopping})
+            await asyncio.wait({self._stopping}, timeout=CLOSE_WAIT_S)
         await self.nebulizer.close()
 
     async def _follow_stop(self, stop: "asyncio.Future[DeviceReport | CommandFailed]") -> None:
+        began_s = _now_s()
         done, _ = await asyncio.wait({stop}, timeout=MISMATCH_S)
         if not done:
             self._alarm(Condition.CANNOT_STOP)
-        self._hear(await stop)
+        result = await stop
+        if isinstance(result, CommandFailed):
+            self._witnessed.unresolved = "stop"
+            await self._fail_stop(began_s)
+        self._hear(result)
+
+    async def _fail_stop(self, began_s: float) -> None:
+        """Say that OFF is not proven, and keep a STOP that fails at once from being repeated without a breath."""
+        if self.last_report is not None and not self._live():
+            self._alarm(Condition.CANNOT_STOP)
+        await asyncio.sleep(began_s + STOP_PERIOD_S - _now_s())
 
     def _live(self) -> bool:
         return self._session().state in LIVE
@@ -112,7 +127,7 @@ class DeviceWatch:
         last = await self.nebulizer.last_run()
         self._witnessed.see_device(device)
         self._heard_s = _now_s()
-        self._overdue_told = False
+        self._overdue_told = self._restarted = False
         self._post(ev.LinkBack(device=device, last=None if isinstance(last, CommandFailed) else last))
 
     def _lose(self) -> None:
@@ -135,10 +150,13 @@ class DeviceWatch:
     def _hear(self, result: DeviceReport | CommandFailed) -> None:
         """Turn what a command brought back into an event."""
         if isinstance(result, CommandFailed):
-            if self.nebulizer.loss is not None and self._witnessed.device is not None:
+            if self.nebulizer.loss is None:
+                self._post(ev.CommandLost(failure=result))
+            elif self._witnessed.device is not None or self._live():
                 self._lose()
-            self._post(ev.CommandLost(failure=result))
             return
+        device = self._witnessed.device
+        self._restarted |= device is not None and device.boot != result.boot
         self.last_report = result
         self._heard_s = _now_s()
         self._overdue_told = False

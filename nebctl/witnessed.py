@@ -8,6 +8,7 @@ from nebctl.core.dose import Charge
 from nebctl.core.guard import Envelope
 from nebctl.core.history import UnitHistory
 from nebctl.core.instant import NS_PER_MS
+from nebctl.core.ledger.records import Entry
 from nebctl.core.session import Rules
 
 
@@ -15,8 +16,8 @@ from nebctl.core.session import Rules
 class Witnessed:
     """Facts that the gate judges a start by, each written down at the moment it was seen.
 
-    `intents` holds the sessions whose start or resume intent is on disk and not yet used. `unresolved` names a command
-    that the device may or may not have taken; only a read-back of OFF resolves it.
+    `intents` maps each session whose intent is on disk and not yet used to the type of that record, start or resume.
+    `unresolved` names a command that the device may or may not have taken; only a read-back of OFF resolves it.
     """
 
     rules: Rules
@@ -25,13 +26,17 @@ class Witnessed:
     charges: dict[str, Charge] = field(default_factory=dict)
     tested: set[str] = field(default_factory=set)
     spent: set[str] = field(default_factory=set)
-    intents: set[str] = field(default_factory=set)
+    intents: dict[str, str] = field(default_factory=dict)
     device: Identity | None = None
     output: Output | None = None
     fault: str | None = None
     unresolved: str | None = None
     records_durable: bool = True
     stops: int = 0
+
+    def see_intent(self, entry: Entry) -> None:
+        """Take an intent that is on disk."""
+        self.intents[str(entry.payload["session"])] = str(entry.payload["typ"])
 
     def see_report(self, report: DeviceReport) -> None:
         """Take a reading of the device: its output, its fault, and whether it resolves what was open."""
@@ -41,16 +46,20 @@ class Witnessed:
             self.unresolved = None
 
     def see_device(self, device: Identity | None) -> None:
-        """Take who answers on the port; None means nobody, and then the output is not known either."""
+        """Take who answers on the port, proven OFF; None means nobody: the output is not known, no self-test holds."""
         self.device = device
         self.output = Output.OFF if device else None
+        if device is None:
+            self.tested.clear()
+        else:
+            self.unresolved = None
 
     def use(self, session: str) -> None:
         """Spend the session's authorisation and its intent: neither passes the gate again."""
-        self.intents.discard(session)
+        self.intents.pop(session, None)
         self.spent.add(session)
 
-    def envelope(self, session: str, history: UnitHistory, *, resuming: bool, clock_trusted: bool) -> Envelope:
+    def envelope(self, session: str, history: UnitHistory, *, clock_trusted: bool) -> Envelope:
         """Return what the gate may know about this session now."""
         auth, charge = self.granted.get(session), self.charges.get(session)
         ceiling = self.rules.site.max_on_ns // NS_PER_MS
@@ -59,7 +68,7 @@ class Witnessed:
         return Envelope(
             authorisation=auth,
             authorisation_used=session in self.spent,
-            resuming=resuming,
+            resuming=session in self.spent and self.intents.get(session) == "resume",
             intent=session if session in self.intents else None,
             output=self.output,
             device=self.device.serial if self.device else None,

@@ -8,7 +8,7 @@ from pathlib import Path
 from nebctl.core.ledger.envelope import utc_text
 from nebctl.core.ledger.note import Vkey
 from nebctl.core.ledger.records import Draft
-from nebctl.core.orders import Worklist, WorklistRefused, parse_worklist
+from nebctl.core.orders import Worklist, WorklistFault, WorklistRefused, parse_worklist
 from nebctl.ports import Verifier
 
 log = logging.getLogger(__name__)
@@ -36,9 +36,11 @@ class WorklistKeeper:
         if isinstance(worklist, WorklistRefused):
             log.warning("%s", worklist.sentence())
             return None
-        known = self._kept.version if self._kept else 0
-        if worklist.version <= max(known, self._least_version):
-            log.info("worklist %d is not newer than %d", worklist.version, max(known, self._least_version))
+        newest = max(self._kept.version if self._kept else 0, self._least_version)
+        if worklist.version < newest:
+            seen, expected = f"version {worklist.version}", f"one after {newest}"
+            log.warning("%s", WorklistRefused(reason=WorklistFault.OLDER, seen=seen, expected=expected).sentence())
+        if worklist.version <= newest:
             return None
         self._save(note_text)
         self._kept = worklist
@@ -56,7 +58,10 @@ class WorklistKeeper:
         """Return the worklist on disk; one that is damaged or older than the log is as good as none."""
         try:
             text = self._path.read_text("utf-8")
-        except (FileNotFoundError, UnicodeDecodeError):
+        except FileNotFoundError:
+            return None
+        except (OSError, UnicodeDecodeError) as error:
+            log.warning("%s cannot be read (%s): no dose can be started until the pharmacy sends it", self._path, error)
             return None
         worklist = parse_worklist(text, self._orders, self._site, self._unit, self._verify)
         if isinstance(worklist, WorklistRefused):

@@ -7,6 +7,7 @@ from typing import TypeAlias
 from nebctl.core.device import Certainty, CommandFailed
 from nebctl.ports import Link, Nebulizer
 
+from .jet.device import Jet
 from .link import open_link
 from .mesh_reference.device import MeshReference
 
@@ -29,7 +30,11 @@ def _make_mesh_reference(link: Link, port: str, around: Surroundings) -> Nebuliz
     return MeshReference(link, port=port, nonce=around.nonce, now_ns=around.now_ns)
 
 
-DRIVERS: Mapping[str, Factory] = {"mesh-reference": _make_mesh_reference}
+def _make_jet(link: Link, port: str, around: Surroundings) -> Nebulizer:
+    return Jet(link, port=port, now_ns=around.now_ns)
+
+
+DRIVERS: Mapping[str, Factory] = {"jet-modbus": _make_jet, "mesh-reference": _make_mesh_reference}
 
 
 def open_driver(

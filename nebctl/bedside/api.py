@@ -1,11 +1,11 @@
-"""The loopback API: the same presses that a page makes, as JSON over HTTP, and the view as server-sent events."""
+"""The loopback API and the page that uses it: presses as JSON over HTTP, the view as server-sent events."""
 
 import asyncio
 import contextlib
 import hmac
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TypeVar
 
 from pydantic import ValidationError
@@ -15,25 +15,34 @@ from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 
 from nebctl.bedside import bodies
+from nebctl.bedside.assets import HEADERS, page_files
 from nebctl.bedside.desk import Desk
+from nebctl.bedside.logins import Logins
+from nebctl.bedside.view import public
+from nebctl.core.guard import Refusal
 from nebctl.core.ledger.records import Json
+from nebctl.core.orders import Operator
 from nebctl.core.session import IllegalEventError
 from nebctl.core.units import UnitError
 from nebctl.runner import Refused, Runner
 
 HEARTBEAT_S = 0.5
 """A stream that has nothing new says so this often, for a page that hears nothing for 1 s covers its values (S46)."""
+LEAST_GAP_S = 0.08
+"""Two events on one stream are at least so far apart: a person sees no more, and a small computer has other work."""
 MAX_BODY = 16_384
 _Model = TypeVar("_Model", bound=bodies.Body)
+_Person = TypeVar("_Person", bodies.Scan, bodies.Person, bodies.ResidualBody, bodies.Signature)
 Handler = Callable[[Request], Awaitable[Response]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Api:
-    """The bedside API of one unit.
+    """The bedside API of one unit, and its page.
 
-    `show` returns the view. `token` is asked for as `Authorization: Bearer`; STOP alone needs none (S21). `closing` is
-    set when the unit shuts down, and ends the event streams. `hosts` are the Host values that this server answers to.
+    `show` returns the view. Scripts send `token` as `Authorization: Bearer`; the page has a cookie of the name `cookie`
+    that is bound to an operator. STOP alone needs neither (S21). `closing` is set when the unit shuts down, and ends
+    the event streams. `hosts` are the Host values that this server answers to.
     """
 
     runner: Runner
@@ -42,6 +51,8 @@ class Api:
     token: str
     closing: asyncio.Event
     hosts: frozenset[str]
+    cookie: str = "nebctl"
+    logins: Logins = field(default_factory=Logins)
 
     def app(self) -> Starlette:
         """Return the application."""
@@ -52,6 +63,7 @@ class Api:
             "start": self._start,
             "pause": self._pause,
             "resume": self._resume,
+            "end-seen": self._end_seen,
             "abandon": self._abandon,
             "residual": self._residual,
             "sign": self._sign,
@@ -59,6 +71,10 @@ class Api:
         }
         return Starlette(
             routes=[
+                *(Route(path, self._guarded(self._page, token=False), methods=["GET"]) for path in page_files()),
+                Route("/api/page", self._guarded(self._page_events, token=False), methods=["GET"]),
+                Route("/api/login", self._guarded(self._login, token=False), methods=["POST"]),
+                Route("/api/logout", self._guarded(self._logout, token=False), methods=["POST"]),
                 Route("/api/stop", self._guarded(self._stop, token=False), methods=["POST"]),
                 Route("/api/state", self._guarded(self._state), methods=["GET"]),
                 Route("/api/events", self._guarded(self._events), methods=["GET"]),
@@ -68,30 +84,73 @@ class Api:
 
     def _guarded(self, handler: Handler, *, token: bool = True) -> Handler:
         async def answer(request: Request) -> Response:
-            if request.headers.get("host") not in self.hosts:
-                return _problem(403, "host", "This page is served on this machine only.")
-            origin = request.headers.get("origin")
-            if origin is not None and origin.removeprefix("http://") not in self.hosts:
-                return _problem(403, "origin", "Another page's request was refused.")
-            if token and not self._knows(request):
-                return _problem(401, "token", "The token is missing or wrong. Read it anew from the unit's api.token.")
-            return await _explained(handler, request)
+            response = self._problem_with(request, token=token) or await _explained(handler, request)
+            response.headers.update(HEADERS)
+            return response
 
         return answer
 
-    def _knows(self, request: Request) -> bool:
+    def _problem_with(self, request: Request, *, token: bool) -> Response | None:
+        """Return why this request is not even looked at; None where it is."""
+        if request.headers.get("host") not in self.hosts:
+            return _problem(403, "host", "This page is served on this machine only.")
+        origin = request.headers.get("origin")
+        if origin is not None and origin.removeprefix("http://") not in self.hosts:
+            return _problem(403, "origin", "Another page's request was refused.")
+        request.state.operator = None
+        if not token or self._knows_machine(request):
+            return None
+        person = self._person(self.logins.use(request.cookies.get(self.cookie, "")))
+        if person is None:
+            return _problem(401, "token", "Nobody is logged in. Scan your badge; a script reads the unit's api.token.")
+        if request.method == "POST" and origin != f"http://{request.headers['host']}":
+            return _problem(403, "origin", "Only the unit's own page may press its buttons.")
+        request.state.operator = person.code
+        return None
+
+    def _person(self, code: str | None) -> Operator | None:
+        """Return who is logged in; None for nobody, and for a person who is no longer on the pharmacy's list."""
+        try:
+            return self.desk.operator(code) if code is not None else None
+        except Refused:
+            return None
+
+    def _knows_machine(self, request: Request) -> bool:
         given = request.headers.get("authorization", "").removeprefix("Bearer ")
         return hmac.compare_digest(given.encode(), self.token.encode())
 
-    async def _stop(self, _request: Request) -> Response:
-        await self.desk.stop("api")
-        return self._shown()
+    async def _page(self, request: Request) -> Response:
+        content, media_type = page_files()[request.url.path]
+        return Response(content, media_type=media_type)
+
+    async def _login(self, request: Request) -> Response:
+        body = await _body(request, bodies.Person)
+        if request.headers.get("origin") != f"http://{request.headers['host']}":
+            return _problem(403, "origin", "Only the unit's own page may log a person in.")
+        person = self.desk.operator(body.operator)
+        self.logins.end(request.cookies.get(self.cookie, ""))
+        response = JSONResponse({"operator": {"code": person.code, "name": person.name}})
+        token = self.logins.begin(person.code)
+        response.set_cookie(self.cookie, token, path="/", httponly=True, samesite="strict")
+        return response
+
+    async def _logout(self, request: Request) -> Response:
+        self.logins.end(request.cookies.get(self.cookie, ""))
+        response = JSONResponse({})
+        response.delete_cookie(self.cookie, path="/", httponly=True, samesite="strict")
+        return response
+
+    async def _stop(self, request: Request) -> Response:
+        await self.desk.stop("page" if "origin" in request.headers else "api")
+        if self._knows_machine(request):
+            return self._shown()
+        return JSONResponse(self._shown_to(request.cookies.get(self.cookie, "")))
 
     async def _state(self, _request: Request) -> Response:
         return self._shown()
 
     async def _scan(self, request: Request) -> Response:
-        body = await _body(request, bodies.Scan)
+        body = await _own(request, bodies.Scan)
         await self.desk.scan(body.operator, body.subject, body.kit)
         return self._shown()
 
@@ -113,15 +172,19 @@ class Api:
         return self._shown()
 
     async def _resume(self, request: Request) -> Response:
-        await self.desk.resume((await _body(request, bodies.Person)).operator)
+        await self.desk.resume((await _own(request, bodies.Person)).operator)
+        return self._shown()
+
+    async def _end_seen(self, request: Request) -> Response:
+        await self.desk.see_end((await _own(request, bodies.Person)).operator)
         return self._shown()
 
     async def _abandon(self, request: Request) -> Response:
-        await self.desk.abandon((await _body(request, bodies.Person)).operator)
+        await self.desk.abandon((await _own(request, bodies.Person)).operator)
         return self._shown()
 
     async def _residual(self, request: Request) -> Response:
-        body = await _body(request, bodies.ResidualBody)
+        body = await _own(request, bodies.ResidualBody)
         residual = body.residual()
         if residual is None:
             await self.desk.refuse_residual(body.refused or "", body.operator)
@@ -130,7 +193,7 @@ class Api:
         return self._shown()
 
     async def _sign(self, request: Request) -> Response:
-        body = await _body(request, bodies.Signature)
+        body = await _own(request, bodies.Signature)
         await self.desk.sign(body.operator, body.meaning)
         return self._shown()
 
@@ -139,11 +202,22 @@ class Api:
         return self._shown()
 
     async def _events(self, _request: Request) -> Response:
-        return StreamingResponse(self._stream(), media_type="text/event-stream", headers={"cache-control": "no-store"})
+        return StreamingResponse(self._stream(self.show), media_type="text/event-stream")
 
-    async def _stream(self) -> AsyncIterator[str]:
+    async def _page_events(self, request: Request) -> Response:
+        """Stream what the page may show: everything to a person who is logged in, the public part to everybody."""
+        token = request.cookies.get(self.cookie, "")
+        return StreamingResponse(self._stream(lambda: self._shown_to(token)), media_type="text/event-stream")
+
+    def _shown_to(self, token: str) -> dict[str, Json]:
+        person = self._person(self.logins.operator(token))
+        if person is None:
+            return {**public(self.show()), "operator": None}
+        return {**self.show(), "operator": {"code": person.code, "name": person.name}}
+
+    async def _stream(self, show: Callable[[], dict[str, Json]]) -> AsyncIterator[str]:
         while not self.closing.is_set():
-            yield f"data: {json.dumps(self.show(), ensure_ascii=False)}\n\n"
+            yield f"data: {json.dumps(show(), ensure_ascii=False)}\n\n"
             changed = asyncio.ensure_future(self.runner.changed(HEARTBEAT_S))
             closing = asyncio.ensure_future(self.closing.wait())
             await asyncio.wait({changed, closing}, return_when=asyncio.FIRST_COMPLETED)
@@ -151,6 +225,7 @@ class Api:
                 task.cancel()
                 with contextlib.suppress(asyncio.CancelledError):
                     await task
+            await asyncio.sleep(LEAST_GAP_S)
 
     def _shown(self) -> Response:
         return JSONResponse(self.show())
@@ -188,6 +263,18 @@ async def _body(request: Request, model: type[_Model]) -> _Model:
         if len(data) > MAX_BODY:
             raise ValueError(f"the body is longer than {MAX_BODY} bytes")
     return model.model_validate_json(bytes(data))
+
+
+async def _own(request: Request, model: type[_Person]) -> _Person:
+    """Return the body of a press that a person answers for; a person who is logged in answers for herself alone.
+
+    Raises: as `_body`; `Refused` where the body names another operator than the one who is logged in.
+    """
+    body, own = await _body(request, model), request.state.operator
+    if own is not None and body.operator != own:
+        sentence = f"{own} is logged in, but badge {body.operator} was given. Scan your own badge, or log in anew."
+        raise Refused(Refusal(code="operator-other", sentence=sentence))
+    return body
 
 
 def _problem(status: int, code: str, sentence: str) -> Response:

@@ -9,13 +9,14 @@ from zoneinfo import ZoneInfo
 from nebctl.core import events as ev
 from nebctl.core.admission import Admitted, Request, admit
 from nebctl.core.authorisation import Authorisation
+from nebctl.core.device import Identity
 from nebctl.core.dose import Charge, Residual
 from nebctl.core.guard import Refusal
 from nebctl.core.instant import NS_PER_S, Instant
 from nebctl.core.ledger.records import Draft, SessionDay
 from nebctl.core.orders import Operator, Worklist
 from nebctl.core.regimen import Regimen, SiteRules
-from nebctl.core.session import State
+from nebctl.core.session import IllegalEventError, Kind, State
 from nebctl.ports import Clock
 from nebctl.runner import Refused, Runner
 
@@ -29,7 +30,7 @@ class Place:
     """What the desk works by: the study's regimen, the site's rules and time zone, and the peripherals' own checks.
 
     `random_hex` returns that many fresh hexadecimal digits. `peripherals` are self-test lines of what the unit has or,
-    by configuration, has not.
+    by configuration, has not. `simulated` says that the unit serves simulators, and them alone.
     """
 
     regimen: Regimen
@@ -37,16 +38,28 @@ class Place:
     zone: ZoneInfo
     random_hex: Callable[[int], str]
     peripherals: tuple[ev.Check, ...]
+    simulated: bool
 
 
 class Desk:
-    """The steps of a dose, as a person takes them; every refusal is an exception with a plain sentence."""
+    """The steps of a dose, as a person takes them; every refusal is an exception with a plain sentence.
+
+    `checks` is the newest self-test of the session under way; empty before it.
+    """
 
     def __init__(self, runner: Runner, clock: Clock, place: Place, worklist: Callable[[], Worklist | None]) -> None:
         self._runner = runner
         self._clock = clock
         self._place = place
         self._worklist = worklist
+        self.checks: tuple[ev.Check, ...] = ()
+
+    def operator(self, code: str) -> Operator:
+        """Return the person with this badge.
+
+        Raises: `Refused` where the badge is not on the pharmacy's list.
+        """
+        return self._known(code)
 
     async def scan(self, operator: str, subject: str, kit: str) -> None:
         """Begin a session: badge, wristband and kit were scanned.
@@ -67,11 +80,10 @@ class Desk:
         if isinstance(decision, Refusal):
             await self._record_refusal(decision, request)
             raise Refused(decision)
-        device = self._runner.witnessed.device
-        if device is None:
-            raise Refused(Refusal(code="no-device", sentence="No nebulizer answers. Check its cable and power."))
+        device = self._device()
         auth = self._authorise(decision, request, device.serial, now)
         await self._runner.press(ev.Authorised(authorisation=auth))
+        self.checks = ()
 
     async def charge(self, charge: Charge, cup: str) -> None:
         """Take what was put in the cup, then run the self-test."""
@@ -79,24 +91,30 @@ class Desk:
         await self.self_test()
 
     async def self_test(self) -> None:
-        """Run the self-test, again where it failed before."""
-        checks = await self._runner.self_test()
-        await self._runner.press(ev.SelfTested(checks=(*checks, *self._place.peripherals)))
+        """Run the self-test, again where it failed before.
+
+        Raises: `IllegalEventError` where no self-test is due; the nebulizer then hears nothing of it.
+        """
+        if self._runner.session.state is not State.CHARGED:
+            raise IllegalEventError(self._runner.session.state, Kind.TEST_PASSED)
+        checks = (*await self._runner.self_test(), *self._place.peripherals)
+        await self._runner.press(ev.SelfTested(checks=checks))
+        self.checks = checks
 
     async def start(self, auth: str) -> None:
         """START was held for the dose under review.
 
-        Raises: `Refused` where the review is not of today or not this authorisation.
+        Raises: `Refused` where the review is not of today or not this authorisation, where the self-test failed, and
+        where the guard let nothing pass; `IllegalEventError` where no start is due.
         """
-        authorisation, device = self._runner.session.authorisation, self._runner.witnessed.device
+        authorisation = self._runner.session.authorisation
         if authorisation is not None and authorisation.auth != auth:
             raise Refused(Refusal(code="other-review", sentence="The page shows another dose. Look again, then start."))
         if authorisation is not None and authorisation.place.date_local != self._today():
             raise Refused(Refusal(code="day-changed", sentence="The day has changed since the scan. Scan again."))
-        if device is None:
-            raise Refused(Refusal(code="no-device", sentence="No nebulizer answers. Check its cable and power."))
-        await self._runner.press(ev.StartPressed(auth=auth, run=self._place.random_hex(8), device=device))
-        await self._decided()
+        device = self._device()
+        self._refuse_untested()
+        await self._run(ev.StartPressed(auth=auth, run=self._place.random_hex(8), device=device))
 
     async def pause(self, reason: str) -> None:
         """PAUSE was pressed."""
@@ -104,12 +122,15 @@ class Desk:
 
     async def resume(self, operator: str) -> None:
         """RESUME was held by a person who answers for going on."""
-        await self._runner.press(ev.ResumePressed(operator=self._known(operator).code))
-        await self._decided()
+        await self._run(ev.ResumePressed(operator=self._known(operator).code))
 
     async def stop(self, source: str) -> None:
         """STOP; nobody needs to be known for it."""
         await self._runner.stop(source)
+
+    async def see_end(self, operator: str) -> None:
+        """The operator saw the dose end: a jet spits, or no aerosol comes any more."""
+        await self._runner.press(ev.EndSeen(operator=self._known(operator).code))
 
     async def abandon(self, operator: str) -> None:
         """The device was switched off by hand, because the link stays lost."""
@@ -128,8 +149,8 @@ class Desk:
 
         Raises: `Refused` where there is no dose record to sign.
         """
-        person, outcome = self._known(operator), self._runner.outcome
-        if outcome is None:
+        person, outcome, auth = self._known(operator), self._runner.outcome, self._runner.session.authorisation
+        if outcome is None or (auth is not None and outcome.payload["session"] != auth.session):
             raise Refused(Refusal(code="nothing-to-sign", sentence="There is no dose record to sign."))
         await self._runner.press(
             ev.Signed(
@@ -150,6 +171,23 @@ class Desk:
         if auth is not None:
             sentence = f"This unit is busy with {auth.subject}. Finish or stop that session first."
             raise Refused(Refusal(code="busy", sentence=sentence))
+
+    def _refuse_untested(self) -> None:
+        failed = [f"{check.name}: {check.note}" for check in self.checks if not check.good]
+        if self._runner.session.state is State.CHARGED and failed:
+            sentence = f"The self-test has not passed. {'; '.join(failed)}."
+            raise Refused(Refusal(code="self-test", sentence=sentence))
+
+    def _device(self) -> Identity:
+        """Return the nebulizer that answers, if it may serve here (S48)."""
+        device = self._runner.witnessed.device
+        if device is None:
+            raise Refused(Refusal(code="no-device", sentence="No nebulizer answers. Check its cable and power."))
+        if device.simulated != self._place.simulated:
+            one, other = ("simulator", "live") if device.simulated else ("real nebulizer", "simulated")
+            sentence = f"A {one} answers at a {other} unit. Give no dose. Call the engineer."
+            raise Refused(Refusal(code="simulator", sentence=sentence))
+        return device
 
     async def _record_refusal(self, refusal: Refusal, request: Request) -> None:
         draft = Draft(
@@ -196,8 +234,13 @@ class Desk:
     def _today(self) -> str:
         return self._local(self._clock.instant()).date().isoformat()
 
-    async def _decided(self) -> None:
-        """Wait until the start or resume is known to run, to be refused, or to have failed."""
+    async def _run(self, event: ev.StartPressed | ev.ResumePressed) -> None:
+        """Press START or RESUME, and wait until it is known to run, to be refused, or to have failed."""
+        before = self._runner.refused
+        await self._runner.press(event)
         deadline = asyncio.get_running_loop().time() + START_WAIT_S
         while self._runner.session.state in _UNDECIDED and asyncio.get_running_loop().time() < deadline:
             await self._runner.changed(1.0)
+        refused = self._runner.refused
+        if refused is not None and refused is not before:
+            raise Refused(refused)

@@ -2,27 +2,47 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import datetime
+from zoneinfo import ZoneInfo
 
+from nebctl.bedside.course import course, due, prefixes_of
+from nebctl.core import events as ev
 from nebctl.core.alarms import MESSAGES
 from nebctl.core.authorisation import Authorisation
 from nebctl.core.dose import seconds_left
+from nebctl.core.instant import NS_PER_S, Instant
 from nebctl.core.ledger.envelope import utc_text
 from nebctl.core.ledger.records import Entry, Json
+from nebctl.core.orders import Worklist
 from nebctl.core.regimen import Regimen
-from nebctl.core.session import Session, State
+from nebctl.core.session import LIVE, Session, State
 from nebctl.ports import Clock
 from nebctl.runner import Runner
 
 STALE_S = 2.0
 """Telemetry older than this is shown as stale, without a number (S27)."""
-_DOSING = frozenset(
-    (State.STARTING, State.RUNNING, State.PAUSING, State.PAUSED, State.RESUME_INTENDED, State.RESUMING, State.STOPPING)
-)
+_DOSING = LIVE | {State.PAUSED, State.RESUME_INTENDED}
+
+
+_UTC = ZoneInfo("UTC")
+_PUBLIC = ("unit", "simulated", "state", "stale", "alarms", "device", "utc", "local", "clock_trusted", "stream")
+
+
+def _no_worklist() -> Worklist | None:
+    return None
+
+
+def _no_checks() -> tuple[ev.Check, ...]:
+    return ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Surroundings:
-    """What the page shows beside the session: the unit, its clock's trust, and how the stream stands."""
+    """What the page shows beside the session: the unit, its clock's trust, and how the stream stands.
+
+    `zone` is the site's; `worklist` is the pharmacy's newest list, None where there is none; `checks` the newest
+    self-test of the session under way. `operator_ends` says that a person may say that the dose has come to its end.
+    """
 
     unit: str
     simulated: bool
@@ -30,6 +50,10 @@ class Surroundings:
     clock: Clock
     trusted: Callable[[], bool]
     stream: Callable[[], dict[str, Json]]
+    zone: ZoneInfo = _UTC
+    worklist: Callable[[], Worklist | None] = _no_worklist
+    checks: Callable[[], tuple[ev.Check, ...]] = _no_checks
+    operator_ends: bool = False
 
 
 def view(runner: Runner, around: Surroundings) -> dict[str, Json]:
@@ -64,6 +88,31 @@ def view(runner: Runner, around: Surroundings) -> dict[str, Json]:
         "utc": utc_text(now.wall_ns),
         "clock_trusted": around.trusted(),
         "stream": around.stream(),
+        **_day(runner, around, now),
+    }
+
+
+def public(shown: dict[str, Json]) -> dict[str, Json]:
+    """Return the part of a view that a page may show while nobody is logged in: no subject, no kit, no volume."""
+    known = shown["prefixes"]
+    badges = known["operator"] if isinstance(known, dict) else []
+    return {**{name: shown[name] for name in _PUBLIC}, "prefixes": {"operator": badges, "subject": [], "kit": []}}
+
+
+def _day(runner: Runner, around: Surroundings, now: Instant) -> dict[str, Json]:
+    """Return what the page shows of the day: local time, doses due, the subject's course, the session's steps."""
+    local, worklist = datetime.fromtimestamp(now.wall_ns // NS_PER_S, around.zone), around.worklist()
+    auth = runner.session.authorisation
+    order = worklist.order_of(auth.subject) if worklist and auth else None
+    return {
+        "local": {"date": local.date().isoformat(), "time": f"{local:%H:%M}", "zone": around.zone.key},
+        "due": due(worklist, runner.history, around.regimen, local.date()),
+        "course": course(order, runner.history, around.regimen) if order else [],
+        "prefixes": prefixes_of(worklist),
+        "self_test": [{"name": c.name, "good": c.good, "note": c.note} for c in around.checks()],
+        "pause_reason": runner.session.pause_reason,
+        "pauses": runner.session.pauses,
+        "operator_ends": around.operator_ends,
     }
 
 
@@ -89,7 +138,10 @@ def _review(auth: Authorisation | None, regimen: Regimen) -> Json:
 
 def _outcome(entry: Entry | None, session: Session) -> Json:
     """Return the newest dose record; during another session the earlier outcome is not shown."""
+    auth = session.authorisation
     if entry is None or session.state not in (State.SIGNING, State.IDLE):
+        return None
+    if auth is not None and entry.payload["session"] != auth.session:
         return None
     names = ("session", "day", "end", "low_nl", "best_nl", "high_nl", "verdict", "witnesses", "deviations", "doubts")
     return {"seq": entry.seq, "leaf": entry.leaf.hex(), **{name: entry.payload[name] for name in names}}

@@ -7,11 +7,14 @@ from nebctl.core.calendar import study_day
 from nebctl.core.guard import Refusal
 from nebctl.core.history import UnitHistory
 from nebctl.core.instant import Instant
-from nebctl.core.orders import DoseState, HistoryItem, Operator, Order, PlannedDose, Worklist
+from nebctl.core.kit_admission import local_time, refuse_kit
+from nebctl.core.leases import DoseState, HistoryItem, Operator, Order, PlannedDose, Worklist
 from nebctl.core.regimen import Regimen, SiteRules
+from nebctl.core.units import WHOLE_PPM
 
 NS_PER_MIN = 60_000_000_000
 GIVEN = frozenset((DoseState.COMPLETE, DoseState.PARTIAL, DoseState.STOPPED, DoseState.UNCERTAIN))
+THERAPIST = "therapist"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,77 +51,128 @@ def admit(
         return _no("no-worklist", "The pharmacy has sent no list of doses to this unit. Call the pharmacy.")
     if now.wall_ns >= worklist.expires_ns:
         return _no("worklist-expired", "The pharmacy's list of doses has expired. Call the pharmacy for a new one.")
-    operator = next((o for o in worklist.operators if o.code == request.operator), None)
-    if operator is None:
-        return _no("operator-unknown", f"Badge {request.operator} is not on the list of operators. Call the pharmacy.")
+    operator = _therapist(request, worklist)
+    if isinstance(operator, Refusal):
+        return operator
+    if refusal := _opened_here(request, history, now) or _known_kit(request, worklist, now):
+        return refusal
     order = worklist.order_of(request.subject)
     if order is None:
-        return _no("no-lease", f"No dose for {request.subject} is held by this unit. Call the pharmacy.")
+        return _not_here(request, worklist)
     planned = next((dose for dose in order.doses if dose.kit == request.kit), None)
     if planned is None:
-        return _wrong_kit(request, worklist)
+        return _wrong_kit(request, worklist, order, history, now)
     day = study_day(_day1(order, request, history), request.today)
     refusal = (
         _wrong_day(request, planned, day, regimen)
-        or _used_kit(request, history)
-        or _given(request, planned, order, history)
+        or _given(request, planned, order, history, now)
         or _too_soon(request, history, rules, now)
         or _outside_window(request, rules)
         or _lease_over(planned, now)
+        or _thawed_too_long(planned, rules, now)
     )
     return refusal or Admitted(order=order, planned=planned, operator=operator, day=day)
 
 
 def _day1(order: Order, request: Request, history: UnitHistory) -> date:
-    """Return the date of Day 1: that of the first start with any emission; today where nothing was emitted yet.
+    """Return the date of Day 1: that of the first start with any emission, else as planned, else today.
 
     The unit's own records count beside the pharmacy's list, which may not know of the newest dose.
     """
     begun = [date.fromisoformat(dose.date_local) for dose in history.doses_of(request.subject) if dose.high_nl > 0]
-    return min((*begun, *((order.day1,) if order.day1 else ()), request.today))
+    known: list[date] = [*begun, *((order.day1,) if order.day1 else ())]
+    return min(known, default=request.today)
 
 
 def _no(code: str, sentence: str) -> Refusal:
     return Refusal(code=code, sentence=sentence)
 
 
-def _wrong_kit(request: Request, worklist: Worklist) -> Refusal:
-    owner = next((o.subject for o in worklist.orders for dose in o.doses if dose.kit == request.kit), None)
-    if owner is not None:
-        return _no(
-            "kit-other-subject",
-            f"This kit belongs to another subject. Take the kit for {request.subject}.",
-        )
-    return _no("kit-unknown", f"Kit {request.kit} is not on this unit's list. Take the kit for {request.subject}.")
+def _therapist(request: Request, worklist: Worklist) -> Operator | Refusal:
+    operator = next((o for o in worklist.operators if o.code == request.operator), None)
+    if operator is None:
+        return _no("operator-unknown", f"Badge {request.operator} is not on the list of operators. Call the pharmacy.")
+    if THERAPIST not in operator.roles:
+        sentence = f"Badge {request.operator} is not a therapist's. Let a therapist scan a badge."
+        return _no("operator-not-therapist", sentence)
+    return operator
+
+
+def _opened_here(request: Request, history: UnitHistory, now: Instant) -> Refusal | None:
+    if request.kit not in history.kits:
+        return None
+    dose = history.doses.get(history.kits[request.kit])
+    when = f"on {local_time(dose.started_wall_ns, request.today, request.local_minute, now)}" if dose else "before"
+    return _no("kit-opened", f"This kit was opened {when}. Take another kit and scan it.")
+
+
+def _known_kit(request: Request, worklist: Worklist, now: Instant) -> Refusal | None:
+    """Refuse a kit for what the pharmacy says of it, and for whose it is."""
+    kit = worklist.kit(request.kit)
+    if kit is None:
+        return None
+    if refusal := refuse_kit(kit, request.today, request.local_minute, now):
+        return refusal
+    if kit.subject is not None and kit.subject != request.subject:
+        return _other_subject(request)
+    return _elsewhere(kit.held_by) if kit.held_by else None
+
+
+def _other_subject(request: Request) -> Refusal:
+    sentence = f"This kit belongs to another subject. Take the kit for {request.subject}."
+    return _no("kit-other-subject", sentence)
+
+
+def _elsewhere(unit: str) -> Refusal:
+    sentence = f"Today's dose is held by unit {unit}. Use that unit or call the pharmacy."
+    return _no("held-elsewhere", sentence)
+
+
+def _not_here(request: Request, worklist: Worklist) -> Refusal:
+    if unit := worklist.held_elsewhere(request.subject):
+        return _elsewhere(unit)
+    return _no("no-lease", f"No dose for {request.subject} is held by this unit. Call the pharmacy.")
+
+
+def _wrong_kit(request: Request, worklist: Worklist, order: Order, history: UnitHistory, now: Instant) -> Refusal:
+    """Return why a kit that is not leased to the subject here is refused."""
+    if any(dose.kit == request.kit for other in worklist.orders for dose in other.doses):
+        return _other_subject(request)
+    kit = worklist.kit(request.kit)
+    if kit is None:
+        return _no("kit-unknown", f"Kit {request.kit} is not on this unit's list. Take the kit for {request.subject}.")
+    day = study_day(_day1(order, request, history), request.today)
+    if kit.day is not None and kit.day != day:
+        return _other_day(request, kit.day, day)
+    ended = PlannedDose(day=day, dose=1, kit=kit.kit, lot=kit.lot, not_after_ns=0)
+    sentence = f"The pharmacy holds no dose open for kit {request.kit}. Call the pharmacy."
+    return _given(request, ended, order, history, now) or _no("no-lease", sentence)
 
 
 def _wrong_day(request: Request, planned: PlannedDose, day: int, regimen: Regimen) -> Refusal | None:
     if day not in regimen.days:
         days = f"Day {regimen.days[0]} to Day {regimen.days[-1]}"
         return _no("wrong-day", f"Today is Day {day} for {request.subject}; doses are given on {days}. Give no dose.")
-    if planned.day != day:
-        return _no(
-            "kit-other-day",
-            f"Kit {request.kit} is for Day {planned.day}; today is Day {day}. Take today's kit.",
-        )
-    return None
+    return _other_day(request, planned.day, day) if planned.day != day else None
 
 
-def _used_kit(request: Request, history: UnitHistory) -> Refusal | None:
-    if request.kit in history.kits:
-        return _no("kit-opened", f"Kit {request.kit} was opened before. Take another kit and scan it.")
-    return None
+def _other_day(request: Request, of: int, day: int) -> Refusal:
+    return _no("kit-other-day", f"Kit {request.kit} is for Day {of}; today is Day {day}. Take today's kit.")
 
 
-def _given(request: Request, planned: PlannedDose, order: Order, history: UnitHistory) -> Refusal | None:
+def _given(request: Request, planned: PlannedDose, order: Order, history: UnitHistory, now: Instant) -> Refusal | None:
     """Refuse a second aliquot: a dose counts as given whether complete or uncertain, here or on any unit (S02)."""
-    here = any(
-        dose.dose == planned.dose and (dose.day == planned.day or dose.date_local == request.today.isoformat())
-        for dose in history.doses_of(request.subject)
-    )
-    if here or any(_covers(item, planned) for item in order.history):
-        return _no("dose-given", "Today's dose was given or may have been given. No second dose. Call the pharmacy.")
-    return None
+    for dose in history.doses_of(request.subject):
+        today = dose.day == planned.day or dose.date_local == request.today.isoformat()
+        if today and dose.dose == planned.dose:
+            when = local_time(dose.started_wall_ns, request.today, request.local_minute, now)
+            sure = "was given" if dose.end == DoseState.COMPLETE.value else "was begun"
+            return _no("dose-given", f"Today's dose {sure} on {when}. No second dose today.")
+    item = next((item for item in order.history if _covers(item, planned)), None)
+    if item is None:
+        return None
+    sure = "may have been given" if item.state is DoseState.UNCERTAIN else "was given"
+    return _no("dose-given", f"Today's dose {sure} on unit {item.unit}. No second dose today. Call the pharmacy.")
 
 
 def _covers(item: HistoryItem, planned: PlannedDose) -> bool:
@@ -149,3 +203,16 @@ def _lease_over(planned: PlannedDose, now: Instant) -> Refusal | None:
     if now.wall_ns < planned.not_after_ns:
         return None
     return _no("lease-ended", "The pharmacy's lease for this dose has ended. Call the pharmacy.")
+
+
+def _thawed_too_long(planned: PlannedDose, rules: SiteRules, now: Instant) -> Refusal | None:
+    """Refuse a kit that would pass its time from thaw to use in mid-dose; the longest on-time is the duration."""
+    if rules.in_use_ns is None:
+        return None
+    if planned.thawed_at_ns is None:
+        return _no("thaw-unknown", f"It is not known when kit {planned.kit} was thawed. Call the pharmacy.")
+    use_by_ns = min(planned.thawed_at_ns + rules.in_use_ns, *((planned.use_by_ns,) if planned.use_by_ns else ()), 2**62)
+    needed_ns = rules.max_on_ns * rules.in_use_margin_ppm // WHOLE_PPM
+    if now.wall_ns + needed_ns <= use_by_ns:
+        return None
+    return _no("in-use-over", f"Kit {planned.kit} was thawed too long ago to finish a dose in time. Call the pharmacy.")

@@ -49,7 +49,7 @@ MESSAGES: dict[Condition, Message] = {
         Priority.HIGH, "The nebulizer runs although it was not started.", "Use the device's own switch now."
     ),
     Condition.NOT_STARTED: Message(
-        Priority.MEDIUM, "The nebulizer did not start.", "Check the cup and the cable, then give what is in the cup."
+        Priority.MEDIUM, "The nebulizer did not start.", "Check the cup and the cable, then hold RESUME, or press STOP."
     ),
     Condition.LINK_LOST: Message(
         Priority.HIGH,

@@ -65,7 +65,8 @@ class DeviceReport:
     `at_ns` is the host's monotonic time of the reading; `on_ms` the run's total on-time by the device's own clock.
     `run` is the run that `on_ms` belongs to, or None before the first. `boot` is the device's boot counter.
     Quantities that the device does not sense are None: drive current in microamperes, frequency in Hz, power in
-    microwatts, temperature in millidegrees Celsius, its own volume counter in nanolitres. `dry` None means not sensed.
+    microwatts, temperature in millidegrees Celsius, its own volume counter in nanolitres, gas flow in mL/min under
+    standard conditions, absolute gas pressure in pascals. `dry` None means not sensed.
     """
 
     at_ns: int
@@ -81,6 +82,8 @@ class DeviceReport:
     drive_uw: int | None = None
     temp_mc: int | None = None
     device_nl: int | None = None
+    gas_sccm: int | None = None
+    pressure_pa: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

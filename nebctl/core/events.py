@@ -70,6 +70,13 @@ class StopPressed:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class EndSeen:
+    """`operator` saw the dose end: the jet spits, or no aerosol comes any more. It turns off like STOP."""
+
+    operator: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Abandoned:
     """The link stays lost: an operator switched the device off by hand, and says so."""
 
@@ -179,6 +186,7 @@ Event: TypeAlias = (
     | PausePressed
     | ResumePressed
     | StopPressed
+    | EndSeen
     | Abandoned
     | IntentRecorded
     | StoreFailed

@@ -18,7 +18,8 @@ from nebctl.core.units import Nanolitres
 class Envelope:
     """What the gate judges a start by; None and False everywhere mean no.
 
-    `intent` is the session id whose start or resume intent is on disk and not yet used. `output` is the last read-back,
+    `intent` is the session id whose start or resume intent is on disk and not yet used; `resuming` says that it is a
+    resume's, of a session that was let start before. `output` is the last read-back,
     None when there was none since the link opened. `fault` latches until a person clears it; `unresolved` names a
     command whose effect is not known. `given_high_nl` is the sum of the upper bounds that the subject may have had this
     day from other sessions, `charge_high_nl` the most that this cup can hold, `limit_nl` the day's limit.
@@ -48,12 +49,13 @@ SILENT = Envelope()
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Actuation:
-    """A command that makes aerosol; `stops` is the count of STOPs when it was asked for."""
+    """A command that makes aerosol; `stops` is the count of STOPs when it was asked for, `waited_ms` how long ago."""
 
     session: str
     run: str
     max_on_ms: int
     stops: int
+    waited_ms: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,6 +73,9 @@ class Refusal:
     sentence: str
 
 
+LATE_PRESS_MS = 5_000
+"""A start that waited longer than this is discarded, never run late (S47)."""
+
 _Rule: TypeAlias = tuple[str, str, Callable[[Actuation, Envelope, Instant], bool]]
 
 
@@ -87,6 +92,8 @@ def _is_fresh(_command: Actuation, envelope: Envelope, now: Instant) -> bool:
 
 
 def _is_leased(_command: Actuation, envelope: Envelope, now: Instant) -> bool:
+    if envelope.resuming:
+        return True  # the lease was good at the start: its end must not strand a dose half given
     return envelope.authorisation is not None and now.wall_ns < envelope.authorisation.not_after_ns
 
 
@@ -153,6 +160,11 @@ RULES: tuple[_Rule, ...] = (
         "stopped-since",
         "STOP was pressed after START. Begin again if the dose is still wanted.",
         lambda c, e, _: c.stops == e.stops,
+    ),
+    (
+        "late-press",
+        "The press came too long ago and was discarded. Press again.",
+        lambda c, _e, _: 0 <= c.waited_ms <= LATE_PRESS_MS,
     ),
 )
 

@@ -12,7 +12,10 @@ OUTCOMES = frozenset(("dose", "abort"))
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GivenDose:
-    """A dose that was commanded; `high_nl` is the most it can have been, `end` its word, "open" until its outcome."""
+    """A dose that was commanded; `high_nl` is the most it can have been, `end` its word, "open" until its outcome.
+
+    `low_nl` and `best_nl` are None until its outcome.
+    """
 
     subject: str
     day: int
@@ -23,11 +26,16 @@ class GivenDose:
     ended_wall_ns: int | None
     high_nl: int
     end: str
+    low_nl: int | None = None
+    best_nl: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OpenSession:
-    """A session whose outcome is not in the log: authorised, perhaps charged, perhaps started."""
+    """A session whose outcome is not in the log: authorised, perhaps charged, perhaps started.
+
+    `pauses` and `resumes` count the records of each; a resume may have swept for resonance again.
+    """
 
     place: SessionDay
     subject: str
@@ -37,6 +45,8 @@ class OpenSession:
     start_seq: int | None = None
     started_wall_ns: int | None = None
     device: str | None = None
+    pauses: int = 0
+    resumes: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -134,6 +144,23 @@ def _start(history: UnitHistory, entry: Entry) -> UnitHistory:
     )
 
 
+def _pause(history: UnitHistory, entry: Entry) -> UnitHistory:
+    return _counted(history, entry, pauses=1)
+
+
+def _resume(history: UnitHistory, entry: Entry) -> UnitHistory:
+    return _counted(history, entry, resumes=1)
+
+
+def _counted(history: UnitHistory, entry: Entry, *, pauses: int = 0, resumes: int = 0) -> UnitHistory:
+    session = str(entry.payload["session"])
+    known = history.open.get(session)
+    if known is None:
+        return history
+    counted = replace(known, pauses=known.pauses + pauses, resumes=known.resumes + resumes)
+    return replace(history, open={**history.open, session: counted})
+
+
 def _dose(history: UnitHistory, entry: Entry) -> UnitHistory:
     payload, session = entry.payload, str(entry.payload["session"])
     doses = dict(history.doses)
@@ -142,6 +169,8 @@ def _dose(history: UnitHistory, entry: Entry) -> UnitHistory:
         doses[session] = replace(
             doses[session],
             end=str(payload["end"]),
+            low_nl=_int(payload["low_nl"]),
+            best_nl=_int(payload["best_nl"]),
             high_nl=_int(payload["high_nl"]),
             ended_wall_ns=envelope.parse_utc(ended) if isinstance(ended, str) else None,
         )
@@ -176,6 +205,8 @@ _FOLDS = {
     "authorisation": _authorisation,
     "charge": _charge,
     "start": _start,
+    "pause": _pause,
+    "resume": _resume,
     "dose": _dose,
     "abort": _abort,
     "signature": _signature,

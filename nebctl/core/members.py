@@ -1,10 +1,13 @@
 """Typed reading of one JSON object whose members are all known by name."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from datetime import date
+from typing import TypeVar
 
 from nebctl.core.ledger import envelope
 from nebctl.core.ledger.records import Json
+
+T = TypeVar("T")
 
 
 class Members:
@@ -47,6 +50,10 @@ class Members:
     def utc_ns(self, name: str) -> int:
         """Return a time as Unix nanoseconds."""
         return envelope.parse_utc(self.text(name))
+
+    def optional(self, name: str, read: Callable[[str], T]) -> T | None:
+        """Return what `read` makes of the member; null is None."""
+        return None if self._value[name] is None else read(name)
 
     def each(self, name: str, names: Iterable[str]) -> list["Members"]:
         """Return the objects of a list, each with exactly the members `names`."""

@@ -4,87 +4,27 @@ from dataclasses import dataclass
 from datetime import date
 from enum import Enum
 
+from nebctl.core.kits import KitState, KnownKit, LotState
+from nebctl.core.leases import DoseState, HistoryItem, Operator, Order, PlannedDose, Worklist
 from nebctl.core.ledger import canonical, envelope, note
 from nebctl.core.ledger.records import Json
 from nebctl.core.ledger.signing import Verifier
 from nebctl.core.members import Members
 
+__all__ = [
+    "DoseState",
+    "HistoryItem",
+    "Operator",
+    "Order",
+    "PlannedDose",
+    "Worklist",
+    "WorklistFault",
+    "WorklistRefused",
+    "parse_worklist",
+    "worklist_text",
+]
+
 HEADING = "nebctl/worklist/v1"
-
-
-class DoseState(Enum):
-    """What is known of a dose that was planned; UNCERTAIN counts as given until two persons resolve it."""
-
-    COMPLETE = "complete"
-    PARTIAL = "partial"
-    STOPPED = "stopped"
-    UNCERTAIN = "uncertain"
-    MISSED = "missed"
-    NOT_DONE = "notdone"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PlannedDose:
-    """One dose leased to the unit: study day and number in the day (both from 1), its kit, and when the lease ends.
-
-    `not_after_ns` is Unix time in nanoseconds; no start is allowed from then on.
-    """
-
-    day: int
-    dose: int
-    kit: str
-    lot: str
-    not_after_ns: int
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class HistoryItem:
-    """What came of one dose of the course, on whichever unit; `session` is "" where none was begun."""
-
-    day: int
-    dose: int
-    state: DoseState
-    unit: str
-    session: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Order:
-    """One subject's course as this unit may give it; `day1` None means that nothing was emitted yet."""
-
-    order: str
-    subject: str
-    day1: date | None
-    doses: tuple[PlannedDose, ...]
-    history: tuple[HistoryItem, ...]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Operator:
-    """A person who may work at the unit, by code, and in which roles."""
-
-    code: str
-    name: str
-    roles: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Worklist:
-    """Everything that one unit may give; times are Unix nanoseconds.
-
-    A unit keeps the one with the highest `version` and starts nothing by a list whose `expires_ns` has passed.
-    """
-
-    version: int
-    issued_ns: int
-    expires_ns: int
-    study: str
-    orders: tuple[Order, ...]
-    operators: tuple[Operator, ...]
-
-    def order_of(self, subject: str) -> Order | None:
-        """Return the subject's order; None means that nothing is leased to this unit for that subject."""
-        return next((order for order in self.orders if order.subject == subject), None)
 
 
 class WorklistFault(Enum):
@@ -94,6 +34,7 @@ class WorklistFault(Enum):
     SIGNATURE = "not signed by the pharmacy's orders key"
     ADDRESS = "made for another unit"
     CONTENT = "content that does not hold together"
+    OLDER = "older than the one that the unit has"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -152,7 +93,9 @@ def _contradiction(worklist: Worklist) -> WorklistRefused | None:
     kits = [dose.kit for order in worklist.orders for dose in order.doses]
     subjects = [order.subject for order in worklist.orders]
     codes = [operator.code for operator in worklist.operators]
-    for name, values in (("dose", leases), ("kit", kits), ("subject", subjects), ("operator", codes)):
+    known = [kit.kit for kit in worklist.kits]
+    once = (("dose", leases), ("kit", kits), ("subject", subjects), ("operator", codes), ("known kit", known))
+    for name, values in once:
         if len(set(values)) != len(values):
             return _refused(WorklistFault.CONTENT, f"a {name} twice", f"each {name} once")
     return None
@@ -166,6 +109,21 @@ def _worklist_json(worklist: Worklist) -> dict[str, Json]:
         "study": worklist.study,
         "orders": [_order_json(order) for order in worklist.orders],
         "operators": [{"code": o.code, "name": o.name, "roles": list(o.roles)} for o in worklist.operators],
+        "kits": [_kit_json(kit) for kit in worklist.kits],
+    }
+
+
+def _kit_json(kit: KnownKit) -> dict[str, Json]:
+    return {
+        "kit": kit.kit,
+        "lot": kit.lot,
+        "lot_state": kit.lot_state.value,
+        "expires": kit.expires.isoformat(),
+        "state": kit.state.value,
+        "since": envelope.utc_text(kit.since_ns),
+        "subject": kit.subject,
+        "day": kit.day,
+        "held_by": kit.held_by,
     }
 
 
@@ -183,15 +141,27 @@ def _order_json(order: Order) -> dict[str, Json]:
 
 
 def _dose_json(dose: PlannedDose) -> dict[str, Json]:
-    not_after = envelope.utc_text(dose.not_after_ns)
-    return {"day": dose.day, "dose": dose.dose, "kit": dose.kit, "lot": dose.lot, "not_after": not_after}
+    return {
+        "day": dose.day,
+        "dose": dose.dose,
+        "kit": dose.kit,
+        "lot": dose.lot,
+        "not_after": envelope.utc_text(dose.not_after_ns),
+        "thawed_at": _utc_or_none(dose.thawed_at_ns),
+        "use_by": _utc_or_none(dose.use_by_ns),
+    }
 
 
-_LIST = frozenset(("version", "issued", "expires", "study", "orders", "operators"))
+def _utc_or_none(at_ns: int | None) -> str | None:
+    return None if at_ns is None else envelope.utc_text(at_ns)
+
+
+_LIST = frozenset(("version", "issued", "expires", "study", "orders", "operators", "kits"))
 _ORDER = frozenset(("order", "subject", "day1", "doses", "history"))
-_DOSE = frozenset(("day", "dose", "kit", "lot", "not_after"))
+_DOSE = frozenset(("day", "dose", "kit", "lot", "not_after", "thawed_at", "use_by"))
 _HISTORY = frozenset(("day", "dose", "state", "unit", "session"))
 _OPERATOR = frozenset(("code", "name", "roles"))
+_KIT = frozenset(("kit", "lot", "lot_state", "expires", "state", "since", "subject", "day", "held_by"))
 
 
 def _read_worklist(members: Members) -> Worklist:
@@ -202,6 +172,7 @@ def _read_worklist(members: Members) -> Worklist:
         study=members.text("study"),
         orders=tuple(_read_order(item) for item in members.each("orders", _ORDER)),
         operators=tuple(_read_operator(item) for item in members.each("operators", _OPERATOR)),
+        kits=tuple(_read_kit(item) for item in members.each("kits", _KIT)),
     )
 
 
@@ -222,6 +193,8 @@ def _read_dose(members: Members) -> PlannedDose:
         kit=members.text("kit"),
         lot=members.text("lot"),
         not_after_ns=members.utc_ns("not_after"),
+        thawed_at_ns=members.optional("thawed_at", members.utc_ns),
+        use_by_ns=members.optional("use_by", members.utc_ns),
     )
 
 
@@ -237,3 +210,17 @@ def _read_history(members: Members) -> HistoryItem:
 
 def _read_operator(members: Members) -> Operator:
     return Operator(code=members.text("code"), name=members.text("name"), roles=members.texts("roles"))
+
+
+def _read_kit(members: Members) -> KnownKit:
+    return KnownKit(
+        kit=members.text("kit"),
+        lot=members.text("lot"),
+        lot_state=LotState(members.text("lot_state")),
+        expires=date.fromisoformat(members.text("expires")),
+        state=KitState(members.text("state")),
+        since_ns=members.utc_ns("since"),
+        subject=members.optional("subject", members.text),
+        day=members.optional("day", lambda name: members.count(name, 1)),
+        held_by=members.optional("held_by", members.text),
+    )

@@ -134,7 +134,8 @@ class SiteRules:
     `window_start` and `window_end` are site local times between which a dose may start; None means no window.
     `in_use_ns` is the time from thaw to use; None means that none is configured. `in_use_margin_ppm` is how much of the
     expected duration must still be left of it at the start, and `soft_on_ppm` how much of it may pass before the
-    operator is asked.
+    operator is asked. `jet_under` is the numbered deviation under which this site gives by jet nebulizers, which cannot
+    emit a whole dose; None means that it does not.
     """
 
     completeness_low_ppm: PartsPerMillion = 900_000
@@ -150,6 +151,7 @@ class SiteRules:
     max_session_ns: Nanoseconds = 30 * NS_PER_MIN
     max_pause_ns: Nanoseconds = 5 * NS_PER_MIN
     residual_wait_ns: Nanoseconds = 30 * NS_PER_MIN
+    jet_under: str | None = None
 
     def lower_nl(self, regimen: Regimen) -> Nanolitres:
         """Return the least volume in nanolitres that counts as a whole dose, rounded up."""

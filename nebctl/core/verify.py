@@ -49,6 +49,7 @@ class Deviation(Enum):
     RESIDUAL_CONTRADICTS = "residual-contradicts"
     VIAL_NOT_EMPTIED = "vial-not-emptied"
     IN_USE_TIME = "in-use-time"
+    DEVICE_CLASS_UNDER = "device-class-under"
 
 
 _BY_VERDICT = {

@@ -1,9 +1,11 @@
 """pharmacy.toml: read strictly, every fault told with its line, field, value and what would be right."""
 
+import hashlib
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
+from zoneinfo import available_timezones
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, ValidationError, field_validator, model_validator
 
 from nebctl.core.ledger.head import SITE
 from nebctl.core.orders import Operator
@@ -23,15 +25,31 @@ class _Table(BaseModel):
 
 
 class PharmacyTable(_Table):
-    """`[pharmacy]`: paths are relative to the file; `sim` says that only simulated units are taken."""
+    """`[pharmacy]`: paths are relative to the file; `sim` says that only simulated units are taken.
+
+    `protocol` None means the study protocol that comes with nebctl for `study`, `arm` None its only arm, and
+    `site_rules` None the rules that come with nebctl. Days are counted in `zone`.
+    """
 
     site: Text
     study: Text
     data: Path = Field(strict=False)
     witness_key: Path = Field(strict=False)
     orders_key: Path = Field(strict=False)
+    log_key: Path = Field(strict=False)
+    zone: Text
+    protocol: Path | None = Field(default=None, strict=False)
+    arm: Text | None = None
+    site_rules: Path | None = Field(default=None, strict=False)
     sim: bool = False
     lease_days: int = Field(default=30, ge=1, le=366)
+
+    @field_validator("zone")
+    @classmethod
+    def _is_zone(cls, zone: str) -> str:
+        if zone not in available_timezones():
+            raise ValueError("expected a time zone such as America/Mexico_City")
+        return zone
 
     @field_validator("site")
     @classmethod
@@ -68,12 +86,26 @@ class ClockTable(_Table):
     file: Path | None = Field(default=None, strict=False)
 
 
+class PageTable(_Table):
+    """`[page]`: where the pharmacy's page is served, on this machine only; without it there is none."""
+
+    bind: Text
+
+    @field_validator("bind")
+    @classmethod
+    def _is_loopback(cls, bind: str) -> str:
+        host, _, port = bind.rpartition(":")
+        if host not in {"127.0.0.1", "[::1]"} or not (port.isascii() and port.isdigit() and int(port) <= 65535):
+            raise ValueError('the page is served on this machine only: expected "127.0.0.1:8081", or another port')
+        return bind
+
+
 class OperatorTable(_Table):
-    """One `[[operators]]`: a person who may work at the units of this site."""
+    """One `[[operators]]`: a person who may work at the units of this site, or at its pharmacy."""
 
     code: Text
     name: Text
-    roles: list[Text] = Field(min_length=1)
+    roles: list[Literal["therapist", "pharmacist", "investigator"]] = Field(min_length=1)
 
 
 class PharmacyConfig(_Table):
@@ -82,7 +114,19 @@ class PharmacyConfig(_Table):
     pharmacy: PharmacyTable
     mqtt: MqttTable
     clock: ClockTable = ClockTable()
+    page: PageTable | None = None
     operators: list[OperatorTable] = []
+    _sha256: str = PrivateAttr("")
+
+    @property
+    def sha256(self) -> str:
+        """Return the SHA-256 of the file's text in hex."""
+        return self._sha256
+
+    def of_text(self, text: str) -> "PharmacyConfig":
+        """Note the text that the configuration was read from, and return it."""
+        self._sha256 = hashlib.sha256(text.encode()).hexdigest()
+        return self
 
     def below(self, folder: Path) -> "PharmacyConfig":
         """Return the configuration with its relative paths read as below `folder`."""
@@ -115,11 +159,12 @@ def read_config(path: Path) -> PharmacyConfig | tuple[Fault, ...]:
 
     Raises: `OSError` where the file cannot be read.
     """
-    text = read_toml(path.read_text("utf-8"), str(path))
+    raw = path.read_text("utf-8")
+    text = read_toml(raw, str(path))
     if text.table is None or text.faults:
         return text.faults
     try:
-        return PharmacyConfig.model_validate(dict(text.table)).below(path.absolute().parent)
+        return PharmacyConfig.model_validate(dict(text.table)).below(path.absolute().parent).of_text(raw)
     except ValidationError as error:
         return tuple(_fault(text, dict(found)) for found in error.errors(include_url=False))
 

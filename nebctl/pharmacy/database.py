@@ -6,7 +6,7 @@ import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
 
-from nebctl.pharmacy import schema
+from nebctl.pharmacy import tables
 from nebctl.store.database import Database
 from nebctl.store.faults import StoreFault, explain
 
@@ -23,7 +23,7 @@ def own(path: Path) -> Iterator[sqlite3.Connection]:
     database.open()
     try:
         with _explained(path):
-            database.db.executescript(schema.TABLES)
+            tables.prepare(database.db)
             database.db.execute("PRAGMA foreign_keys = ON")
             yield database.db
     finally:
@@ -49,7 +49,7 @@ def beside(path: Path) -> Iterator[sqlite3.Connection]:
             db.execute("PRAGMA journal_mode = WAL")
             for pragma in ("synchronous = FULL", "wal_autocheckpoint = 0", "foreign_keys = ON", "trusted_schema = OFF"):
                 db.execute(f"PRAGMA {pragma}")
-            db.executescript(schema.TABLES)
+            tables.prepare(db)
             yield db
 
 

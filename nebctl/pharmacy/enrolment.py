@@ -1,79 +1,81 @@
-"""Enrolling units by their key, and subjects with one kit a dose, each leased to one unit."""
+"""Enrolling units by their key, and subjects with all their ordered doses."""
 
 import re
 import sqlite3
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 
 from nebctl.core.ledger import envelope, head
 from nebctl.core.ledger.note import ED25519, Vkey
+from nebctl.core.ledger.records import Draft
+from nebctl.pharmacy.books import PHARMACIST, Books
 from nebctl.pharmacy.database import transaction
-from nebctl.pharmacy.outcomes import KitState
+from nebctl.pharmacy.faults import PharmacyFault
 
 _SUBJECT = re.compile(r"[A-Z]{2,8}-[0-9]{1,6}", re.ASCII)
-_LABEL = re.compile(r"[A-Z0-9][A-Z0-9-]{0,31}", re.ASCII)
-
-
-class EnrolmentFault(Exception):  # noqa: N818 - a fault is of the world, not of the program
-    """An enrolment that is not made: what was seen, what was expected, what to do."""
-
-    def __init__(self, seen: str, expected: str, advice: str) -> None:
-        super().__init__(f"saw {seen}, expected {expected}. {advice}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Course:
-    """A subject's course as it is leased: kits in the order of the doses, `doses_a_day` of them each day.
-
-    `day1` None means that it will be the date of the first dose; leases end at `not_after_ns`, Unix nanoseconds.
-    """
+class Enrolment:
+    """A subject, the planned date of Day 1, the unit that may give the doses, and the two pharmacists who enrol."""
 
     subject: str
+    day1: date
     unit: str
-    kits: tuple[str, ...]
-    lot: str
-    day1: date | None
-    doses_a_day: int
-    not_after_ns: int
+    by: str
+    second: str
 
 
 def enrol_unit(db: sqlite3.Connection, site: str, unit: str, vkey: Vkey, at_ns: int) -> None:
     """Take a unit's key as the one that signs its records for the epoch that the key's name tells.
 
-    Raises: `EnrolmentFault` where the key is of another site, unit or kind, or another key is enrolled already.
+    Raises: `PharmacyFault` where the key is of another site, unit or kind, or another key is enrolled already.
     """
     origin = _origin(vkey)
     if (origin.site, origin.unit) != (site, unit) or vkey.type != ED25519:
         expected = f"a signing key named {site}/nebctl/{unit}/EPOCH"
-        raise EnrolmentFault(f"the key {vkey.name}", expected, "Enrol each unit at the pharmacy of its own site.")
+        raise PharmacyFault(f"the key {vkey.name}", expected, "Enrol each unit at the pharmacy of its own site.")
     with transaction(db):
         held = db.execute("SELECT vkey FROM unit_key WHERE unit = ? AND ep = ?", (unit, origin.epoch)).fetchone()
         if held and held[0] != vkey.text():
             advice = "A new key needs a new epoch; a key that changed by itself needs an inquiry."
-            raise EnrolmentFault(f"another key for {vkey.name}", f"{held[0]}, enrolled before", advice)
+            raise PharmacyFault(f"another key for {vkey.name}", f"{held[0]}, enrolled before", advice)
         db.execute("INSERT INTO unit (unit) VALUES (?) ON CONFLICT DO NOTHING", (unit,))
         values = (unit, origin.epoch, vkey.text(), envelope.utc_text(at_ns))
         db.execute("INSERT INTO unit_key VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING", values)
 
 
-def enrol_subject(db: sqlite3.Connection, course: Course, at_ns: int) -> None:
-    """Enrol a subject and lease the course's doses and kits to one unit.
+def enrol_subject(books: Books, wish: Enrolment) -> None:
+    """Enrol a subject and order every dose of the regimen at one unit; kits are dispensed to the doses later.
 
-    Raises: `EnrolmentFault` where a name is malformed, the unit is unknown, or the subject or a kit is taken.
+    Raises: `PharmacyFault` where a name is malformed, the unit unknown, the subject enrolled before, or the two
+    persons are not two pharmacists.
     """
-    _check_names(course)
-    with transaction(db):
-        if db.execute("SELECT 1 FROM unit WHERE unit = ?", (course.unit,)).fetchone() is None:
-            advice = "Enrol it first: nebctl pharmacy enrol-unit."
-            raise EnrolmentFault(f"unit {course.unit}", "an enrolled unit", advice)
-        if db.execute("SELECT 1 FROM subject WHERE subject = ?", (course.subject,)).fetchone():
-            raise EnrolmentFault(f"{course.subject} enrolled before", "a new subject", "Nothing was changed.")
-        _refuse_taken(db, course.kits)
-        day1 = course.day1.isoformat() if course.day1 else None
-        db.execute("INSERT INTO subject VALUES (?, ?, ?)", (course.subject, day1, envelope.utc_text(at_ns)))
-        db.executemany("INSERT INTO kit VALUES (?, ?, ?, ?, ?, ?, ?, ?)", _leases(course))
-        db.execute("UPDATE unit SET orders_rev = orders_rev + 1 WHERE unit = ?", (course.unit,))
+    if not _SUBJECT.fullmatch(wish.subject):
+        advice = "Never a name or a hospital number."
+        raise PharmacyFault(f"subject {wish.subject!r}", "a pseudonym such as MEX-001", advice)
+    books.two_persons(wish.by, wish.second, PHARMACIST)
+    books.unit(wish.unit)
+    with books.change() as sign:
+        db, subject = books.db, wish.subject
+        if db.execute("SELECT 1 FROM subject WHERE subject = ?", (subject,)).fetchone():
+            raise PharmacyFault(f"{subject} enrolled before", "a new subject", "Nothing was changed.")
+        sign(_event(wish, len(books.book.regimen.planned_doses())))
+        values = (subject, wish.unit, books.now, wish.day1.isoformat())
+        db.execute("INSERT INTO subject (subject, unit, enrolled_at, day1) VALUES (?, ?, ?, ?)", values)
+        db.executemany(
+            "INSERT INTO ordered (subject, day, dose, unit) VALUES (?, ?, ?, ?)",
+            [(subject, day, dose, wish.unit) for day, dose in books.book.regimen.planned_doses()],
+        )
+        books.renew_worklists(wish.unit)
+
+
+def _event(wish: Enrolment, doses: int) -> Draft:
+    return Draft(
+        typ="enrolment",
+        facts={"for_unit": wish.unit, "day1": wish.day1.isoformat(), "doses": doses},
+        private={"subject": wish.subject, "operator": wish.by, "second": wish.second},
+    )
 
 
 def _origin(vkey: Vkey) -> head.Origin:
@@ -81,32 +83,4 @@ def _origin(vkey: Vkey) -> head.Origin:
         return head.Origin.parse(vkey.name)
     except ValueError:
         advice = "Give the .vkey file that the unit wrote."
-        raise EnrolmentFault(f"a key named {vkey.name}", "SITE/nebctl/UNIT/EPOCH", advice) from None
-
-
-def _check_names(course: Course) -> None:
-    if not _SUBJECT.fullmatch(course.subject):
-        advice = "Never a name or a hospital number."
-        raise EnrolmentFault(f"subject {course.subject!r}", "a pseudonym such as MEX-001", advice)
-    for label in (*course.kits, course.lot):
-        if not _LABEL.fullmatch(label):
-            raise EnrolmentFault(f"label {label!r}", "capitals, digits and hyphens", "Read it from the kit's label.")
-    if not course.kits or len(set(course.kits)) != len(course.kits):
-        raise EnrolmentFault(f"kits {', '.join(course.kits)}", "each kit once, one a dose", "Give the kits again.")
-
-
-def _refuse_taken(db: sqlite3.Connection, kits: Sequence[str]) -> None:
-    for kit in kits:
-        row = db.execute("SELECT subject, day, dose FROM kit WHERE kit = ?", (kit,)).fetchone()
-        if row:
-            seen = f"{kit} leased for {row[0]} day {row[1]} dose {row[2]}"
-            raise EnrolmentFault(seen, "a kit that is free", "Choose another kit.")
-
-
-def _leases(course: Course) -> list[tuple[object, ...]]:
-    not_after = envelope.utc_text(course.not_after_ns)
-    places = [divmod(i, course.doses_a_day) for i in range(len(course.kits))]
-    return [
-        (kit, course.lot, KitState.AT_BEDSIDE.value, course.subject, day + 1, dose + 1, course.unit, not_after)
-        for kit, (day, dose) in zip(course.kits, places, strict=True)
-    ]
+        raise PharmacyFault(f"a key named {vkey.name}", "SITE/nebctl/UNIT/EPOCH", advice) from None

@@ -6,14 +6,17 @@ from dataclasses import dataclass
 from datetime import date
 
 from nebctl.core.instant import NS_PER_S
+from nebctl.core.kits import KitState, KnownKit, LotState
 from nebctl.core.ledger import envelope
 from nebctl.core.ledger.note import sign_note
 from nebctl.core.ledger.signing import Signer
 from nebctl.core.orders import DoseState, HistoryItem, Operator, Order, PlannedDose, Worklist, worklist_text
 from nebctl.pharmacy.database import transaction
+from nebctl.pharmacy.dates import day1_of
 
-LIFETIME_NS = 7 * 24 * 3600 * NS_PER_S
-"""A unit without contact may work by its last worklist for this long; a fresh one is made at half of it."""
+RENEWAL_NS = 24 * 3600 * NS_PER_S
+LIFETIME_NS = 3 * RENEWAL_NS
+"""A unit without contact may work by its last worklist for this long; a fresh one is made every day."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,7 +36,7 @@ def renew_worklists(db: sqlite3.Connection, desk: Desk, at_ns: int) -> dict[str,
         "SELECT unit FROM unit WHERE NOT EXISTS (SELECT 1 FROM worklist w"
         " WHERE w.unit = unit.unit AND w.orders_rev = unit.orders_rev AND w.expires_ns > ?)"
     )
-    outdated = db.execute(query, (at_ns + LIFETIME_NS // 2,)).fetchall()
+    outdated = db.execute(query, (at_ns + LIFETIME_NS - RENEWAL_NS,)).fetchall()
     return {unit: _renew(db, desk, unit, at_ns) for (unit,) in outdated}
 
 
@@ -54,32 +57,57 @@ def _renew(db: sqlite3.Connection, desk: Desk, unit: str, at_ns: int) -> str:
 
 
 def _build(db: sqlite3.Connection, desk: Desk, unit: str, version: int, at_ns: int) -> Worklist:
-    query = "SELECT DISTINCT subject, day1 FROM kit JOIN subject USING (subject) WHERE unit = ? ORDER BY subject"
+    query = "SELECT DISTINCT subject FROM ordered WHERE unit = ? AND kit IS NOT NULL ORDER BY subject"
     return Worklist(
         version=version,
         issued_ns=at_ns,
         expires_ns=at_ns + LIFETIME_NS,
         study=desk.study,
-        orders=tuple(_order(db, unit, *row) for row in db.execute(query, (unit,)).fetchall()),
+        orders=tuple(_order(db, unit, subject) for (subject,) in db.execute(query, (unit,)).fetchall()),
         operators=desk.operators,
+        kits=_kits(db, unit),
     )
 
 
-def _order(db: sqlite3.Connection, unit: str, subject: str, planned_day1: str | None) -> Order:
-    first = db.execute("SELECT MIN(date_local) FROM outcome WHERE subject = ? AND emitted", (subject,)).fetchone()[0]
-    day1 = first or planned_day1
+def _kits(db: sqlite3.Connection, unit: str) -> tuple[KnownKit, ...]:
+    """Return every kit of the site, each with whom it is dispensed to, and which other unit holds it."""
+    query = (
+        "SELECT k.kit, k.lot, l.state, k.expires, k.state, k.since, o.subject, o.day, o.unit FROM kit k"
+        " JOIN lot l ON l.lot = k.lot LEFT JOIN ordered o ON o.kit = k.kit ORDER BY k.kit"
+    )
+    return tuple(
+        KnownKit(
+            kit=kit,
+            lot=lot,
+            lot_state=LotState(lot_state),
+            expires=date.fromisoformat(expires),
+            state=KitState(state),
+            since_ns=envelope.parse_utc(since),
+            subject=subject,
+            day=day,
+            held_by=held_by if held_by != unit else None,
+        )
+        for kit, lot, lot_state, expires, state, since, subject, day, held_by in db.execute(query)
+    )
+
+
+def _order(db: sqlite3.Connection, unit: str, subject: str) -> Order:
     history = _history(db, subject)
     return Order(
         order=f"{subject}@{unit}",
         subject=subject,
-        day1=date.fromisoformat(day1) if day1 else None,
+        day1=day1_of(db, subject),
         doses=_leases(db, unit, subject, history),
         history=history,
     )
 
 
 def _history(db: sqlite3.Connection, subject: str) -> tuple[HistoryItem, ...]:
-    query = "SELECT day, dose, state, unit, session FROM outcome WHERE subject = ? ORDER BY day, dose, unit, ep, seq"
+    """Return what came of each dose; what two persons settled counts as they said, all else as it was recorded."""
+    query = (
+        "SELECT o.day, o.dose, COALESCE(s.state, o.state), o.unit, o.session FROM outcome o"
+        " LEFT JOIN settled s USING (unit, ep, seq) WHERE o.subject = ? ORDER BY o.day, o.dose, unit, ep, seq"
+    )
     return tuple(
         HistoryItem(day=day, dose=dose, state=DoseState(state), unit=unit, session=session)
         for day, dose, state, unit, session in db.execute(query, (subject,))
@@ -89,9 +117,20 @@ def _history(db: sqlite3.Connection, subject: str) -> tuple[HistoryItem, ...]:
 def _leases(db: sqlite3.Connection, unit: str, subject: str, history: Sequence[HistoryItem]) -> tuple[PlannedDose, ...]:
     """Return the doses that nothing came of yet: an outcome of any kind, also an uncertain one, ends the lease."""
     done = {(item.day, item.dose) for item in history}
-    query = "SELECT day, dose, kit, lot, not_after FROM kit WHERE unit = ? AND subject = ? ORDER BY day, dose"
+    query = (
+        "SELECT o.day, o.dose, o.kit, k.lot, o.not_after, k.thawed_at, k.use_by FROM ordered o"
+        " JOIN kit k ON k.kit = o.kit WHERE o.unit = ? AND o.subject = ? ORDER BY o.day, o.dose"
+    )
     return tuple(
-        PlannedDose(day=day, dose=dose, kit=kit, lot=lot, not_after_ns=envelope.parse_utc(not_after))
-        for day, dose, kit, lot, not_after in db.execute(query, (unit, subject))
+        PlannedDose(
+            day=day,
+            dose=dose,
+            kit=kit,
+            lot=lot,
+            not_after_ns=envelope.parse_utc(not_after),
+            thawed_at_ns=envelope.parse_utc(thawed_at) if thawed_at else None,
+            use_by_ns=envelope.parse_utc(use_by) if use_by else None,
+        )
+        for day, dose, kit, lot, not_after, thawed_at, use_by in db.execute(query, (unit, subject))
         if (day, dose) not in done
     )

@@ -1,10 +1,10 @@
 """What an accepted record means for the course: outcomes of doses and states of kits."""
 
 import sqlite3
-from collections.abc import Mapping
-from enum import Enum
+from collections.abc import Mapping, Set
 from typing import NamedTuple
 
+from nebctl.core.kits import GIVABLE, KitState
 from nebctl.core.ledger.records import Json
 from nebctl.core.orders import DoseState
 from nebctl.pharmacy.check import Signed
@@ -12,22 +12,19 @@ from nebctl.pharmacy.check import Signed
 OUTCOMES = frozenset(("dose", "missed", "notdone"))
 
 
-class KitState(Enum):
-    """Where a kit is in its life, as far as this pharmacy moves it."""
-
-    AT_BEDSIDE = "AT-BEDSIDE"
-    OPENED = "OPENED"
-    USED = "USED"
-    PARTIAL = "PARTIAL"
-
-
-_OPENED = KitState.OPENED.value
 _KIT_AFTER = {
     DoseState.COMPLETE: KitState.USED,
     DoseState.PARTIAL: KitState.PARTIAL,
     DoseState.STOPPED: KitState.PARTIAL,
     DoseState.UNCERTAIN: KitState.OPENED,  # opened for certain; what is left in it is not known
 }
+_KIT_BY = {
+    "authorisation": (KitState.AT_BEDSIDE, frozenset((KitState.DISPENSED,))),
+    "charge": (KitState.OPENED, GIVABLE),
+    "start": (KitState.OPENED, GIVABLE),
+}
+"""Which record moves its kit where, and from where: a kit that was scanned at a bedside lies there."""
+_BEFORE_OUTCOME = GIVABLE | {KitState.OPENED}
 
 
 class Given(NamedTuple):
@@ -46,18 +43,26 @@ def note_record(db: sqlite3.Connection, signed: Signed) -> str | None:
     """
     payload = signed.entry.payload
     kit = _text(payload.get("kit"))
-    if payload["typ"] == "start":
-        db.execute("UPDATE kit SET state = ? WHERE kit = ? AND state = ?", (_OPENED, kit, KitState.AT_BEDSIDE.value))
+    if payload["typ"] in _KIT_BY:
+        to, before = _KIT_BY[_text(payload["typ"])]
+        _move_kit(db, kit, to, before, _text(payload["utc"]))
     if payload["typ"] not in OUTCOMES:
         return None
-    lease = db.execute("SELECT unit, subject, day, dose FROM kit WHERE kit = ?", (kit,)).fetchone()
+    lease = db.execute("SELECT unit, subject, day, dose FROM ordered WHERE kit = ?", (kit,)).fetchone()
     given = _given(signed, Given(*lease) if lease else None)
     state = _state(payload)
     _add_outcome(db, signed, given, state)
     if state in _KIT_AFTER:
-        db.execute("UPDATE kit SET state = ? WHERE kit = ?", (_KIT_AFTER[state].value, kit))
+        _move_kit(db, kit, _KIT_AFTER[state], _BEFORE_OUTCOME, _text(payload["utc"]))
     _renew_worklists(db, given)
     return None if lease == given else f"{payload['typ']} without a lease of kit {kit!r}: {given}"
+
+
+def _move_kit(db: sqlite3.Connection, kit: str, to: KitState, before: Set[KitState], at: str) -> None:
+    """Move a kit as a record tells it; whatever the table had otherwise stays, and the record is kept all the same."""
+    marks = ", ".join("?" * len(before))
+    query = f"UPDATE kit SET state = ?, since = ? WHERE kit = ? AND state IN ({marks})"  # noqa: S608 - question marks
+    db.execute(query, (to.value, at, kit, *(state.value for state in before)))
 
 
 def _given(signed: Signed, lease: Given | None) -> Given:
@@ -83,7 +88,7 @@ def _add_outcome(db: sqlite3.Connection, signed: Signed, given: Given, state: Do
 def _renew_worklists(db: sqlite3.Connection, given: Given) -> None:
     db.execute(
         "UPDATE unit SET orders_rev = orders_rev + 1"
-        " WHERE unit = ? OR unit IN (SELECT unit FROM kit WHERE subject = ?)",
+        " WHERE unit = ? OR unit IN (SELECT unit FROM ordered WHERE subject = ?)",
         (given.unit, given.subject),
     )
 

@@ -5,17 +5,26 @@ import contextlib
 import logging
 import secrets
 import signal
-from collections.abc import Callable
+import sqlite3
+from collections.abc import AsyncIterator, Callable, Iterator
+from zoneinfo import ZoneInfo
 
 from nebctl import keys
 from nebctl.clock import FileClock, SystemClock
+from nebctl.core.instant import NS_PER_S, Instant
 from nebctl.core.ledger.note import COSIGNATURE, Vkey
+from nebctl.core.verify import Limits
+from nebctl.pharmacy import database, log
+from nebctl.pharmacy.books import Books, Rulebook
 from nebctl.pharmacy.config import PharmacyConfig
+from nebctl.pharmacy.examine import Examiner
+from nebctl.pharmacy.faults import PharmacyFault
 from nebctl.pharmacy.orders import Desk
 from nebctl.pharmacy.service import PharmacyService
 from nebctl.pharmacy.setup import orders_name, witness_name
 from nebctl.pharmacy.store import PharmacyStore
 from nebctl.ports import Clock
+from nebctl_protocols import UnknownArmError, builtin, default_site_rules, load_protocol, load_site_rules, names
 
 
 def clock_of(config: PharmacyConfig) -> Clock:
@@ -26,10 +35,12 @@ def clock_of(config: PharmacyConfig) -> Clock:
     return FileClock(config.clock.file) if config.clock.file else SystemClock()
 
 
-async def serve(config: PharmacyConfig, ready: Callable[[], None]) -> None:
-    """Run the pharmacy until SIGTERM or SIGINT; `ready` is called once records can be kept.
+async def serve(config: PharmacyConfig, ready: Callable[[str], None]) -> None:
+    """Run the pharmacy until SIGTERM or SIGINT.
 
-    Raises: `KeyFault` for a key, `StoreFault` for the database, `ClockFileFault` for the clock.
+    `ready` is called once records can be kept, with the page's address, or "" where the configuration has no page.
+    Raises: `KeyFault` for a key, `StoreFault` for the database, `ClockFileFault` for the clock, `PharmacyFault` for the
+    study protocol or the page.
     """
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -38,10 +49,72 @@ async def serve(config: PharmacyConfig, ready: Callable[[], None]) -> None:
     store = _store(config)
     await store.open(simulated=config.pharmacy.sim, verify=keys.verify)
     try:
-        ready()
-        await _until(stop, _service(config, store, clock))
+        async with _page(config, clock) as address:
+            ready(address)
+            await _until(stop, _service(config, store, clock))
     finally:
         await store.close()
+
+
+@contextlib.contextmanager
+def open_books(config: PharmacyConfig) -> Iterator[Books]:
+    """Open the books for one command, whether the service runs or not.
+
+    Raises: `KeyFault` for the log's key, `StoreFault` for the database, `ClockFileFault` for the clock, `PharmacyFault`
+    for the study protocol.
+    """
+    with database.beside(config.database) as db:
+        yield bookkeeping(config)(db, clock_of(config).instant())
+
+
+def bookkeeping(config: PharmacyConfig) -> Callable[[sqlite3.Connection, Instant], Books]:
+    """Return what makes the books of a moment; keys and study are read once.
+
+    Raises: `KeyFault` for the log's key, `PharmacyFault` for the study protocol.
+    """
+    place = log.Log(
+        path=log.beside(config.database),
+        site=config.pharmacy.site,
+        signer=keys.load_signer(config.pharmacy.log_key),
+        config_sha256=config.sha256,
+        simulated=config.pharmacy.sim,
+    )
+    book, zone = rulebook(config), ZoneInfo(config.pharmacy.zone)
+
+    def books(db: sqlite3.Connection, at: Instant) -> Books:
+        lease_ns = config.pharmacy.lease_days * 24 * 3600 * NS_PER_S
+        return Books(db=db, log=place, at=at, zone=zone, staff=config.staff(), book=book, lease_ns=lease_ns)
+
+    return books
+
+
+def rulebook(config: PharmacyConfig) -> Rulebook:
+    """Return what the study protocol and the site's rules prescribe.
+
+    Raises: `PharmacyFault` where one of them cannot be used.
+    """
+    table = config.pharmacy
+    protocol = load_protocol(_protocol_text(config), str(table.protocol or table.study))
+    rules_text = table.site_rules.read_text("utf-8") if table.site_rules else default_site_rules()
+    rules = load_site_rules(rules_text, str(table.site_rules or "site rules"))
+    if isinstance(protocol, tuple) or isinstance(rules, tuple):
+        faults = [*(protocol if isinstance(protocol, tuple) else ()), *(rules if isinstance(rules, tuple) else ())]
+        raise PharmacyFault("; ".join(map(str, faults)), "a study protocol and site rules", "Correct the file.")
+    try:
+        regimen = protocol.regimen(table.arm)
+    except UnknownArmError as error:
+        raise PharmacyFault(str(error), "one arm", "Name it: arm = ... in [pharmacy].") from None
+    return Rulebook(regimen=regimen, follow_up=protocol.follow_up, rules=rules)
+
+
+def _protocol_text(config: PharmacyConfig) -> str:
+    table = config.pharmacy
+    if table.protocol:
+        return table.protocol.read_text("utf-8")
+    if table.study not in names():
+        advice = "Name its file: protocol = ... in [pharmacy]."
+        raise PharmacyFault(f"study {table.study}", f"one of {', '.join(names())}", advice)
+    return builtin(table.study)
 
 
 def _store(config: PharmacyConfig) -> PharmacyStore:
@@ -53,13 +126,37 @@ def _store(config: PharmacyConfig) -> PharmacyStore:
         key_name=orders_name(site),
         signer=keys.load_signer(config.pharmacy.orders_key),
     )
-    return PharmacyStore(config.database, Vkey(witness_name(site), COSIGNATURE, signer.public), signer, desk)
+    witness = Vkey(witness_name(site), COSIGNATURE, signer.public)
+    return PharmacyStore(config.database, witness, signer, desk, bookkeeping(config))
 
 
 def _service(config: PharmacyConfig, store: PharmacyStore, clock: Clock) -> PharmacyService:
-    log = logging.getLogger("nebctl.pharmacy")
+    logger = logging.getLogger("nebctl.pharmacy")
     random = secrets.SystemRandom().random
-    return PharmacyService(store, config.settings(), config.pharmacy.site, clock, random=random, log=log)
+    return PharmacyService(store, config.settings(), config.pharmacy.site, clock, random=random, log=logger)
+
+
+@contextlib.asynccontextmanager
+async def _page(config: PharmacyConfig, clock: Clock) -> AsyncIterator[str]:
+    """Serve the page, where the configuration has one, and yield its address."""
+    if config.page is None:
+        yield ""
+        return
+    from nebctl.pharmacy.web import Page, serve_page  # noqa: PLC0415 - commands that serve nothing load no web server
+
+    site, book = config.pharmacy.site, rulebook(config)
+    signer = keys.load_signer(config.pharmacy.witness_key)
+    examiner = Examiner(
+        pharmacy=Vkey(witness_name(site), COSIGNATURE, signer.public),
+        limits=Limits(lower_nl=book.rules.lower_nl(book.regimen), upper_nl=book.rules.upper_nl(book.regimen)),
+        verify=keys.verify,
+    )
+
+    def page(token: str, hosts: frozenset[str]) -> Page:
+        return Page(database=config.database, site=site, clock=clock, examiner=examiner, token=token, hosts=hosts)
+
+    async with serve_page(page, config.page.bind, config.database) as address:
+        yield address
 
 
 async def _until(stop: asyncio.Event, service: PharmacyService) -> None:

@@ -1,4 +1,4 @@
-"""The tables of pharmacy.db."""
+"""The tables of pharmacy.db that hold records, and what is drawn from them; those of orders are in `tables`."""
 
 TABLES = """
 CREATE TABLE IF NOT EXISTS rec (
@@ -29,12 +29,6 @@ CREATE TABLE IF NOT EXISTS unit (
 CREATE TABLE IF NOT EXISTS unit_key (
     unit TEXT NOT NULL REFERENCES unit, ep INTEGER NOT NULL, vkey TEXT NOT NULL, enrolled_at TEXT NOT NULL,
     PRIMARY KEY (unit, ep)) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS subject (
-    subject TEXT PRIMARY KEY, day1 TEXT, enrolled_at TEXT NOT NULL) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS kit (
-    kit TEXT PRIMARY KEY, lot TEXT NOT NULL, state TEXT NOT NULL, subject TEXT NOT NULL REFERENCES subject,
-    day INTEGER NOT NULL, dose INTEGER NOT NULL, unit TEXT NOT NULL REFERENCES unit, not_after TEXT NOT NULL,
-    UNIQUE (subject, day, dose)) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS outcome (
     unit TEXT NOT NULL, ep INTEGER NOT NULL, seq INTEGER NOT NULL, subject TEXT NOT NULL, day INTEGER NOT NULL,
     dose INTEGER NOT NULL, session TEXT NOT NULL, state TEXT NOT NULL, date_local TEXT NOT NULL,
@@ -44,7 +38,8 @@ CREATE TABLE IF NOT EXISTS worklist (
     unit TEXT NOT NULL REFERENCES unit, version INTEGER NOT NULL, note TEXT NOT NULL, orders_rev INTEGER NOT NULL,
     expires_ns INTEGER NOT NULL, PRIMARY KEY (unit, version)) WITHOUT ROWID;
 """
-"""`rec`, `disclosure`, `witness` are what auditors read; `outcome` and `kit.state` are drawn from the records.
+"""`rec`, `disclosure`, `witness` are what auditors read; `outcome` is drawn from the records, and its rows of the unit
+`pharmacy-log` from the pharmacy's own.
 
 `tip` is the tree as committed, `witness` as last countersigned. `orders_rev` grows whenever the unit's worklist must be
 made anew; the newest `worklist` row says for which revision it was made.

@@ -9,6 +9,7 @@ from nebctl.core.ledger import canonical
 from nebctl.core.members import Members
 from nebctl.pharmacy.check import Refused
 from nebctl.pharmacy.ingest import Accepted, ClockBehind, OutOfOrder
+from nebctl.pharmacy.judging import Overdue
 from nebctl.pharmacy.outcomes import OUTCOMES
 from nebctl.pharmacy.store import PharmacyStore
 from nebctl.ports import Clock
@@ -19,6 +20,8 @@ from nebctl.store.faults import StoreFault
 
 LOOK_S = 0.5
 """How soon an enrolment by another process is noticed."""
+SETTLE_S = 3.0
+"""How long a dose must have been found overdue before it is recorded so: its record may be on the way."""
 
 
 class PharmacyService:
@@ -43,6 +46,7 @@ class PharmacyService:
         self._due: set[str] = set()
         self._receipt_due = asyncio.Event()
         self._outcome_came = asyncio.Event()
+        self._overdue_since: dict[Overdue, float] = {}
         self._broken: asyncio.Future[StoreFault] = asyncio.get_running_loop().create_future()
 
     async def run(self) -> None:
@@ -53,12 +57,32 @@ class PharmacyService:
         streaming = asyncio.create_task(
             stream_forever(self._stream, random=self._random, log=self._log, note=lambda _: None)
         )
+        judging = asyncio.create_task(self._judge_days())
         try:
             raise await self._broken
         finally:
-            streaming.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await streaming
+            for task in (streaming, judging):
+                task.cancel()
+            await asyncio.gather(streaming, judging, return_exceptions=True)
+
+    async def _judge_days(self) -> None:
+        """Raise doses as late and missed by the pharmacy's clock, with or without a broker."""
+        while True:
+            with self._surviving("the day's doses"):
+                await self._judge_day()
+            await asyncio.sleep(LOOK_S)
+
+    async def _judge_day(self) -> None:
+        at, now_s = self._clock.instant(), asyncio.get_running_loop().time()
+        for sentence in await self._store.correct_contradicted(at):
+            self._log.warning("%s", sentence)
+        found = await self._store.overdue(at)
+        self._overdue_since = {each: self._overdue_since.get(each, now_s) for each in found}
+        ripe = [each for each in found if now_s - self._overdue_since[each] >= SETTLE_S]
+        if ripe:
+            await self._store.raise_overdue(ripe, at)
+        for each in ripe:
+            self._log.warning("%s", each.sentence())
 
     async def _stream(self, established: Callable[[], None]) -> None:
         async with connect(self._settings) as live:

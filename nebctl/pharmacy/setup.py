@@ -5,13 +5,18 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from nebctl.core.ledger.head import origin
 from nebctl.core.ledger.note import COSIGNATURE, ED25519, Vkey
 from nebctl.keys import create_key, write_public
+from nebctl.pharmacy.log import UNIT
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
-    """What the new pharmacy is; `clock` None means the system's clock, `operators` are pairs of code and name."""
+    """What the new pharmacy is; `clock` None means the system's clock, `zone` is where its days begin and end.
+
+    `operators` are the therapists, and like `pharmacists` and `investigators` pairs of code and name.
+    """
 
     site: str
     sim: bool
@@ -19,6 +24,9 @@ class Plan:
     mqtt: str
     clock: Path | None
     operators: Sequence[tuple[str, str]]
+    zone: str = "UTC"
+    pharmacists: Sequence[tuple[str, str]] = ()
+    investigators: Sequence[tuple[str, str]] = ()
 
 
 def witness_name(site: str) -> str:
@@ -31,8 +39,8 @@ def orders_name(site: str) -> str:
     return f"{site}/nebctl-pharmacy/orders"
 
 
-def set_up(folder: Path, trust: Path, plan: Plan) -> tuple[Vkey, Vkey]:
-    """Write keys, trust files and pharmacy.toml; return the countersigning and the orders key.
+def set_up(folder: Path, trust: Path, plan: Plan) -> tuple[Vkey, Vkey, Vkey]:
+    """Write keys, trust files and pharmacy.toml; return the countersigning key, that of the orders and of the log.
 
     Raises: `KeyFault` where a key exists already or a file cannot be written; `OSError` for the configuration.
     """
@@ -40,11 +48,13 @@ def set_up(folder: Path, trust: Path, plan: Plan) -> tuple[Vkey, Vkey]:
     keys.mkdir(parents=True, exist_ok=True, mode=0o700)
     witness = Vkey(witness_name(plan.site), COSIGNATURE, create_key(keys / "witness.key").public)
     orders = Vkey(orders_name(plan.site), ED25519, create_key(keys / "orders.key").public)
+    log = Vkey(origin(plan.site, UNIT, 1), ED25519, create_key(keys / "log.key").public)
     write_public(trust, "pharmacy", witness)
+    write_public(trust, UNIT, log)
     write_public(trust, "pharmacy-orders", orders)
     with (folder / "pharmacy.toml").open("x", encoding="utf-8") as file:
         file.write(_configuration(plan))
-    return witness, orders
+    return witness, orders, log
 
 
 def _configuration(plan: Plan) -> str:
@@ -55,6 +65,8 @@ def _configuration(plan: Plan) -> str:
         'data = "."',
         'witness_key = "keys/witness.key"',
         'orders_key = "keys/orders.key"',
+        'log_key = "keys/log.key"',
+        f"zone = {_quoted(plan.zone)}",
         f"sim = {'true' if plan.sim else 'false'}",
         "lease_days = 30",
         "",
@@ -63,8 +75,10 @@ def _configuration(plan: Plan) -> str:
     ]
     if plan.clock:
         lines += ["", "[clock]", f"file = {_quoted(str(plan.clock.absolute()))}"]
-    for code, name in plan.operators:
-        lines += ["", "[[operators]]", f"code = {_quoted(code)}", f"name = {_quoted(name)}", 'roles = ["therapist"]']
+    staff = {"therapist": plan.operators, "pharmacist": plan.pharmacists, "investigator": plan.investigators}
+    for role, persons in staff.items():
+        for code, name in persons:
+            lines += ["", "[[operators]]", f"code = {_quoted(code)}", f"name = {_quoted(name)}", f'roles = ["{role}"]']
     return "\n".join((*lines, ""))
 
 

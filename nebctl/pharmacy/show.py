@@ -3,12 +3,13 @@
 import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import TypeAlias
 
 from nebctl.core.dose.charge import Interval
 from nebctl.core.ledger import disclosure, envelope, tree
 from nebctl.core.ledger.encoding import show
 from nebctl.core.ledger.records import Entry, Json
-from nebctl.core.verify import Limits, judge
+from nebctl.core.verify import Limits, Verdict, judge
 from nebctl.pharmacy.outcomes import OUTCOMES
 
 
@@ -17,12 +18,23 @@ class CourseFault(Exception):  # noqa: N818 - a fault is of the world, not of th
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Settled:
+    """How two persons settled a dose in doubt, by which record of the pharmacy's log."""
+
+    low_nl: int
+    high_nl: int
+    verdict: str
+    log_seq: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class DoseLine:
     """One dose of a course: as planned, and as a record tells it.
 
     Without a record, `end` is "due" and the rest is None. `verdict` is computed here from the recorded volume and
     limits; `recorded` is what the unit said; they differ only where a record is wrong. `residual` None means that it
-    was refused. `receipted` says whether a countersigned head covers the record.
+    was refused. `receipted` says whether a countersigned head covers the record; what the pharmacy's own log tells
+    needs none. `settled` is what two persons made of a dose in doubt; the record beside it stays as it was.
     """
 
     day: int
@@ -39,6 +51,7 @@ class DoseLine:
     verdict: str | None = None
     recorded: str | None = None
     receipted: bool | None = None
+    settled: Settled | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,24 +64,34 @@ class CourseSheet:
     uncertain: int
 
 
-def course_of(db: sqlite3.Connection, subject: str) -> CourseSheet | None:
+def course_of(db: sqlite3.Connection, subject: str, own: Sequence[Entry] = ()) -> CourseSheet | None:
     """Return the subject's course; None means that neither an enrolment nor a record knows the subject.
 
+    `own` are the records of the pharmacy's log.
     Raises: `CourseFault` where a record is damaged or incomplete.
     """
-    planned = db.execute("SELECT day, dose, kit, lot, unit FROM kit WHERE subject = ?", (subject,)).fetchall()
-    told = [_line(db, entry) for entry in _outcomes(db, subject)]
+    query = "SELECT day, dose, o.kit, lot, unit FROM ordered o LEFT JOIN kit k ON k.kit = o.kit WHERE subject = ?"
+    planned = db.execute(query, (subject,)).fetchall()
+    corrections = _corrections(own)
+    told = [_line(db, entry, corrections) for entry in _outcomes(db, subject)]
+    told += [_own_line(entry) for entry in own if _is_outcome_of(entry, subject) and _key(entry) not in corrections]
     done = {(line.day, line.dose) for line in told}
     due = [
-        DoseLine(day=day, dose=dose, kit=kit, lot=lot, unit=unit, end="due")
+        DoseLine(day=day, dose=dose, kit=kit or "", lot=lot or "", unit=unit, end="due")
         for day, dose, kit, lot, unit in planned
         if (day, dose) not in done
     ]
     if not planned and not told:
         return None
     lines = sorted((*told, *due), key=lambda line: (line.day, line.dose, line.started or ""))
-    uncertain = sum(line.end == "uncertain" or line.verdict == "UNCERTAIN" for line in lines)
+    uncertain = sum(_in_doubt(line) for line in lines)
     return CourseSheet(subject=subject, lines=tuple(lines), emitted=_total(lines), uncertain=uncertain)
+
+
+def _in_doubt(line: DoseLine) -> bool:
+    if line.settled is not None:
+        return line.settled.verdict == Verdict.UNCERTAIN.value
+    return line.end == "uncertain" or line.verdict == Verdict.UNCERTAIN.value
 
 
 def _total(lines: Sequence[DoseLine]) -> Interval:
@@ -97,7 +120,51 @@ def _outcomes(db: sqlite3.Connection, subject: str) -> Iterator[Entry]:
             yield entry
 
 
-def _line(db: sqlite3.Connection, entry: Entry) -> DoseLine:
+_Key: TypeAlias = tuple[str, int, int]
+
+
+def _key(entry: Entry) -> _Key:
+    return str(entry.payload["unit"]), entry.epoch, entry.seq
+
+
+def _corrections(own: Sequence[Entry]) -> Mapping[_Key, Settled | None]:
+    """Return what the pharmacy's log corrects: how a dose was settled, or None where a record was withdrawn."""
+    found: dict[_Key, Settled | None] = {}
+    for entry in own:
+        ref = entry.payload.get("ref")
+        if entry.payload["typ"] != "correction" or not isinstance(ref, dict):
+            continue
+        facts = _Facts(entry)
+        place = (str(ref.get("unit")), facts.count(ref, "ep"), facts.count(ref, "seq"))
+        found[place] = _settled(entry, facts) if "verdict" in entry.payload else None
+    return found
+
+
+def _settled(entry: Entry, facts: "_Facts") -> Settled:
+    low, high = (facts.count(entry.payload, name) for name in ("low_nl", "high_nl"))
+    return Settled(low_nl=low, high_nl=high, verdict=facts.text("verdict"), log_seq=entry.seq)
+
+
+def _is_outcome_of(entry: Entry, subject: str) -> bool:
+    revealed = disclosure.check(entry.payload, entry.disclosures)
+    return entry.payload["typ"] in OUTCOMES and revealed.get("subject") == subject
+
+
+def _own_line(entry: Entry) -> DoseLine:
+    """Return the line of a dose that the pharmacy itself called missed or not done."""
+    facts, kit = _Facts(entry), entry.payload.get("kit")
+    return DoseLine(
+        day=facts.count(entry.payload, "day"),
+        dose=facts.count(entry.payload, "dose"),
+        kit=kit if isinstance(kit, str) else "",
+        lot="",
+        unit=facts.text("for_unit"),
+        end=facts.text("typ"),
+        session=facts.text("session"),
+    )
+
+
+def _line(db: sqlite3.Connection, entry: Entry, corrections: Mapping[_Key, Settled | None]) -> DoseLine:
     facts = _Facts(entry)
     dosed = entry.payload["typ"] == "dose"
     emitted = facts.interval(entry.payload) if dosed else None
@@ -116,6 +183,7 @@ def _line(db: sqlite3.Connection, entry: Entry) -> DoseLine:
         verdict=facts.verdict(emitted) if emitted else None,
         recorded=facts.text("verdict") if dosed else None,
         receipted=_receipted(db, entry),
+        settled=corrections.get(_key(entry)),
     )
 
 

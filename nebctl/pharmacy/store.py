@@ -3,15 +3,17 @@
 import asyncio
 import contextlib
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Concatenate, ParamSpec, TypeVar
 
+from nebctl.core.instant import Instant
 from nebctl.core.ledger import envelope
 from nebctl.core.ledger.note import Vkey
 from nebctl.core.ledger.signing import Signer, Verifier
-from nebctl.pharmacy import orders
+from nebctl.pharmacy import judging, orders
+from nebctl.pharmacy.books import Books
 from nebctl.pharmacy.database import own
 from nebctl.pharmacy.ingest import ClockBehind, Ingest, Taken
 from nebctl.store.faults import explain
@@ -26,11 +28,19 @@ class PharmacyStore:
     Every method raises: `StoreFault` where the disk or the database refused; nothing was then kept by that call.
     """
 
-    def __init__(self, path: Path, witness: Vkey, signer: Signer, desk: orders.Desk) -> None:
+    def __init__(
+        self,
+        path: Path,
+        witness: Vkey,
+        signer: Signer,
+        desk: orders.Desk,
+        books: Callable[[sqlite3.Connection, Instant], Books],
+    ) -> None:
         self._path = path
         self._witness = witness
         self._signer = signer
         self._desk = desk
+        self._books = books
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="pharmacy-db")
         self._open = contextlib.ExitStack()
         self._db: sqlite3.Connection | None = None
@@ -71,6 +81,18 @@ class PharmacyStore:
     async def worklists(self) -> dict[str, str]:
         """Return the newest worklist of every unit that has one."""
         return await self._on_db(orders.current_worklists)
+
+    async def overdue(self, at: Instant) -> tuple[judging.Overdue, ...]:
+        """Return the doses that are to be raised as late or missed."""
+        return await self._on_db(lambda db: judging.overdue(self._books(db, at)))
+
+    async def raise_overdue(self, found: Sequence[judging.Overdue], at: Instant) -> None:
+        """Record doses as late or missed."""
+        await self._on_db(lambda db: judging.raise_overdue(self._books(db, at), found))
+
+    async def correct_contradicted(self, at: Instant) -> tuple[str, ...]:
+        """Withdraw what was said of doses whose record came later, and return those as sentences."""
+        return await self._on_db(lambda db: judging.correct_contradicted(self._books(db, at)))
 
     async def units(self) -> dict[str, tuple[int, int]]:
         """Return the enrolled units, each with its newest epoch and the number of records kept of that."""

@@ -1,5 +1,6 @@
 """The schema of a site's rules: what the study protocol does not say and the site decides, each with a default."""
 
+import re
 from collections.abc import Iterator, Mapping
 from datetime import time
 from typing import Annotated, Any, Literal
@@ -16,6 +17,7 @@ from nebctl_protocols.values import Duration, Share, Table
 FORMAT = "nebctl-site-rules/1"
 _FORMAT_KEY = {"format": FORMAT}
 _D = SiteRules()
+_DEVIATION = re.compile(r"DEV-[0-9]{1,6} \S.{0,198}")
 
 
 def _read_time(value: object) -> time:
@@ -25,6 +27,16 @@ def _read_time(value: object) -> time:
 
 
 TimeOfDay = Annotated[time, PlainValidator(_read_time)]
+
+
+def _read_deviation(value: object) -> str:
+    if not isinstance(value, str) or not _DEVIATION.fullmatch(value):
+        raise FieldError("this is no numbered deviation", 'write number and reason, such as "DEV-001 jets emit half"')
+    return value
+
+
+class _Deviations(Table):
+    jet_under: Annotated[str, PlainValidator(_read_deviation)] | None = None
 
 
 class _SiteRules(Table):
@@ -42,6 +54,7 @@ class _SiteRules(Table):
     max_session: Duration = _D.max_session_ns
     max_pause: Duration = _D.max_pause_ns
     residual_wait: Duration = _D.residual_wait_ns
+    deviations: _Deviations = _Deviations()
 
 
 def load_site_rules(text: str, file: str) -> SiteRules | tuple[Fault, ...]:
@@ -60,7 +73,7 @@ def load_site_rules(text: str, file: str) -> SiteRules | tuple[Fault, ...]:
 
 def _without(table: Mapping[str, Any], faults: tuple[Fault, ...]) -> _SiteRules:
     """Return the rules with defaults in place of what is wrong, so that the rest can be checked together."""
-    wrong = {fault.field for fault in faults}
+    wrong = {fault.field.partition(".")[0] for fault in faults}
     return _SiteRules.model_validate({key: value for key, value in table.items() if key not in wrong} | _FORMAT_KEY)
 
 
@@ -101,4 +114,5 @@ def _build(rules: _SiteRules) -> SiteRules:
         max_session_ns=rules.max_session,
         max_pause_ns=rules.max_pause,
         residual_wait_ns=rules.residual_wait,
+        jet_under=rules.deviations.jet_under,
     )

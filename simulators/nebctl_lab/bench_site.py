@@ -1,14 +1,17 @@
 """One unit with its simulated nebulizer as processes, for tests that kill, unplug and restart them in mid-dose."""
 
+import contextlib
+import json
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Generator, Mapping
+from http.client import HTTPConnection
 from pathlib import Path
 from typing import Any
 
 from nebctl.clock import FileClock, write_clock_file
 from nebctl.core.instant import NS_PER_S
 from nebctl.core.ledger.note import sign_note
-from nebctl.core.orders import Operator, Order, PlannedDose, Worklist, worklist_text
+from nebctl.core.orders import DoseState, HistoryItem, Operator, Order, PlannedDose, Worklist, worklist_text
 from nebctl.keys import load_signer
 from nebctl.pharmacy.setup import orders_name
 from nebctl.store.prove import read, reveal
@@ -22,7 +25,6 @@ from nebctl_lab.demo.site import (
     SITE,
     STUDY,
     THERAPIST,
-    Bedside,
     Site,
     furnish,
     prepare,
@@ -30,16 +32,19 @@ from nebctl_lab.demo.site import (
 from nebctl_lab.processes import Child
 
 BRISK = 200
-"""Simulated seconds a real second while a dose runs: 3 mL take about 3 s."""
+"""Simulated seconds a real second while a dose runs: the usual filling then takes about 1.5 s."""
+FILL_NL = 1_500_000
+"""Half of what the study protocol prescribes: what is proven here does not depend on it, and takes half the time."""
 PATIENCE_S = 20.0
 LOOK_S = 0.02
 NOWHERE = "mqtt://127.0.0.1:1"
 HALF_WIDTH_NL = 20_000
+CHARGED_HIGH_NL = FILL_NL + HALF_WIDTH_NL
 DAYS = 5
 View = Mapping[str, Any]
 
 
-class BenchFault(AssertionError):
+class BenchFault(AssertionError):  # noqa: N818 - a fault is of the world, not of the program
     """Something that was waited for and did not come."""
 
 
@@ -58,7 +63,7 @@ def until(holds: Callable[[], Any], what: str, seconds: float = PATIENCE_S) -> A
 
 def kit_of(subject: str, day: int) -> str:
     """Return the kit that is leased for a subject's study day."""
-    return MESH.kits[day - 1] if subject == MESH.subject else f"KIT-{subject[-3:]}{day}"
+    return MESH.kits[day - 1] if subject == MESH.subject else f"KIT-{subject[-3:]}-{day}"
 
 
 def ml(nl: int) -> str:
@@ -70,18 +75,23 @@ class Bench:
     """One unit at a table: its site, its simulator, its daemon, and the person who presses.
 
     Without a `broker` the unit has no stream at all, and its worklist is put on its disk, signed by the orders key.
+    With `tcp` the simulator listens on a TCP port instead of standing behind a pseudo-terminal. `subject` is who is
+    treated where a step names nobody.
     """
 
-    def __init__(self, root: Path, *, subjects: int = 1, broker: str | None = None, bedside: Bedside = MESH) -> None:
+    def __init__(self, root: Path, *, subjects: int = 1, broker: str | None = None, tcp: bool = False) -> None:
         self.site: Site = prepare(root)
-        furnish(self.site, broker or NOWHERE, (bedside,))
-        self.folder = self.site.unit(bedside.unit)
+        furnish(self.site, broker or NOWHERE, (MESH,))
+        self.folder = self.site.unit(MESH.unit)
         self.config = self.folder / "unit.toml"
         self.subjects = tuple(f"MEX-{number:03d}" for number in range(1, subjects + 1))
+        self.subject = self.subjects[0]
         if broker is None:
             self.amend(f'[mqtt]\nurl = "{NOWHERE}"\n', "")
             self.put_worklist()
-        simulator = ["-m", "nebctl_simulators", "mesh", "--pty", str(self.folder / "nebulizer"), "--control", "0"]
+        self.plug = self.folder / "nebulizer"
+        wire = ["--tcp", "127.0.0.1:0"] if tcp else ["--pty", str(self.plug)]
+        simulator = ["-m", "nebctl_simulators", "mesh", *wire, "--control", "0"]
         simulator += ["--clock", str(self.site.clock), "--state", str(self.folder / "nebulizer.state")]
         self.simulator = Child("simulator", simulator, self.site.log("simulator"))
         self.unit = Child("unit", ["-m", "nebctl", "run", "--config", str(self.config)], self.site.log("unit"))
@@ -100,9 +110,9 @@ class Bench:
         return self
 
     def close(self) -> None:
-        """End what still runs."""
-        self.unit.stop()
-        self.simulator.stop()
+        """End what still runs, at once."""
+        self.unit.kill()
+        self.simulator.kill()
 
     @property
     def api(self) -> Http:
@@ -124,19 +134,30 @@ class Bench:
             raise BenchFault(f"{path} has no {old!r}")
         path.write_text(text.replace(old, new), "utf-8")
 
-    def put_worklist(self, *, version: int = 1, site: str | None = None, now_ns: int | None = None) -> None:
-        """Put a worklist for every subject and day on the unit's disk; by default it is of the first morning."""
+    def put_worklist(
+        self,
+        *,
+        version: int = 1,
+        site: str = SITE,
+        now_ns: int | None = None,
+        again: str = "",
+        elsewhere: tuple[str, ...] = (),
+    ) -> None:
+        """Put a worklist for every subject and day on the unit's disk; by default it is of the first morning.
+
+        `again` is put behind the name of every kit, as for kits that replace others. The subjects in `elsewhere` may
+        have had their first dose on another unit.
+        """
         at_ns = now_ns or int(FIRST_MORNING.timestamp()) * NS_PER_S
         worklist = Worklist(
             version=version,
             issued_ns=at_ns,
             expires_ns=at_ns + LEASE_NS,
             study=STUDY,
-            orders=tuple(_order(subject, at_ns) for subject in self.subjects),
+            orders=tuple(_order(subject, at_ns, again, elsewhere) for subject in self.subjects),
             operators=(Operator(code=THERAPIST[0], name=THERAPIST[1], roles=("therapist",)),),
         )
-        from_site = site or SITE
-        text = worklist_text(worklist, from_site, MESH.unit)
+        text = worklist_text(worklist, site, MESH.unit)
         signer = load_signer(self.site.root / "keys" / "orders.key")
         (self.folder / "worklist.note").write_text(sign_note(text, orders_name(SITE), signer), "utf-8")
 
@@ -164,6 +185,15 @@ class Bench:
         """Return what the page shows."""
         return self.api.get("/api/state")
 
+    def listen(self) -> Generator[View, None, None]:
+        """Yield the views of the event stream as they come; closing the iterator ends the stream."""
+        headers = {"authorization": f"Bearer {(self.folder / 'api.token').read_text('ascii')}"}
+        with contextlib.closing(HTTPConnection(self.unit.ready.removeprefix("http://"), timeout=10)) as connection:
+            connection.request("GET", "/api/events", headers=headers)
+            for line in connection.getresponse():
+                if line.startswith(b"data: "):
+                    yield json.loads(line.removeprefix(b"data: "))
+
     def truth(self) -> View:
         """Return what is really so, by the simulator."""
         return self.device.get("/state")
@@ -188,11 +218,12 @@ class Bench:
             raise BenchFault(f"state {' or '.join(states)}, saw {dict(seen)}") from None
         return seen
 
-    def scan(self, subject: str = MESH.subject, day: int = 1) -> View:
-        """Scan badge, wristband and the day's kit."""
-        return self.api.post("/api/scan", operator=THERAPIST[0], subject=subject, kit=kit_of(subject, day))
+    def scan(self, subject: str = "", day: int = 1, *, kit: str = "") -> View:
+        """Scan badge, wristband and the day's kit, or another one."""
+        whom = subject or self.subject
+        return self.api.post("/api/scan", operator=THERAPIST[0], subject=whom, kit=kit or kit_of(whom, day))
 
-    def charge(self, poured_nl: int = 3_000_000) -> View:
+    def charge(self, poured_nl: int = FILL_NL) -> View:
         """Fill an empty cup, weigh it, and let the unit test itself."""
         self.device.post("/empty")
         self.device.post("/fill", nl=poured_nl)
@@ -201,18 +232,18 @@ class Bench:
             "/api/charge", cup="CUP-1", vial_emptied=True, method="weighed", volume=ml(poured_nl), **ends
         )
 
-    def make_ready(self, subject: str = MESH.subject, day: int = 1) -> str:
+    def make_ready(self, subject: str = "", day: int = 1, poured_nl: int = FILL_NL) -> str:
         """Go as far as the review and return its authorisation; time runs at its real pace."""
         self.pace(1)
         self.scan(subject, day)
-        view = self.charge()
+        view = self.charge(poured_nl)
         if view["state"] != "ready":
             raise BenchFault(f"the self-test did not pass: {dict(view)}")
         return str(view["review"]["auth"])
 
-    def begin(self, subject: str = MESH.subject, day: int = 1, *, on_ms: int = 60_000) -> str:
+    def begin(self, subject: str = "", day: int = 1, *, on_ms: int = 60_000, poured_nl: int = FILL_NL) -> str:
         """Start a dose, let it run for `on_ms` of simulated time at least, and return its session."""
-        view = self.api.post("/api/start", auth=self.make_ready(subject, day))
+        view = self.api.post("/api/start", auth=self.make_ready(subject, day, poured_nl))
         if view["state"] != "running":
             raise BenchFault(f"the dose did not start: {dict(view)}")
         self.pace(BRISK)
@@ -233,6 +264,15 @@ class Bench:
         """Say that nobody measures the residual, and return the outcome."""
         view = self.api.post("/api/residual", operator=THERAPIST[0], refused="spilled")
         return dict(view["outcome"])
+
+    def turn_to_next(self) -> None:
+        """Bring the bench back to rest, and treat the next subject from now on."""
+        self.settle()
+        self.subject = self.subjects[self.subjects.index(self.subject) + 1]
+
+    def of_session(self, session: str, *types: str) -> list[dict[str, Any]]:
+        """Return the records of one session, of these types (none: of all)."""
+        return [record for record in self.records(*types) if record.get("session") == session]
 
     def settle(self) -> None:
         """Bring the bench back to rest: no fault, output off, no session."""
@@ -256,9 +296,11 @@ class Bench:
         return False
 
 
-def _order(subject: str, at_ns: int) -> Order:
+def _order(subject: str, at_ns: int, again: str, elsewhere: tuple[str, ...]) -> Order:
     doses = tuple(
-        PlannedDose(day=day, dose=1, kit=kit_of(subject, day), lot=LOT, not_after_ns=at_ns + LEASE_NS)
+        PlannedDose(day=day, dose=1, kit=kit_of(subject, day) + again, lot=LOT, not_after_ns=at_ns + LEASE_NS)
         for day in range(1, DAYS + 1)
     )
-    return Order(order=f"{subject}@{MESH.unit}", subject=subject, day1=None, doses=doses, history=())
+    doubt = HistoryItem(day=1, dose=1, state=DoseState.UNCERTAIN, unit="neb-0002", session="2026-02-14-000000")
+    history = (doubt,) if subject in elsewhere else ()
+    return Order(order=f"{subject}@{MESH.unit}", subject=subject, day1=None, doses=doses, history=history)

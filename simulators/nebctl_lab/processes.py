@@ -73,6 +73,11 @@ class Child:
             self._process.kill()
             self._wait(5)
 
+    def send(self, number: signal.Signals) -> None:
+        """Send the process a signal."""
+        if self._process is not None:
+            self._process.send_signal(number)
+
     def tail(self, lines: int = 8) -> str:
         """Return the last lines of the log."""
         return "\n".join(self._log.read_text("utf-8", errors="replace").splitlines()[-lines:])

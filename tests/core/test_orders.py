@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nebctl import keys
+from nebctl.core.kits import KitState, KnownKit, LotState
 from nebctl.core.ledger import canonical
 from nebctl.core.ledger.note import ED25519, Vkey, sign_note
 from nebctl.core.orders import (
@@ -33,7 +34,28 @@ MS = 1_000_000
 words = st.text(st.characters(categories=("L", "N", "P")), min_size=1, max_size=12)
 counts = st.integers(1, 40)
 times = st.integers(1, 250_000_000_000).map(lambda ms: ms * MS)
-doses = st.builds(PlannedDose, day=counts, dose=counts, kit=words, lot=words, not_after_ns=times)
+doses = st.builds(
+    PlannedDose,
+    day=counts,
+    dose=counts,
+    kit=words,
+    lot=words,
+    not_after_ns=times,
+    thawed_at_ns=st.none() | times,
+    use_by_ns=st.none() | times,
+)
+kits = st.builds(
+    KnownKit,
+    kit=words,
+    lot=words,
+    lot_state=st.sampled_from(LotState),
+    expires=st.dates(date(2020, 1, 1)),
+    state=st.sampled_from(KitState),
+    since_ns=times,
+    subject=st.none() | words,
+    day=st.none() | counts,
+    held_by=st.none() | words,
+)
 items = st.builds(
     HistoryItem, day=counts, dose=counts, state=st.sampled_from(DoseState), unit=words, session=words | st.just("")
 )
@@ -54,6 +76,7 @@ worklists = st.builds(
     study=words,
     orders=st.lists(orders, max_size=3).map(tuple),
     operators=st.lists(operators, max_size=2).map(tuple),
+    kits=st.lists(kits, max_size=3).map(tuple),
 )
 
 DOSE = PlannedDose(day=1, dose=1, kit="KIT-0401", lot="EXO2020A", not_after_ns=5000 * MS)
@@ -158,6 +181,8 @@ def test_what_is_leased_twice_is_refused(orders_found: tuple[Order, ...], seen: 
         {"operators": [{"code": "RT-07", "name": "A", "roles": [1]}]},
         {"study": None},
         {"extra": 1},
+        {"kits": [{"kit": "KIT-0401"}]},
+        {"kits": None},
     ],
 )
 def test_content_of_another_form_is_refused(change: dict[str, Any]) -> None:

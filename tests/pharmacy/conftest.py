@@ -1,22 +1,32 @@
 """A unit that writes real signed records in memory, and a pharmacy that has enrolled it."""
 
+import contextlib
 import sqlite3
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, replace
+from datetime import date
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 
 from nebctl import keys
 from nebctl.core.instant import ClockState, Instant
-from nebctl.core.ledger import envelope, head, jws, tree
+from nebctl.core.kits import KitState, LotState
+from nebctl.core.ledger import disclosure, envelope, head, jws, tree
 from nebctl.core.ledger.note import COSIGNATURE, ED25519, Vkey
 from nebctl.core.ledger.records import Draft, SessionDay
-from nebctl.pharmacy import schema
-from nebctl.pharmacy.enrolment import Course, enrol_subject, enrol_unit
+from nebctl.core.orders import Operator
+from nebctl.core.regimen import SiteRules
+from nebctl.pharmacy import stock, tables
+from nebctl.pharmacy.books import Books, Rulebook
+from nebctl.pharmacy.enrolment import Enrolment, enrol_subject, enrol_unit
 from nebctl.pharmacy.ingest import Ingest
+from nebctl.pharmacy.leases import Dispensing, dispense
+from nebctl.pharmacy.log import Log, entries
 from nebctl.publish.topics import format_record
+from nebctl_protocols import StudyProtocol, builtin, load_protocol
 
 SITE = "sim.mexcovid.example"
 NOW_NS = 1_771_063_200_000_000_000  # 2026-02-14T10:00:00Z
@@ -98,6 +108,17 @@ class Pharmacy:
     ingest: Ingest
     witness: keys.Ed25519Signer
     vkey: Vkey
+    books: Books
+
+    def at(self, hours: int, **changed: Any) -> Books:
+        """Return the books so many hours after 10:00 on Day 1, with what the test changes."""
+        wall_ns = NOW_NS + hours * 3600 * 10**9
+        return replace(self.books, at=replace(self.books.at, wall_ns=wall_ns), **changed)
+
+    def said(self, typ: str) -> list[dict[str, Any]]:
+        """Return the records of a type in the pharmacy's own log, private facts among them."""
+        own = [each for each in entries(self.books.log.path) if each.payload["typ"] == typ]
+        return [{**each.payload, **disclosure.check(each.payload, each.disclosures)} for each in own]
 
     def take(self, body: bytes, unit: str = "neb-0001", at_ns: int = NOW_NS) -> Any:
         """Hand one message in."""
@@ -117,18 +138,33 @@ def enrol(db: sqlite3.Connection, unit: Unit) -> None:
     enrol_unit(db, unit.site, unit.unit, unit.vkey, NOW_NS)
 
 
-def course(**changed: Any) -> Course:
-    """Return a course of five days for MEX-001, with what the test changes."""
-    facts: Mapping[str, Any] = {
-        "subject": "MEX-001",
-        "unit": "neb-0001",
-        "kits": KITS,
-        "lot": "EXO2020A",
-        "day1": None,
-        "doses_a_day": 1,
-        "not_after_ns": NOW_NS + 30 * 86_400 * 10**9,
-    }
-    return Course(**{**facts, **changed})
+def make_books(db: sqlite3.Connection, folder: Path) -> Books:
+    """Return a pharmacy's books at 10:00 UTC on Day 1, with two pharmacists, an investigator and a therapist."""
+    signer = keys.Ed25519Signer.from_seed(b"\x09" * 32)
+    log = Log(path=folder / "pharmacy-log.db", site=SITE, signer=signer, config_sha256="0" * 64, simulated=True)
+    study = load_protocol(builtin("NCT04276987"), "study")
+    assert isinstance(study, StudyProtocol)
+    book = Rulebook(regimen=study.regimen(), follow_up=study.follow_up, rules=SiteRules())
+    roles = {"PH-01": "pharmacist", "PH-02": "pharmacist", "PI-01": "investigator", "RT-07": "therapist"}
+    staff = tuple(Operator(code=code, name=code, roles=(role,)) for code, role in roles.items())
+    at = Instant(mono_ns=1, wall_ns=NOW_NS, boot="boot", clock=ClockState(sync=True, source="sim", scale=60))
+    lease_ns = 30 * 86_400 * 10**9
+    return Books(db=db, log=log, at=at, zone=ZoneInfo("UTC"), staff=staff, book=book, lease_ns=lease_ns)
+
+
+def furnish(books: Books, kits: tuple[str, ...], lot: str = "EXO2020A") -> None:
+    """Receive kits of a lot and release both."""
+    stock.add_lot(books, lot, "PH-01")
+    stock.change_lot(books, lot, LotState.RELEASED, "PH-01", "certificate")
+    new = [stock.NewKit(kit=kit, lot=lot, expires=date(2026, 12, 31)) for kit in kits]
+    stock.import_kits(books, new, "PH-01")
+    stock.change_kits(books, kits, KitState.RELEASED, "PH-01", "checked")
+
+
+def enrolment(**changed: Any) -> Enrolment:
+    """Return the enrolment of MEX-001 from 14 February, with what the test changes."""
+    facts = {"subject": "MEX-001", "day1": date(2026, 2, 14), "unit": "neb-0001", "by": "PH-01", "second": "PH-02"}
+    return Enrolment(**{**facts, **changed})
 
 
 @pytest.fixture
@@ -137,22 +173,47 @@ def unit() -> Unit:
     return Unit()
 
 
+def open_db(folder: Path) -> sqlite3.Connection:
+    """Return an empty database; speed counts here, not durability."""
+    connection = sqlite3.connect(folder / "pharmacy.db", isolation_level=None)
+    connection.execute("PRAGMA synchronous = OFF")
+    tables.prepare(connection)
+    connection.execute("PRAGMA foreign_keys = ON")
+    return connection
+
+
+def new_pharmacy(db: sqlite3.Connection, folder: Path) -> Pharmacy:
+    """Return a register that knows neb-0001 and the course of MEX-001, with its five kits dispensed."""
+    books = make_books(db, folder)
+    enrol(db, Unit())
+    furnish(books, KITS)
+    enrol_subject(books, enrolment())
+    dispense(books, Dispensing(subject="MEX-001", day=1, dose=1, kits=KITS, by="PH-01"))
+    witness = keys.Ed25519Signer.from_seed(b"\x02" * 32)
+    vkey = Vkey(f"{SITE}/nebctl-pharmacy", COSIGNATURE, witness.public)
+    return Pharmacy(db, Ingest(db, simulated=True, verify=keys.verify), witness, vkey, books)
+
+
 @pytest.fixture
 def db(tmp_path: Path) -> Iterator[sqlite3.Connection]:
-    """Return an empty database; speed counts here, not durability."""
-    connection = sqlite3.connect(tmp_path / "pharmacy.db", isolation_level=None)
-    connection.execute("PRAGMA synchronous = OFF")
-    connection.executescript(schema.TABLES)
-    connection.execute("PRAGMA foreign_keys = ON")
+    """Return an empty database."""
+    connection = open_db(tmp_path)
     yield connection
     connection.close()
 
 
 @pytest.fixture
-def pharmacy(db: sqlite3.Connection, unit: Unit) -> Pharmacy:
-    """Return a register that knows neb-0001 and the course of MEX-001."""
-    enrol(db, unit)
-    enrol_subject(db, course(), NOW_NS)
-    witness = keys.Ed25519Signer.from_seed(b"\x02" * 32)
-    vkey = Vkey(f"{SITE}/nebctl-pharmacy", COSIGNATURE, witness.public)
-    return Pharmacy(db, Ingest(db, simulated=True, verify=keys.verify), witness, vkey)
+def pharmacy(db: sqlite3.Connection, tmp_path: Path) -> Pharmacy:
+    """Return a new pharmacy."""
+    return new_pharmacy(db, tmp_path)
+
+
+@pytest.fixture
+def make_pharmacy() -> Iterator[Callable[[Path], Pharmacy]]:
+    """Return what makes further pharmacies, each in its own folder."""
+    with contextlib.ExitStack() as stack:
+
+        def make(folder: Path) -> Pharmacy:
+            return new_pharmacy(stack.enter_context(contextlib.closing(open_db(folder))), folder)
+
+        yield make

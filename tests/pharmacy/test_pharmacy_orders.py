@@ -1,16 +1,19 @@
 """Enrolment, leases, and worklists that follow what the records tell."""
 
 import sqlite3
-from dataclasses import replace
+from datetime import date
 from typing import Any
 
 import pytest
 
 from nebctl import keys
+from nebctl.core.kits import KitState
 from nebctl.core.ledger.note import ED25519, Vkey
 from nebctl.core.orders import DoseState, Operator, Worklist, parse_worklist
-from nebctl.pharmacy.enrolment import Course, EnrolmentFault, enrol_subject, enrol_unit
-from nebctl.pharmacy.orders import LIFETIME_NS, Desk, current_worklists, renew_worklists
+from nebctl.pharmacy.enrolment import Enrolment, enrol_subject, enrol_unit
+from nebctl.pharmacy.faults import PharmacyFault
+from nebctl.pharmacy.leases import Dispensing, Move, dispense, move
+from nebctl.pharmacy.orders import RENEWAL_NS, Desk, current_worklists, renew_worklists
 
 SITE = "sim.mexcovid.example"
 NOW_NS = 1_771_063_200_000_000_000
@@ -34,34 +37,23 @@ def renewed(db: sqlite3.Connection, at_ns: int = NOW_NS) -> Worklist:
     return worklist
 
 
-def another(**changed: Any) -> Course:
-    """Return a one-day course for MEX-002."""
-    course = Course(
-        subject="MEX-002",
-        unit="neb-0001",
-        kits=("KIT-0501",),
-        lot="EXO2020A",
-        day1=None,
-        doses_a_day=1,
-        not_after_ns=NOW_NS + 10**9,
-    )
-    return replace(course, **changed)
-
-
 def test_a_new_worklist_leases_the_whole_course(pharmacy: Any) -> None:
     """After enrolment the unit gets five doses with their kits, no history, and nothing twice."""
     worklist = renewed(pharmacy.db)
     [order] = worklist.orders
     assert [(d.day, d.dose, d.kit) for d in order.doses] == [(n, 1, f"KIT-040{n}") for n in range(1, 6)]
-    assert (order.day1, order.history, worklist.version) == (None, (), 1)
+    assert (str(order.day1), order.history, worklist.version) == ("2026-02-14", (), 1)
     assert worklist.operators == DESK.operators
+    assert [(kit.kit, kit.state, kit.held_by) for kit in worklist.kits] == [
+        (f"KIT-040{n}", KitState.DISPENSED, None) for n in range(1, 6)
+    ]
 
 
 def test_a_worklist_that_still_holds_is_not_made_anew(pharmacy: Any) -> None:
-    """Without a change there is no new version; past half of its life there is."""
+    """Without a change there is no new version; after a day there is."""
     assert renewed(pharmacy.db).version == 1
     assert renew_worklists(pharmacy.db, DESK, NOW_NS) == {}
-    assert renewed(pharmacy.db, NOW_NS + LIFETIME_NS // 2).version == 2
+    assert renewed(pharmacy.db, NOW_NS + RENEWAL_NS).version == 2
     assert len(current_worklists(pharmacy.db)) == 1
 
 
@@ -84,9 +76,9 @@ def test_an_outcome_ends_its_lease_and_enters_the_history(pharmacy: Any, unit: A
 
 
 def test_day_1_is_the_first_day_with_any_emission(pharmacy: Any, unit: Any) -> None:
-    """An outcome that certainly emitted nothing does not begin the course."""
+    """An outcome that certainly emitted nothing does not begin the course, and the planned date stands."""
     pharmacy.take(unit.dose(1, end="stopped", low_nl=0, best_nl=0, high_nl=0))
-    assert renewed(pharmacy.db).orders[0].day1 is None
+    assert str(renewed(pharmacy.db).orders[0].day1) == "2026-02-14"
     pharmacy.take(unit.dose(2))
     assert str(renewed(pharmacy.db).orders[0].day1) == "2026-02-15"
 
@@ -98,44 +90,106 @@ def test_a_dose_outside_the_leases_is_kept_and_remarked(pharmacy: Any, unit: Any
     assert pharmacy.take(unit.dose(3)).remark is None
 
 
-@pytest.mark.req("S50")
 @pytest.mark.parametrize(
     ("changed", "words"),
     [
         ({"subject": "MEX-001"}, "enrolled before"),
         ({"subject": "Maria Lopez"}, "pseudonym"),
-        ({"kits": ("KIT-0401",)}, "leased for MEX-001"),
-        ({"kits": ("KIT-1", "KIT-1")}, "each kit once"),
-        ({"kits": ("kit 1",)}, "label"),
         ({"unit": "neb-0009"}, "enrolled unit"),
+        ({"second": "PH-01"}, "two different persons"),
+        ({"second": "RT-07"}, "a pharmacist"),
+        ({"by": "PH-99"}, "the code of a pharmacist"),
     ],
 )
-def test_what_cannot_be_leased_changes_nothing(pharmacy: Any, changed: dict[str, Any], words: str) -> None:
-    """A subject, kit or unit that is unknown, malformed or taken is refused in words, and nothing is leased."""
-    before = pharmacy.rows("SELECT * FROM kit")
-    with pytest.raises(EnrolmentFault, match=words):
-        enrol_subject(pharmacy.db, another(**changed), NOW_NS)
-    assert pharmacy.rows("SELECT * FROM kit") == before
-    assert pharmacy.rows("SELECT count(*) FROM subject") == [(1,)]
+def test_who_cannot_be_enrolled_changes_nothing(pharmacy: Any, changed: dict[str, Any], words: str) -> None:
+    """A subject or unit that is unknown, malformed or taken, or one person alone, is refused in words."""
+    facts = {"subject": "MEX-002", "day1": date(2026, 2, 14), "unit": "neb-0001", "by": "PH-01", "second": "PH-02"}
+    before = pharmacy.rows("SELECT * FROM ordered"), len(pharmacy.said("enrolment"))
+    with pytest.raises(PharmacyFault, match=words):
+        enrol_subject(pharmacy.books, Enrolment(**{**facts, **changed}))
+    assert (pharmacy.rows("SELECT * FROM ordered"), len(pharmacy.said("enrolment"))) == before
 
 
-def test_two_doses_a_day_fill_day_after_day(pharmacy: Any) -> None:
-    """With two doses a day, four kits make two days."""
-    kits = ("K-1", "K-2", "K-3", "K-4")
-    enrol_subject(pharmacy.db, another(kits=kits, doses_a_day=2), NOW_NS)
-    rows = pharmacy.rows("SELECT kit, day, dose FROM kit WHERE subject = 'MEX-002' ORDER BY kit")
-    assert rows == [("K-1", 1, 1), ("K-2", 1, 2), ("K-3", 2, 1), ("K-4", 2, 2)]
+def test_an_enrolment_is_signed_by_two(pharmacy: Any) -> None:
+    """The enrolment is a record of the pharmacy's log with both persons and the subject as private facts."""
+    [said] = pharmacy.said("enrolment")
+    assert (said["subject"], said["operator"], said["second"], said["doses"]) == ("MEX-001", "PH-01", "PH-02", 5)
+
+
+@pytest.mark.req("S50")
+def test_a_dose_and_a_kit_are_leased_once(pharmacy: Any) -> None:
+    """A dose that has a kit gets no second one, and a dispensed kit goes to no other subject."""
+    books = pharmacy.books
+    with pytest.raises(PharmacyFault, match="leased to neb-0001 with kit KIT-0401"):
+        dispense(books, Dispensing(subject="MEX-001", day=1, dose=1, kits=("KIT-0402",), by="PH-01"))
+    wish = Enrolment(subject="MEX-002", day1=date(2026, 2, 14), unit="neb-0001", by="PH-01", second="PH-02")
+    enrol_subject(books, wish)
+    with pytest.raises(PharmacyFault, match="DISPENSED"):
+        dispense(books, Dispensing(subject="MEX-002", day=1, dose=1, kits=("KIT-0402",), by="PH-01"))
+    with pytest.raises(sqlite3.IntegrityError):
+        pharmacy.db.execute("UPDATE ordered SET kit = 'KIT-0402' WHERE subject = 'MEX-002' AND day = 1")
+
+
+@pytest.fixture
+def two_units(pharmacy: Any) -> Any:
+    """Return a pharmacy that has enrolled neb-0002 as well."""
+    vkey = Vkey(f"{SITE}/nebctl/neb-0002/1", ED25519, b"\x05" * 32)
+    enrol_unit(pharmacy.db, SITE, "neb-0002", vkey, NOW_NS)
+    return pharmacy
+
+
+def wish(**changed: Any) -> Move:
+    """Return the wish to move MEX-001 to neb-0002, with what the test changes."""
+    facts = {"subject": "MEX-001", "unit": "neb-0002", "by": "PH-01", "readers": (), "reason": "broken"}
+    return Move(**{**facts, **changed})
+
+
+@pytest.mark.req("S50")
+@pytest.mark.parametrize(
+    ("changed", "words"),
+    [
+        ({}, "no receipted record"),
+        ({"readers": ("RT-07", "RT-07")}, "two different persons"),
+        ({"unit": "neb-0001"}, "at another unit"),
+        ({"unit": "neb-0009"}, "enrolled unit"),
+        ({"subject": "MEX-404"}, "enrolled subject"),
+    ],
+)
+def test_a_lease_does_not_move_from_a_silent_unit(two_units: Any, changed: dict[str, Any], words: str) -> None:
+    """Without receipted records and without two readers of its screen, no unit loses a lease."""
+    with pytest.raises(PharmacyFault, match=words):
+        move(two_units.books, wish(**changed))
+    assert two_units.rows("SELECT DISTINCT unit FROM ordered") == [("neb-0001",)]
+
+
+@pytest.mark.req("S50")
+@pytest.mark.parametrize("heard", [True, False])
+def test_a_lease_moves_whole(two_units: Any, unit: Any, heard: bool) -> None:
+    """Open doses move by receipted records or two readers; the old unit's list then names the new one as holder."""
+    two_units.take(unit.dose(1))
+    if heard:
+        two_units.receipt()
+    assert move(two_units.books, wish(readers=() if heard else ("RT-07", "PH-02"))) == 4
+    notes = renew_worklists(two_units.db, DESK, NOW_NS)
+    lists = {name: parse_worklist(notes[name], ORDERS, SITE, name, keys.verify) for name in notes}
+    assert isinstance(old := lists["neb-0001"], Worklist)
+    assert isinstance(new := lists["neb-0002"], Worklist)
+    assert [dose.kit for order in old.orders for dose in order.doses] == []
+    assert [dose.day for order in new.orders for dose in order.doses] == [2, 3, 4, 5]
+    assert old.held_elsewhere("MEX-001") == "neb-0002"
+    assert [h.unit for h in new.orders[0].history] == ["neb-0001"]
+    assert two_units.said("order")[-1]["basis"] == ("receipted-records" if heard else "screen-read")
 
 
 @pytest.mark.parametrize("name", [f"{SITE}/nebctl/neb-0002/1", "live.example/nebctl/neb-0001/1", "someone"])
 def test_a_key_of_another_place_is_not_enrolled(pharmacy: Any, name: str) -> None:
     """Only a key named for this site and this unit can become the unit's key."""
-    with pytest.raises(EnrolmentFault):
+    with pytest.raises(PharmacyFault):
         enrol_unit(pharmacy.db, SITE, "neb-0001", Vkey(name, ED25519, b"\x05" * 32), NOW_NS)
 
 
 def test_a_units_key_cannot_be_swapped(pharmacy: Any, unit: Any) -> None:
     """Enrolling the same key again is harmless; another key for the same epoch is refused."""
     enrol_unit(pharmacy.db, SITE, "neb-0001", unit.vkey, NOW_NS)
-    with pytest.raises(EnrolmentFault, match="another key"):
+    with pytest.raises(PharmacyFault, match="another key"):
         enrol_unit(pharmacy.db, SITE, "neb-0001", Vkey(unit.vkey.name, ED25519, b"\x05" * 32), NOW_NS)

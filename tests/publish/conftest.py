@@ -15,6 +15,7 @@ from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 
@@ -25,14 +26,19 @@ from nebctl.core.ledger.encoding import b64
 from nebctl.core.ledger.envelope import Stamp
 from nebctl.core.ledger.note import COSIGNATURE, ED25519, Vkey
 from nebctl.core.ledger.records import Draft
+from nebctl.core.orders import Operator
+from nebctl.core.regimen import SiteRules
+from nebctl.pharmacy.books import Books, Rulebook
 from nebctl.pharmacy.database import beside
 from nebctl.pharmacy.enrolment import enrol_unit
+from nebctl.pharmacy.log import Log
 from nebctl.pharmacy.orders import Desk
 from nebctl.pharmacy.service import PharmacyService
 from nebctl.pharmacy.store import PharmacyStore
 from nebctl.publish.connection import MqttSettings
 from nebctl.publish.unit import Callbacks, Standing, UnitPublisher
 from nebctl.store.ledger import UnitLedger
+from nebctl_protocols import StudyProtocol, builtin, load_protocol
 
 SITE, UNIT = "sim.mexcovid.example", "neb-0001"
 NOW = Instant(
@@ -143,6 +149,10 @@ class Stream:
         """Wait until a condition holds."""
         await until(holds, what)
 
+    def books(self, db: sqlite3.Connection) -> Books:
+        """Return the pharmacy's books over a connection."""
+        return bookkeeping(self.folder)(db, NOW)
+
     def run_unit(self) -> None:
         """Start the unit's side."""
         self.tasks["unit"] = asyncio.create_task(self.publisher.run())
@@ -232,6 +242,18 @@ def make_publisher(url: str, ledger: UnitLedger, worklists: list[str], answers: 
     )
 
 
+def bookkeeping(folder: Path) -> Callable[[sqlite3.Connection, Instant], Books]:
+    """Return what makes the pharmacy's books of a moment, with two pharmacists."""
+    signer = keys.Ed25519Signer.from_seed(b"\x09" * 32)
+    log = Log(path=folder / "pharmacy-log.db", site=SITE, signer=signer, config_sha256="0" * 64, simulated=True)
+    study = load_protocol(builtin("NCT04276987"), "study")
+    assert isinstance(study, StudyProtocol)
+    book = Rulebook(regimen=study.regimen(), follow_up=study.follow_up, rules=SiteRules())
+    staff = tuple(Operator(code=code, name=code, roles=("pharmacist",)) for code in ("PH-01", "PH-02"))
+    zone = ZoneInfo("UTC")
+    return lambda db, at: Books(db=db, log=log, at=at, zone=zone, staff=staff, book=book, lease_ns=10**18)
+
+
 @pytest.fixture
 async def stream(broker: Broker, tmp_path: Path) -> AsyncIterator[Stream]:
     """Return a unit and a pharmacy that know each other; neither they nor the broker run yet."""
@@ -240,7 +262,7 @@ async def stream(broker: Broker, tmp_path: Path) -> AsyncIterator[Stream]:
         vkey = Vkey(head.origin(SITE, UNIT, 1), ED25519, UNIT_KEY.public)
         enrol_unit(db, SITE, UNIT, vkey, NOW.wall_ns)
     desk = Desk(site=SITE, study="NCT", operators=(), key_name=f"{WITNESS.name}/orders", signer=ORDERS_KEY)
-    store = PharmacyStore(tmp_path / "pharmacy.db", WITNESS, WITNESS_KEY, desk)
+    store = PharmacyStore(tmp_path / "pharmacy.db", WITNESS, WITNESS_KEY, desk, bookkeeping(tmp_path))
     await store.open(simulated=True, verify=keys.verify)
     worklists: list[str] = []
     answers: list[Any] = []

@@ -5,30 +5,25 @@ import signal
 import sqlite3
 import time
 from dataclasses import replace
+from datetime import date
 from typing import Any
 
 import pytest
 
+from nebctl.core.kits import KitState, LotState
 from nebctl.core.ledger.note import ED25519, Vkey
 from nebctl.core.orders import Worklist, parse_worklist
 from nebctl.keys import Ed25519Signer, verify
+from nebctl.pharmacy import stock
 from nebctl.pharmacy.database import beside
-from nebctl.pharmacy.enrolment import Course, enrol_subject
+from nebctl.pharmacy.enrolment import Enrolment, enrol_subject
+from nebctl.pharmacy.leases import Dispensing, dispense
 from nebctl.publish.connection import BrokerFault, Message, MqttSettings, connect
 from nebctl.publish.topics import topic
 from nebctl.store.faults import StoreFault
 
 SITE, UNIT = "sim.mexcovid.example", "neb-0001"
 ORDERS = Vkey(f"{SITE}/nebctl-pharmacy/orders", ED25519, Ed25519Signer.from_seed(b"\x03" * 32).public)
-COURSE = Course(
-    subject="MEX-001",
-    unit=UNIT,
-    kits=("KIT-0401",),
-    lot="EXO2020A",
-    day1=None,
-    doses_a_day=1,
-    not_after_ns=1_781_063_200_000_000_000,
-)
 
 
 async def check_same(stream: Any) -> None:
@@ -118,8 +113,15 @@ async def test_an_enrolment_reaches_the_unit_while_the_pharmacy_runs(stream: Any
     stream.run_unit()
     await stream.until(lambda: stream.worklists, "the first worklist")
     with beside(stream.folder / "pharmacy.db") as db:
-        enrol_subject(db, COURSE, 1_771_063_200_000_000_000)
-    await stream.until(lambda: len(stream.worklists) > 1, "the next worklist")
+        books = stream.books(db)
+        stock.add_lot(books, "EXO2020A", "PH-01")
+        stock.change_lot(books, "EXO2020A", LotState.RELEASED, "PH-01", "test")
+        stock.import_kits(books, [stock.NewKit(kit="KIT-0401", lot="EXO2020A", expires=date(2030, 1, 1))], "PH-01")
+        stock.change_kits(books, ("KIT-0401",), KitState.RELEASED, "PH-01", "test")
+        day1 = date(2027, 1, 1)
+        enrol_subject(books, Enrolment(subject="MEX-001", day1=day1, unit=UNIT, by="PH-01", second="PH-02"))
+        dispense(books, Dispensing(subject="MEX-001", day=1, dose=1, kits=("KIT-0401",), by="PH-01"))
+    await stream.until(lambda: "MEX-001" in stream.worklists[-1], "the course")
     first, last = (
         parse_worklist(text, ORDERS, SITE, UNIT, verify) for text in stream.worklists[:: len(stream.worklists) - 1]
     )

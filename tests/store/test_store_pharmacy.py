@@ -13,7 +13,7 @@ from nebctl.bundle import Verified, verify_bundle
 from nebctl.cli.ledger import ledger as command
 from nebctl.core.ledger.check import Finding
 from nebctl.keys import verify
-from nebctl.pharmacy import schema as pharmacy_schema
+from nebctl.pharmacy import tables
 from nebctl.pharmacy.enrolment import enrol_unit
 from nebctl.pharmacy.ingest import Ingest
 from nebctl.publish.topics import format_record
@@ -31,7 +31,7 @@ def delivered(finished: Any, tmp_path_factory: pytest.TempPathFactory) -> Path:
     bench = type(finished)(tmp_path_factory.mktemp("delivered"))
     path: Path = bench.folder / "pharmacy.db"
     db = sqlite3.connect(path, isolation_level=None)
-    db.executescript(pharmacy_schema.TABLES)
+    tables.prepare(db)
     enrol_unit(db, "sim.mexcovid.example", "neb-0001", bench.unit_vkey, NOW_NS)
     asyncio.run(_deliver(bench, db))
     db.close()

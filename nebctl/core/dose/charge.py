@@ -58,7 +58,7 @@ class Residual:
 
 
 def balance(charge: Charge, residual: Residual) -> Interval:
-    """Return what left a mesh nebulizer by the volume balance: charge less residual, never below nothing.
+    """Return what left the cup by the volume balance: charge less residual, never below nothing.
 
     The two intervals are taken as independent bounds, so the result holds at least as often as either of them alone.
     """

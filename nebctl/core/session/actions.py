@@ -6,10 +6,9 @@ from nebctl.core import events as ev
 from nebctl.core.alarms import Condition
 from nebctl.core.dose import started
 from nebctl.core.effects import ClearAlarms, Record, StartAerosol, StopAerosol
-from nebctl.core.instant import NS_PER_MS
 from nebctl.core.session import drafts
-from nebctl.core.session.moment import Action, Moment, Outcome, alarm, doubted, ended, pause_begun, tracked
-from nebctl.core.session.state import IDLE, Rules
+from nebctl.core.session.moment import LOST, Action, Moment, Outcome, alarm, doubted, ended, pause_begun, tracked
+from nebctl.core.session.state import IDLE
 from nebctl.core.verify import Deviation
 
 
@@ -21,7 +20,7 @@ def nothing(m: Moment) -> Outcome:
 def authorise(m: Moment) -> Outcome:
     """Begin a session under an authorisation."""
     auth = m.event.authorisation
-    return replace(IDLE, authorisation=auth), (Record(drafts=(drafts.authorisation(auth),)),)
+    return replace(IDLE, authorisation=auth), (ClearAlarms(), Record(drafts=(drafts.authorisation(auth),)))
 
 
 def charge(m: Moment) -> Outcome:
@@ -37,7 +36,7 @@ def note_test(m: Moment) -> Outcome:
 
 def intend(m: Moment) -> Outcome:
     """Write down the intent to start; nothing else may happen before it is on disk."""
-    draft = drafts.start(m.auth, m.event, max_on_ms(m.rules), m.rules.declaration)
+    draft = drafts.start(m.auth, m.event, m.rules.max_on_ms, m.rules.declaration)
     session = replace(
         m.session,
         run=m.event.run,
@@ -48,21 +47,16 @@ def intend(m: Moment) -> Outcome:
     return session, (Record(drafts=(draft,), intent=True),)
 
 
-def max_on_ms(rules: Rules) -> int:
-    """Return the run's maximum on-time in milliseconds, as the site set it."""
-    return rules.site.max_on_ns // NS_PER_MS
-
-
 def start(m: Moment) -> Outcome:
     """Ask for aerosol, now that the intent is on disk."""
     session = replace(m.session, start_seq=m.event.seq, estimate=started(m.session.estimate))
-    return session, (StartAerosol(run=m.session.run or "", max_on_ms=max_on_ms(m.rules)),)
+    return session, (StartAerosol(run=m.session.run or "", max_on_ms=m.rules.max_on_ms),)
 
 
 def go_on(m: Moment) -> Outcome:
     """Ask for aerosol again, now that the intent to resume is on disk."""
     session = replace(m.session, estimate=started(m.session.estimate), waiting_ns=None, long_pause_raised=False)
-    return session, (StartAerosol(run=m.session.run or "", max_on_ms=max_on_ms(m.rules)),)
+    return session, (StartAerosol(run=m.session.run or "", max_on_ms=m.rules.max_on_ms),)
 
 
 def follow(m: Moment) -> Outcome:
@@ -106,6 +100,11 @@ def only_stop(m: Moment) -> Outcome:
     return m.session, (StopAerosol(),)
 
 
+def stop_again(m: Moment) -> Outcome:
+    """Repeat a STOP that was not confirmed; what the session remembers stays as it is."""
+    return m.session, (StopAerosol(), *alarm(Condition.CANNOT_STOP))
+
+
 def stop_because(condition: Condition, doubt: str | None = None) -> Action:
     """Return the action that turns off with an alarm; `doubt` says why the outcome becomes uncertain, if it does."""
 
@@ -146,9 +145,9 @@ def pause_with(condition: Condition, *findings: Deviation) -> Action:
     return act
 
 
-def stay_paused(m: Moment) -> Outcome:
-    """Stay paused after a resume that certainly was not done."""
-    return pause_begun(m.session, m), alarm(Condition.STOPPED_ITSELF)
+def not_started(m: Moment) -> Outcome:
+    """Pause after a start or resume that certainly was not done: a person may mend it and go on."""
+    return pause_begun(m.session, m), (StopAerosol(), *alarm(Condition.NOT_STARTED))
 
 
 def remind(m: Moment) -> Outcome:
@@ -174,7 +173,7 @@ def raise_alarm(condition: Condition) -> Action:
 def unasked(m: Moment) -> Outcome:
     """Turn off a device that runs although it must not; a dose under way becomes uncertain (S26)."""
     session = m.session
-    if session.start_seq is not None:
+    if session.charge is not None:  # what the cup lost then, nobody measured
         session = doubted(session, "the device ran unasked")
     return session, (StopAerosol(), *alarm(Condition.RUNS_UNASKED))
 
@@ -209,7 +208,7 @@ def end_reset_paused(m: Moment) -> Outcome:
 
 def lose(m: Moment) -> Outcome:
     """Keep asking for OFF on a wire that is gone; the outcome is uncertain from here on (S16)."""
-    session = doubted(m.session, "the link was lost in mid-dose")
+    session = doubted(m.session, LOST)
     return session, (StopAerosol(), *alarm(Condition.LINK_LOST))
 
 
@@ -217,7 +216,8 @@ def find_again(m: Moment) -> Outcome:
     """End the dose after the link came back: the device is off, and nothing resumes by itself (S23)."""
     last = m.event.last
     told = last.on_ms if last is not None and last.run == m.session.run else None
-    return replace(ended(m.session, m), last_device_ms=told), ()
+    session = doubted(ended(m.session, m), LOST)
+    return replace(session, last_device_ms=told), ()
 
 
 def abandon(m: Moment) -> Outcome:

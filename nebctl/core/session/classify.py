@@ -13,6 +13,7 @@ _PLAIN: dict[type[object], Kind] = {
     ev.PausePressed: Kind.PAUSE,
     ev.ResumePressed: Kind.RESUME,
     ev.StopPressed: Kind.STOP,
+    ev.EndSeen: Kind.END_SEEN,
     ev.Abandoned: Kind.ABANDONED,
     ev.IntentRecorded: Kind.INTENT_RECORDED,
     ev.StoreFailed: Kind.STORE_FAILED,
@@ -45,7 +46,15 @@ def classify(session: Session, event: ev.Event, now: Instant, rules: Rules) -> K
             return _PLAIN[type(event)]
 
 
+def _is_stale(session: Session, report: DeviceReport) -> bool:
+    """Return whether the reading is older than the command whose effect it would speak of."""
+    asked_ns = session.go_ns if report.output is Output.OFF else session.off_ns
+    return asked_ns is not None and report.at_ns < asked_ns
+
+
 def _report_kind(session: Session, report: DeviceReport, rules: Rules) -> Kind:
+    if _is_stale(session, report):
+        return Kind.TICK
     ours = session.run is not None and report.run == session.run
     same_boot = session.device is not None and report.boot == session.device.boot
     if report.output is not Output.OFF:

@@ -9,7 +9,7 @@ from nebctl.core.dose import Residual, Settled
 from nebctl.core.ledger import envelope
 from nebctl.core.ledger.records import Draft, Json
 from nebctl.core.session.state import Rules, Session
-from nebctl.core.verify import Deviation, deviations, judge
+from nebctl.core.verify import Deviation, Verdict, deviations, judge
 
 
 def authorisation(auth: Authorisation) -> Draft:
@@ -164,7 +164,7 @@ def dose(auth: Authorisation, session: Session, residual: Residual | None, rules
         "witnesses": list(settled.witnesses),
         "verdict": verdict.value,
         "limits": {"lower_nl": rules.limits.lower_nl, "upper_nl": rules.limits.upper_nl},
-        "deviations": [d.value for d in deviations(verdict, _findings(session, settled, residual))],
+        "deviations": [d.value for d in deviations(verdict, _findings(session, settled, residual, verdict, rules))],
         "doubts": list(session.doubts),
         "stopped_by": session.stopped_by,
         "pauses": session.pauses,
@@ -172,10 +172,17 @@ def dose(auth: Authorisation, session: Session, residual: Residual | None, rules
         "estimator": dosing.NAME,
         "model": rules.model.name,
         "calibration": rules.model.calibration,
-        "device": session.device.serial if session.device else None,
+        "device": session.device.serial if session.device else auth.device,
         "device_on_ms": session.last_device_ms,
     }
-    return Draft(typ="dose", facts=facts, private=auth.private(), session=auth.place)
+    if rules.model.dries:
+        facts["site_deviation"] = rules.site.jet_under
+    return Draft(typ="dose", facts=facts, private=_private(auth, session), session=auth.place)
+
+
+def _private(auth: Authorisation, session: Session) -> dict[str, Json]:
+    seen_by = session.estimate.end_seen_by
+    return auth.private() | ({"end_seen_by": seen_by} if seen_by else {})
 
 
 def _times(session: Session) -> dict[str, Json]:
@@ -191,8 +198,12 @@ def _utc(wall_ns: int | None) -> str | None:
     return None if wall_ns is None else envelope.utc_text(wall_ns)
 
 
-def _findings(session: Session, settled: Settled, residual: Residual | None) -> list[Deviation]:
+def _findings(
+    session: Session, settled: Settled, residual: Residual | None, verdict: Verdict, rules: Rules
+) -> list[Deviation]:
     found = list(session.findings)
+    if settled.complete and rules.model.dries and verdict is Verdict.UNDER:
+        found.append(Deviation.DEVICE_CLASS_UNDER)
     if session.doubts:
         found.append(Deviation.UNCERTAIN_END)
     if residual is None:

@@ -2,12 +2,12 @@
 
 from dataclasses import dataclass, replace
 
-from nebctl.core.effects import Effect
+from nebctl.core.effects import Effect, StartAerosol, StopAerosol
 from nebctl.core.events import Event
 from nebctl.core.instant import Instant
 from nebctl.core.session.classify import classify
 from nebctl.core.session.moment import Moment
-from nebctl.core.session.state import Kind, Rules, Session, State
+from nebctl.core.session.state import LIVE, Kind, Rules, Session, State
 from nebctl.core.session.table import TABLE
 
 
@@ -41,4 +41,15 @@ def step(session: Session, event: Event, now: Instant, rules: Rules) -> Step:
         raise IllegalEventError(session.state, kind)
     target, action = row
     changed, effects = action(Moment(session=session, event=event, now=now, rules=rules))
-    return Step(replace(changed, state=target), effects, kind)
+    return Step(_dated(replace(changed, state=target), effects, now), effects, kind)
+
+
+def _dated(session: Session, effects: tuple[Effect, ...], now: Instant) -> Session:
+    """Return the session with the moment of what it asks of the device."""
+    if session.state not in LIVE:
+        return session
+    if any(isinstance(effect, StartAerosol) for effect in effects):
+        return replace(session, go_ns=now.mono_ns)
+    if any(isinstance(effect, StopAerosol) for effect in effects):
+        return replace(session, off_ns=now.mono_ns)
+    return session

@@ -8,7 +8,7 @@ from nebctl.core import events as ev
 from nebctl.core.alarms import Condition
 from nebctl.core.authorisation import Authorisation
 from nebctl.core.dose import track
-from nebctl.core.effects import Effect, RaiseAlarm
+from nebctl.core.effects import Effect, RaiseAlarm, StopAerosol
 from nebctl.core.instant import Instant
 from nebctl.core.session.state import Rules, Session
 
@@ -36,6 +36,8 @@ class Moment:
 Outcome: TypeAlias = tuple[Session, tuple[Effect, ...]]
 Action: TypeAlias = Callable[[Moment], Outcome]
 
+LOST = "the link was lost in mid-dose"
+
 
 def alarm(condition: Condition) -> tuple[Effect, ...]:
     """Return the effect that raises an alarm."""
@@ -52,6 +54,11 @@ def tracked(m: Moment) -> Session:
 def doubted(session: Session, doubt: str) -> Session:
     """Return the session with one more reason for doubt."""
     return session if doubt in session.doubts else replace(session, doubts=(*session.doubts, doubt))
+
+
+def see_end(m: Moment) -> Outcome:
+    """Turn off because the operator saw the end of the dose; whether it is complete, the residual says too (S17)."""
+    return replace(m.session, estimate=replace(m.session.estimate, end_seen_by=m.event.operator)), (StopAerosol(),)
 
 
 def pause_begun(session: Session, m: Moment) -> Session:

@@ -6,6 +6,7 @@ from enum import Enum
 from nebctl.core.authorisation import Authorisation
 from nebctl.core.device import Declaration, Identity
 from nebctl.core.dose import NOTHING, Charge, DeviceModel, DoseEstimate
+from nebctl.core.instant import NS_PER_MS
 from nebctl.core.regimen import SiteRules
 from nebctl.core.verify import Deviation, Limits
 
@@ -52,6 +53,7 @@ class Kind(Enum):
     PAUSE = "PAUSE pressed"
     RESUME = "RESUME held"
     STOP = "STOP pressed"
+    END_SEEN = "end seen by the operator"
     OFF = "device is off"
     DRY_END = "dry at the end"
     DRY_EARLY = "dry too early"
@@ -83,6 +85,11 @@ class Rules:
     model: DeviceModel
     declaration: Declaration
 
+    @property
+    def max_on_ms(self) -> int:
+        """Return a run's maximum on-time in milliseconds, as the site set it."""
+        return self.site.max_on_ns // NS_PER_MS
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Session:
@@ -91,7 +98,8 @@ class Session:
     `run` is the device's run id. `started_wall_ns` labels the start, `started_ns` and `waiting_ns` are monotonic: the
     start, and the beginning of the present pause or of the wait for the residual. `doubts` say why the outcome is
     uncertain; an empty tuple means that it is not. `last_device_ms` is the run's on-time as the device's own memory
-    gives it after the link came back.
+    gives it after the link came back. `go_ns` and `off_ns` are when aerosol, and when OFF, was last asked for: an older
+    reading says nothing of what came of it.
     """
 
     state: State = State.IDLE
@@ -105,6 +113,8 @@ class Session:
     started_wall_ns: int | None = None
     ended_wall_ns: int | None = None
     waiting_ns: int | None = None
+    go_ns: int | None = None
+    off_ns: int | None = None
     estimate: DoseEstimate = NOTHING
     pauses: int = 0
     pause_reason: str = ""

@@ -4,7 +4,7 @@ from typing import TypeAlias
 
 from nebctl.core.alarms import Condition
 from nebctl.core.session import actions as do
-from nebctl.core.session.moment import Action
+from nebctl.core.session.moment import Action, see_end
 from nebctl.core.session.state import Kind, State
 from nebctl.core.verify import Deviation
 
@@ -22,13 +22,13 @@ _dry_early = do.pause_with(Condition.PREMATURE_DRY, Deviation.PREMATURE_DRY)
 
 def _quiet(state: State) -> dict[Kind, Row]:
     """Return what a state in which the output must be off does with everything that is not its own business."""
-    ignored = (_K.TICK, _K.OFF, _K.RESET, _K.OVERDUE, _K.LINK_LOST, _K.LINK_BACK, _K.RUNS)
+    ignored = (_K.TICK, _K.OFF, _K.RESET, _K.OVERDUE, _K.LINK_LOST, _K.LINK_BACK)
     stay: dict[Kind, Row] = dict.fromkeys(ignored, (state, do.nothing))
     return stay | {
         _K.STOP: (state, do.only_stop),
         _K.UNASKED: (state, do.unasked),
-        _K.NOT_DONE: (state, _cannot_stop),
-        _K.UNKNOWN: (state, _cannot_stop),
+        _K.NOT_DONE: (state, do.stop_again),
+        _K.UNKNOWN: (state, do.stop_again),
         _K.STORE_FAILED: (state, _keep_failing),
     }
 
@@ -53,6 +53,13 @@ def _commanded(state: State) -> dict[Kind, Row]:
         _K.LINK_LOST: (_S.LOST, do.lose),
         _K.LINK_BACK: (_S.RESIDUAL, do.find_again),
         _K.RESET: (_S.RESIDUAL, do.end_reset),
+    }
+
+
+def _expecting(state: State) -> dict[Kind, Row]:
+    """Return what a session does that expects its device to run, beside its own rows."""
+    return _commanded(state) | {
+        _K.RUNS: (_S.RUNNING, do.follow),
         _K.DRY_END: (_S.RESIDUAL, do.end),
         _K.DRY_EARLY: (_S.PAUSED, _dry_early),
         _K.SPENT: (_S.RESIDUAL, do.end_spent),
@@ -72,7 +79,6 @@ TABLE: dict[State, dict[Kind, Row]] = {
     | {
         _K.START: (_S.INTENDED, do.intend),
         _K.LINK_LOST: (_S.CHARGED, do.nothing),
-        _K.RESET: (_S.CHARGED, do.nothing),
         _K.UNASKED: (_S.CHARGED, do.unasked),
     },
     _S.INTENDED: _quiet(_S.INTENDED)
@@ -81,22 +87,23 @@ TABLE: dict[State, dict[Kind, Row]] = {
         _K.STORE_FAILED: (_S.IDLE, do.forget),
         _K.STOP: (_S.ABORTING, do.press_stop),
         _K.LINK_LOST: (_S.ABORTING, do.press_stop),
+        _K.RESET: (_S.ABORTING, do.press_stop),
+        _K.UNASKED: (_S.ABORTING, do.unasked),
     },
     _S.ABORTING: _quiet(_S.ABORTING)
     | {
         _K.INTENT_RECORDED: (_S.IDLE, do.abort("stopped before the device was commanded")),
         _K.STORE_FAILED: (_S.IDLE, do.forget),
     },
-    _S.STARTING: _commanded(_S.STARTING)
+    _S.STARTING: _expecting(_S.STARTING)
     | {
-        _K.RUNS: (_S.RUNNING, do.follow),
-        _K.NOT_DONE: (_S.STOPPING, do.stop_because(Condition.NOT_STARTED)),
+        _K.NOT_DONE: (_S.PAUSED, do.not_started),
         _K.GATED: (_S.IDLE, do.gate_start),
     },
-    _S.RUNNING: _commanded(_S.RUNNING)
+    _S.RUNNING: _expecting(_S.RUNNING)
     | {
-        _K.RUNS: (_S.RUNNING, do.follow),
         _K.PAUSE: (_S.PAUSING, do.press_pause),
+        _K.END_SEEN: (_S.STOPPING, see_end),
         _K.NOT_DONE: (_S.STOPPING, _unresolved),
         _K.SESSION_LONG: (_S.STOPPING, do.long_session),
     },
@@ -125,10 +132,9 @@ TABLE: dict[State, dict[Kind, Row]] = {
         _K.LINK_LOST: (_S.LOST, do.lose),
         _K.RESET: (_S.RESIDUAL, do.end_reset_paused),
     },
-    _S.RESUMING: _commanded(_S.RESUMING)
+    _S.RESUMING: _expecting(_S.RESUMING)
     | {
-        _K.RUNS: (_S.RUNNING, do.follow),
-        _K.NOT_DONE: (_S.PAUSED, do.stay_paused),
+        _K.NOT_DONE: (_S.PAUSED, do.not_started),
         _K.GATED: (_S.PAUSED, do.gate_resume),
     },
     _S.STOPPING: _commanded(_S.STOPPING)
@@ -139,8 +145,8 @@ TABLE: dict[State, dict[Kind, Row]] = {
         _K.UNKNOWN: (_S.STOPPING, _cannot_stop),
         _K.OVERDUE: (_S.STOPPING, _cannot_stop),
         _K.STORE_FAILED: (_S.STOPPING, _no_records),
+        _K.ABANDONED: (_S.RESIDUAL, do.abandon),
         _K.INTENT_RECORDED: (_S.STOPPING, do.nothing),
-        _K.GATED: (_S.STOPPING, do.nothing),
     },
     _S.LOST: _commanded(_S.LOST)
     | {
@@ -160,7 +166,7 @@ TABLE: dict[State, dict[Kind, Row]] = {
         _K.RESIDUAL_GIVEN: (_S.SIGNING, do.settle),
         _K.RESIDUAL_REFUSED: (_S.SIGNING, do.settle),
         _K.RESIDUAL_LATE: (_S.SIGNING, do.settle),
-        _K.GATED: (_S.RESIDUAL, do.nothing),
+        _K.INTENT_RECORDED: (_S.RESIDUAL, do.nothing),
     },
     _S.SIGNING: _quiet(_S.SIGNING)
     | {

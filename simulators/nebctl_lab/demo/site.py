@@ -3,19 +3,25 @@
 import hashlib
 import shutil
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 from nebctl.clock import write_clock_file
 from nebctl.core.instant import NS_PER_S
+from nebctl.core.kits import KitState, LotState
 from nebctl.core.ledger.approval import approval_text
 from nebctl.core.ledger.envelope import utc_text
 from nebctl.core.ledger.head import origin
 from nebctl.core.ledger.note import ED25519, Vkey, sign_note
 from nebctl.keys import create_key, write_public
-from nebctl.pharmacy.database import beside
-from nebctl.pharmacy.enrolment import Course, enrol_subject, enrol_unit
+from nebctl.pharmacy.books import Books
+from nebctl.pharmacy.config import PharmacyConfig, read_config
+from nebctl.pharmacy.enrolment import Enrolment, enrol_subject, enrol_unit
+from nebctl.pharmacy.leases import Dispensing, dispense
+from nebctl.pharmacy.run import open_books
 from nebctl.pharmacy.setup import Plan, set_up
+from nebctl.pharmacy.stock import NewKit, add_lot, change_kits, change_lot, import_kits
 from nebctl_protocols import builtin, default_site_rules
 
 MARK = "nebctl-demo"
@@ -24,7 +30,9 @@ ZONE = "Asia/Shanghai"
 STUDY = "NCT04276987"
 FIRST_MORNING = datetime(2026, 2, 14, 1, 0, tzinfo=UTC)  # 09:00 in Shanghai
 LOT = "EXO2020A"
+EXPIRY = date(2026, 12, 31)
 THERAPIST = ("RT-07", "Demo therapist")
+PHARMACISTS = (("PH-01", "Demo pharmacist"), ("PH-02", "Second demo pharmacist"))
 LEASE_NS = 30 * 24 * 3600 * NS_PER_S
 
 
@@ -99,24 +107,43 @@ def prepare(root: Path) -> Site:
 
 def furnish(site: Site, broker: str, bedsides: tuple[Bedside, ...]) -> None:
     """Make keys, approvals and configurations, and enrol units and subjects with the pharmacy."""
-    plan = Plan(site=SITE, sim=True, study=STUDY, mqtt=broker, clock=site.clock, operators=(THERAPIST,))
+    plan = Plan(
+        site=SITE,
+        sim=True,
+        study=STUDY,
+        mqtt=broker,
+        clock=site.clock,
+        operators=(THERAPIST,),
+        zone=ZONE,
+        pharmacists=PHARMACISTS,
+    )
     set_up(site.root, site.trust, plan)
     _approve(site)
-    now_ns = int(FIRST_MORNING.timestamp()) * NS_PER_S
-    with beside(site.pharmacy_db) as db:
+    config = read_config(site.pharmacy)
+    assert isinstance(config, PharmacyConfig)
+    with open_books(config) as books:
+        _stock(books, tuple(kit for bedside in bedsides for kit in bedside.kits))
         for bedside in bedsides:
             vkey = _furnish_unit(site, broker, bedside.unit)
-            enrol_unit(db, SITE, bedside.unit, vkey, now_ns)
-            course = Course(
-                subject=bedside.subject,
-                unit=bedside.unit,
-                kits=bedside.kits,
-                lot=LOT,
-                day1=None,
-                doses_a_day=1,
-                not_after_ns=now_ns + LEASE_NS,
-            )
-            enrol_subject(db, course, now_ns)
+            enrol_unit(books.db, SITE, bedside.unit, vkey, books.at.wall_ns)
+            _enrol(books, bedside)
+
+
+def _stock(books: Books, kits: tuple[str, ...]) -> None:
+    """Receive and release the kits of one lot, as a pharmacist does."""
+    by = PHARMACISTS[0][0]
+    add_lot(books, LOT, by)
+    change_lot(books, LOT, LotState.RELEASED, by, "demonstration")
+    import_kits(books, [NewKit(kit=kit, lot=LOT, expires=EXPIRY) for kit in kits], by)
+    change_kits(books, kits, KitState.RELEASED, by, "demonstration")
+
+
+def _enrol(books: Books, bedside: Bedside) -> None:
+    """Enrol the subject by two pharmacists and dispense a kit to each dose."""
+    (by, _), (second, _) = PHARMACISTS
+    day1 = FIRST_MORNING.astimezone(ZoneInfo(ZONE)).date()
+    enrol_subject(books, Enrolment(subject=bedside.subject, day1=day1, unit=bedside.unit, by=by, second=second))
+    dispense(books, Dispensing(subject=bedside.subject, day=1, dose=1, kits=bedside.kits, by=by))
 
 
 def _approve(site: Site) -> None:

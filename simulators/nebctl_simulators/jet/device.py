@@ -258,10 +258,8 @@ class Device:
 
     def _read_gas(self, address: int, count: int) -> tuple[int, ...]:
         flow = self._gas.flow(supplied=self._relay.closed)
-        duty = duty_ppm(self._cup)
-        wet = self._cup.volume_al > 0
-        ripple_ppm = self.unit.gas.ripple_ppm * (WHOLE_PPM - duty) // WHOLE_PPM if wet else 0
-        return self._gas.read(address, count, flow, self._sim_ns, ripple_ppm)
+        gap_ppm = WHOLE_PPM - duty_ppm(self._cup) if self._cup.volume_al else 0
+        return self._gas.read(address, count, flow, self._sim_ns, gap_ppm)
 
     def _ask_relay(self, request: Request) -> bytes:
         relay = self._relay

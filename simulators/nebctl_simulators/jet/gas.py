@@ -54,7 +54,7 @@ class GasController:
             return Flow(sccm=0, gauge_pa=0)
         sccm = round(self.setpoint * 1000) * (self.gas.weak_ppm if self.weak else WHOLE_PPM) // WHOLE_PPM
         if self.kinked:
-            return Flow(sccm=sccm // 10, gauge_pa=self.gas.supply_pa)
+            return Flow(sccm=sccm // 20, gauge_pa=self.gas.supply_pa)
         pressure_pa = self.gas.nominal_pa * sccm // self.gas.nominal_sccm
         return Flow(sccm=sccm, gauge_pa=min(pressure_pa, self.gas.supply_pa))
 
@@ -65,12 +65,12 @@ class GasController:
             return 0
         return WHOLE_PPM * flow.gauge_pa // self.gas.nominal_pa
 
-    def read(self, address: int, count: int, flow: Flow, at_ns: int, ripple_ppm: int) -> tuple[int, ...]:
-        """Return registers; `ripple_ppm` is how much flow and pressure scatter at this moment.
+    def read(self, address: int, count: int, flow: Flow, at_ns: int, gap_ppm: int) -> tuple[int, ...]:
+        """Return registers; `gap_ppm` is the share of the time in which a sputtering jet has no liquid before it.
 
         Raises: ModbusFault for registers that the map does not have.
         """
-        words = self._map(flow, at_ns, ripple_ppm)
+        words = self._map(flow, at_ns, gap_ppm)
         wanted = range(address, address + count)
         if not all(place in words for place in wanted):
             raise ModbusFault(Fault.ADDRESS)
@@ -99,9 +99,10 @@ class GasController:
         self._held = argument == 1
         return COMMAND_GOOD
 
-    def _map(self, flow: Flow, at_ns: int, ripple_ppm: int) -> dict[int, int]:
+    def _map(self, flow: Flow, at_ns: int, gap_ppm: int) -> dict[int, int]:
         chance = random.Random(f"{self._seed}/{at_ns // NOISE_NS}")  # noqa: S311 - noise, not a secret
-        spread = max(ripple_ppm, self.gas.steady_ppm) / WHOLE_PPM
+        spits = chance.random() < gap_ppm / WHOLE_PPM
+        spread = (self.gas.ripple_ppm if spits else self.gas.steady_ppm) / WHOLE_PPM
         mass = flow.sccm / 1000 * (1 + spread * chance.uniform(-1, 1))
         absolute_pa = ATMOSPHERE_PA + flow.gauge_pa * (1 + spread * chance.uniform(-1, 1))
         volumetric = mass * ATMOSPHERE_PA / absolute_pa

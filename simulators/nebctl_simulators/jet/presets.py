@@ -16,8 +16,8 @@ class Gas:
     """What the gas does at the jet: flows in mL/min under standard conditions, gauge pressures in Pa, shares in ppm.
 
     At `nominal_sccm` the pressure is `nominal_pa`, and it follows the flow; below `least_pa` there is no aerosol, and
-    the source gives at most `supply_pa`. A reading scatters by `steady_ppm`, in sputter by up to `ripple_ppm`. A weak
-    compressor gives `weak_ppm` of the set flow and leaves `weak_residual_nl` more in the cup.
+    the source gives at most `supply_pa`. A reading scatters by up to `steady_ppm`, of a jet that spits by up to
+    `ripple_ppm`. A weak compressor gives `weak_ppm` of the set flow and leaves `weak_residual_nl` more in the cup.
     """
 
     nominal_sccm: int

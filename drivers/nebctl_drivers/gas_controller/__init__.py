@@ -1,0 +1,1 @@
+"""Mass flow controllers that feed a jet: register map and readings."""

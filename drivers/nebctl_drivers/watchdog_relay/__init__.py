@@ -1,0 +1,1 @@
+"""The independent cut-off relay: a contact that opens by itself."""

@@ -1,0 +1,97 @@
+// The screens on which something is scanned, typed or measured.
+
+import { box, choice, h, keys, onEnter, say } from './parts.js';
+import { ml, t } from './text.js';
+
+const CUP = 'CUP-';
+
+// Builds one such screen: a title, boxes with a button under them, and the keys beside.
+function entry({ title, boxes, point, under = [], button }) {
+  const fields = h('div', { class: 'boxes' }, boxes.map(({ node }) => node), under, button);
+  const pad = keys(boxes, { point, erase: t('delete') });
+  return h('div', { class: 'entry' }, h('h1', {}, title), fields, pad);
+}
+
+function begins(page, kind) {
+  return page.view.prefixes[kind][0] ?? '';
+}
+
+export function login(page) {
+  const badge = box(t('box_operator'), 'operator', begins(page, 'operator'));
+  const note = h('p', { class: 'note' });
+  const go = () => page.send('login', { operator: badge.input.value.trim() });
+  const button = choice(t('login'), go);
+  onEnter([badge], go);
+  let begun = badge.input.value;
+  const update = (view) => {
+    say(note, t(view.state === 'idle' ? 'login_idle' : 'login_running'));
+    if (badge.input.value === begun && begins(page, 'operator') !== begun) badge.input.value = begun = begins(page, 'operator');
+  };
+  const node = entry({ title: t('login_title'), boxes: [badge], point: '-', under: [note], button });
+  return { node, update, focus: badge.input };
+}
+
+export function scan(page) {
+  const operator = box(t('box_operator'), 'operator', page.view.operator.code);
+  const subject = box(t('box_subject'), 'subject', begins(page, 'subject'));
+  const kit = box(t('box_kit'), 'kit', begins(page, 'kit'));
+  const boxes = [operator, subject, kit];
+  const go = () => page.send('scan', Object.fromEntries(boxes.map(({ input }) => [input.name, input.value.trim()])));
+  const back = choice(t('back'), () => page.step({ scan: false }), 'plain');
+  onEnter(boxes, go);
+  const button = h('div', { class: 'row bottom' }, choice(t('scan_check'), go), back);
+  return { node: entry({ title: t('scan_title'), boxes, point: '-', button }), focus: subject.input };
+}
+
+export function cup(page) {
+  const code = box(t('box_cup'), 'cup', page.local.cup ?? CUP);
+  const go = () => { if (code.input.value.trim()) page.step({ fill: 'charge', cup: code.input.value.trim() }); };
+  onEnter([code], go);
+  return { node: entry({ title: t('cup_title'), boxes: [code], point: '-', button: choice(t('cup_next'), go) }), focus: code.input };
+}
+
+export function sign(page) {
+  const badge = box(t('box_operator'), 'operator', begins(page, 'operator'));
+  const meaning = t('sign_meaning');
+  const as = h('p', { class: 'note quiet' });
+  const go = () => page.send('sign', { operator: badge.input.value.trim(), meaning });
+  onEnter([badge], go);
+  const update = ({ operator, local }) => say(as, t('sign_as', { ...local, name: operator.name }));
+  const button = h('div', { class: 'row bottom' }, choice(t('sign'), go), choice(t('back'), () => page.step({ sign: false }), 'plain'));
+  const under = [h('p', { class: 'note' }, meaning), as];
+  return { node: entry({ title: t('sign_title'), boxes: [badge], point: '-', under, button }), update, focus: badge.input };
+}
+
+// Reads "2.98" as whole nanolitres without a float between; null where it is no volume.
+function nanolitres(text) {
+  const match = /^(\d{1,2})(?:\.(\d{0,6}))?$/.exec(text);
+  return match ? Number(match[1]) * 1_000_000 + Number((match[2] ?? '').padEnd(6, '0')) : null;
+}
+
+// Asks for a volume and how well it was read; `take` is given it as the unit takes volumes, as texts with their unit.
+export function amount(page, { title, half, halves, take, back }) {
+  const field = box(t('box_volume'), 'volume');
+  let width = half;
+  const range = choice('', () => { width = halves[(halves.indexOf(width) + 1) % halves.length]; show(); }, 'plain');
+  const sum = h('p', { class: 'sentence' }), reads = h('span');
+  range.append(reads, h('small', {}, t('weigh_range_note')));
+  const go = () => { const best = nanolitres(field.input.value); if (best !== null) take(measured(best, width)); };
+  const button = choice(t('take'), go);
+  const show = () => {
+    const best = nanolitres(field.input.value);
+    say(reads, t('weigh_range', { half: width / 1e6 }));
+    say(sum, best === null ? '' : t('measure_sum', { low: ml(Math.max(0, best - width)), high: ml(best + width) }));
+    button.disabled = best === null;
+  };
+  field.input.addEventListener('input', show);
+  onEnter([field], go);
+  show();
+  const node = entry({ title, boxes: [field], point: '.', under: [range, sum],
+    button: h('div', { class: 'row bottom' }, button, choice(t('back'), back, 'plain')) });
+  return { node, focus: field.input };
+}
+
+function measured(best, width) {
+  const text = (nl) => `${ml(nl, 6)} mL`;
+  return { volume: text(best), low: text(Math.max(0, best - width)), high: text(best + width) };
+}

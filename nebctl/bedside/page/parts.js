@@ -1,0 +1,100 @@
+// The few building blocks of every screen. Text goes in as text only, so that no code can come with it.
+
+const SVG = 'http://www.w3.org/2000/svg';
+
+function fill(node, attributes, children) {
+  for (const [name, value] of Object.entries(attributes)) {
+    if (name.startsWith('on')) node.addEventListener(name.slice(2), value);
+    else if (value !== null && value !== false) node.setAttribute(name, value);
+  }
+  node.append(...children.flat(2).filter((child) => child !== null));
+  return node;
+}
+
+export function h(tag, attributes = {}, ...children) {
+  return fill(document.createElement(tag), attributes, children);
+}
+
+export function svg(tag, attributes = {}, ...children) {
+  return fill(document.createElementNS(SVG, tag), attributes, children);
+}
+
+// Changes a node only where it differs: the page is drawn many times a second.
+export function say(node, text) {
+  if (node.textContent !== text) node.textContent = text;
+}
+
+export function choice(text, act, kind = '') {
+  return h('button', { class: `choice ${kind}`, type: 'button', onclick: act }, text);
+}
+
+export const HOLD_MS = 800;
+
+// Calls `act` once when the button was held for HOLD_MS without a break; a tap does nothing.
+export function onHold(button, act) {
+  let timer = null;
+  const end = () => {
+    clearTimeout(timer);
+    timer = null;
+    button.classList.remove('holding');
+  };
+  const begin = () => {
+    if (button.disabled || button.dataset.hold !== 'yes' || timer !== null) return;
+    button.classList.add('holding');
+    timer = setTimeout(() => {
+      end();
+      if (!button.disabled && button.dataset.hold === 'yes') act();
+    }, HOLD_MS);
+  };
+  button.addEventListener('pointerdown', begin);
+  for (const name of ['pointerup', 'pointerleave', 'pointercancel', 'blur']) button.addEventListener(name, end);
+  button.addEventListener('keydown', (event) => {
+    if ((event.key === 'Enter' || event.key === ' ') && !event.repeat) begin();
+  });
+  button.addEventListener('keyup', end);
+  return end;
+}
+
+// A box that a scanner, a keyboard or the keys on the screen fill. What it begins with is selected, so that a scan
+// replaces it while the keys on the screen add to it.
+export function box(label, name, begins = '') {
+  const input = h('input', {
+    name, autocomplete: 'off', autocapitalize: 'characters', spellcheck: 'false', inputmode: 'none', maxlength: '64',
+  });
+  input.value = begins;
+  input.addEventListener('focus', () => setTimeout(() => input.select()));
+  return { input, node: h('label', { class: 'box' }, h('span', {}, label), input) };
+}
+
+// The keys that fill whichever of these boxes has the focus.
+export function keys(boxes, { point, erase }) {
+  let target = boxes[0];
+  for (const one of boxes) one.input.addEventListener('focus', () => { target = one; });
+  const put = (text) => () => {
+    target.input.value += text;
+    target.input.dispatchEvent(new Event('input'));
+  };
+  const drop = () => {
+    target.input.value = target.input.value.slice(0, -1);
+    target.input.dispatchEvent(new Event('input'));
+  };
+  const key = (text, act, kind = '') => {
+    const button = h('button', { type: 'button', class: kind, tabindex: '-1', onclick: act }, text);
+    button.addEventListener('pointerdown', (event) => event.preventDefault());
+    return button;
+  };
+  const digits = [...'123456789'].map((digit) => key(digit, put(digit)));
+  return h('div', { class: 'keys' }, digits, key(point, put(point)), key('0', put('0')), key(erase, drop, 'named'));
+}
+
+// Moves on with Enter, which scanners send after each code: to the next box, and after the last to `done`.
+export function onEnter(boxes, done) {
+  boxes.forEach(({ input }, at) => {
+    input.addEventListener('keydown', (event) => {
+      if (event.key !== 'Enter') return;
+      event.preventDefault();
+      if (at + 1 < boxes.length) boxes[at + 1].input.focus();
+      else done();
+    });
+  });
+}

@@ -1,0 +1,21 @@
+"""`nebctl pharmacy`: its commands by topic, each of which imports what it needs when it runs."""
+
+import click
+
+from nebctl.cli.pharmacy import course, dose, service, stock
+
+
+@click.group()
+def pharmacy() -> None:
+    """Take records in, countersign them, and lease doses and kits to units.
+
+    Who acts is told by --by, a staff code of pharmacy.toml; every change is a signed record in pharmacy-log.db.
+    """
+
+
+for command in (
+    *(service.init, service.run, service.enrol_unit),
+    *(stock.lot, stock.kit, course.enrol, course.lease, course.show, course.calendar),
+    *(dose.notdone, dose.resolve, dose.adverse),
+):
+    pharmacy.add_command(command)

@@ -1,0 +1,217 @@
+"""`nebctl pharmacy enrol|lease|show|calendar`: subjects and their courses."""
+
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from nebctl.cli.pharmacy.common import (
+    BY,
+    CONFIG,
+    DATE,
+    FILE,
+    JSON,
+    REASON,
+    SECOND,
+    SUBJECT,
+    books,
+    counts_line,
+    faults,
+    ml,
+    print_json,
+    read,
+    table,
+)
+
+if TYPE_CHECKING:
+    from nebctl.pharmacy.course_calendar import CalendarLine
+    from nebctl.pharmacy.show import CourseSheet, DoseLine
+
+
+@click.command()
+@CONFIG
+@SUBJECT
+@click.option("--day1", type=DATE, required=True, help="The planned date of Day 1.")
+@click.option("--unit", required=True, help="The unit that may give the doses.")
+@BY
+@SECOND
+def enrol(config_file: Path, subject: str, day1: datetime, unit: str, by: str, second: str) -> None:
+    """Enrol a subject by two pharmacists: every dose of the study protocol is then ordered at one unit.
+
+    Example: nebctl pharmacy enrol --config pharmacy.toml --subject MEX-001 --day1 2026-02-14 --unit neb-0001
+    --by PH-01 --second PH-02
+    """
+    from nebctl.pharmacy.enrolment import Enrolment, enrol_subject
+
+    wish = Enrolment(subject=subject, day1=day1.date(), unit=unit, by=by, second=second)
+    with books(config_file) as opened:
+        enrol_subject(opened, wish)
+        doses = len(opened.book.regimen.planned_doses())
+    click.echo(f"{subject}: {doses} doses ordered at {unit} from {day1:%Y-%m-%d}; dispense kits to them")
+
+
+@click.group()
+def lease() -> None:
+    """Move leases between units."""
+
+
+@lease.command()
+@CONFIG
+@SUBJECT
+@click.option("--to", "unit", required=True, help="The unit that may give the doses from now on.")
+@click.option(
+    "--read-by", "readers", multiple=True, metavar="CODE", help="Who read the old unit's screen; two of them."
+)
+@REASON
+@BY
+def move(config_file: Path, subject: str, unit: str, readers: tuple[str, ...], reason: str, by: str) -> None:
+    """Lease a subject's open doses to another unit.
+
+    The old unit must have been heard within the hour, or two persons have read its screen.
+
+    Example: nebctl pharmacy lease move --config pharmacy.toml --subject MEX-001 --to neb-0002 --by PH-01
+    --read-by RT-07 --read-by PH-02 --reason "unit broken"
+    """
+    from nebctl.pharmacy import leases
+
+    if len(readers) not in {0, 2}:
+        raise click.UsageError("--read-by: give two persons, or none where the old unit is online")
+    with books(config_file) as opened:
+        wish = leases.Move(subject=subject, unit=unit, by=by, readers=readers, reason=reason)
+        moved = leases.move(opened, wish)
+    click.echo(f"{subject}: {moved} doses moved to {unit}")
+
+
+@click.command()
+@click.option("--config", "config_file", type=FILE, help="The pharmacy's pharmacy.toml.")
+@click.option("--db", "database", type=FILE, help="A pharmacy.db, instead of --config.")
+@click.option("--subject", help="A subject's pseudonym, such as MEX-001.")
+@click.option("--lot", help="A lot, such as EXO2020A.")
+@click.option("--kit", help="A kit, such as KIT-0401.")
+@JSON
+def show(
+    config_file: Path | None,
+    database: Path | None,
+    subject: str | None,
+    lot: str | None,
+    kit: str | None,
+    as_json: bool,
+) -> None:
+    """Show a subject's course, computed anew from the records, or a lot's account, or a kit.
+
+    Exit code 1 where a recorded verdict is not what the recorded volume says, a lot does not add up, or a record is
+    damaged.
+
+    Example: nebctl pharmacy show --config pharmacy.toml --subject MEX-001
+    """
+    if (config_file is None) == (database is None):
+        raise click.UsageError("give either --config or --db")
+    path = database or read(config_file or Path()).database
+    match subject, lot, kit:
+        case str(), None, None:
+            _show_subject(path, subject, as_json)
+        case None, str(), None:
+            _show_lot(path, lot, as_json)
+        case None, None, str():
+            _show_kit(path, kit, as_json)
+        case _:
+            raise click.UsageError("give one of --subject, --lot and --kit")
+
+
+def _show_subject(path: Path, subject: str, as_json: bool) -> None:
+    from dataclasses import asdict
+
+    from nebctl.pharmacy import log
+    from nebctl.pharmacy.database import reading
+    from nebctl.pharmacy.show import course_of
+
+    with faults(), reading(path) as db:
+        sheet = course_of(db, subject, log.entries(log.beside(path)))
+    if sheet is None:
+        raise click.ClickException(f"{subject} is neither enrolled nor in any record; check the pseudonym")
+    print_json(asdict(sheet)) if as_json else click.echo(_course(sheet))
+    raise SystemExit(1 if any(line.verdict != line.recorded for line in sheet.lines) else 0)
+
+
+def _show_lot(path: Path, lot: str, as_json: bool) -> None:
+    from dataclasses import asdict
+
+    from nebctl.pharmacy import log
+    from nebctl.pharmacy.database import reading
+    from nebctl.pharmacy.stock_sheet import lot_sheet
+
+    with faults(), reading(path) as db:
+        sheet = lot_sheet(db, lot, log.entries(log.beside(path)))
+    if as_json:
+        print_json({**asdict(sheet), "balanced": sheet.balanced})
+    else:
+        click.echo(f"Lot {lot}: {sheet.state.value}; {sheet.received} kits received = {counts_line(sheet.kits)}")
+    raise SystemExit(0 if sheet.balanced else 1)
+
+
+def _show_kit(path: Path, kit: str, as_json: bool) -> None:
+    from nebctl.cli.pharmacy.stock import print_kit
+
+    print_kit(kit, path, as_json)
+
+
+@click.command()
+@CONFIG
+@SUBJECT
+@JSON
+def calendar(config_file: Path, subject: str, as_json: bool) -> None:
+    """Show on which dates a subject's doses and assessments fall, and what came of the doses.
+
+    Example: nebctl pharmacy calendar --config pharmacy.toml --subject MEX-001
+    """
+    from dataclasses import asdict
+
+    from nebctl.pharmacy.course_calendar import calendar_of
+    from nebctl.pharmacy.database import reading
+    from nebctl.pharmacy.run import rulebook
+
+    config = read(config_file)
+    with faults(), reading(config.database) as db:
+        found = calendar_of(db, subject, rulebook(config))
+    if as_json:
+        print_json(asdict(found))
+        return
+    began = f"first dose delivered on {found.first_delivered}" if found.first_delivered else "nothing delivered yet"
+    rows = [_calendar_row(line) for line in found.lines]
+    click.echo(f"Subject {subject}: {began}\n\n{table(('date', 'day', 'SDTM day', 'what', 'state'), rows)}")
+
+
+def _calendar_row(line: "CalendarLine") -> tuple[str, ...]:
+    sdtm = "" if line.sdtm_day is None else str(line.sdtm_day)
+    return (str(line.on or "not known"), f"Day {line.day}", sdtm, line.what, line.state)
+
+
+_HEADS = (
+    *("day", "dose", "kit", "lot", "unit", "started (UTC)", "emitted mL", "residual mL", "end", "verdict", "receipt"),
+)
+
+
+def _course(sheet: "CourseSheet") -> str:
+    doubt = f"; {sheet.uncertain} in doubt" if sheet.uncertain else ""
+    settled = [_settled(line) for line in sheet.lines if line.settled]
+    total = f"Emitted in all: {ml(sheet.emitted)} mL{doubt}"
+    lines = table(_HEADS, [_row(line) for line in sheet.lines])
+    return "\n".join((f"Subject {sheet.subject}", "", lines, "", *settled, total))
+
+
+def _settled(line: "DoseLine") -> str:
+    assert line.settled is not None
+    low, high = (f"{nl / 1e6:.2f}" for nl in (line.settled.low_nl, line.settled.high_nl))
+    by = f"record {line.settled.log_seq} of the pharmacy's log"
+    return f"{line.session} was settled by two persons: {low} to {high} mL, {line.settled.verdict} ({by})"
+
+
+def _row(line: "DoseLine") -> tuple[str, ...]:
+    verdict = line.verdict or ""
+    if line.verdict != line.recorded:
+        verdict += f" (recorded: {line.recorded})"
+    receipt = {None: "", True: "yes", False: "not yet"}[line.receipted]
+    started = (line.started or "")[:19].replace("T", " ")
+    volumes = (ml(line.emitted), ml(line.residual))
+    return (str(line.day), str(line.dose), line.kit, line.lot, line.unit, started, *volumes, line.end, verdict, receipt)

@@ -1,0 +1,95 @@
+"""What the pharmacy leases to a unit: doses of subjects from kits, with the course so far. Plain values."""
+
+from dataclasses import dataclass
+from datetime import date
+from enum import Enum
+
+from nebctl.core.kits import KnownKit
+
+
+class DoseState(Enum):
+    """What is known of a dose that was planned; UNCERTAIN counts as given until two persons resolve it."""
+
+    COMPLETE = "complete"
+    PARTIAL = "partial"
+    STOPPED = "stopped"
+    UNCERTAIN = "uncertain"
+    MISSED = "missed"
+    NOT_DONE = "notdone"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlannedDose:
+    """One dose leased to the unit: study day and number in the day (both from 1), its kit, and when the lease ends.
+
+    Times are Unix nanoseconds. From `not_after_ns` on no start is allowed. `thawed_at_ns` None means that no thaw was
+    recorded; `use_by_ns` None means that no time from thaw to use is configured, or that the kit is not thawed.
+    """
+
+    day: int
+    dose: int
+    kit: str
+    lot: str
+    not_after_ns: int
+    thawed_at_ns: int | None = None
+    use_by_ns: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HistoryItem:
+    """What came of one dose of the course, on whichever unit; `session` is "" where none was begun."""
+
+    day: int
+    dose: int
+    state: DoseState
+    unit: str
+    session: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Order:
+    """One subject's course as this unit may give it; `day1` None means that nothing was emitted yet."""
+
+    order: str
+    subject: str
+    day1: date | None
+    doses: tuple[PlannedDose, ...]
+    history: tuple[HistoryItem, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Operator:
+    """A person who may work at the unit, by code, and in which roles."""
+
+    code: str
+    name: str
+    roles: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Worklist:
+    """Everything that one unit may give; times are Unix nanoseconds.
+
+    A unit keeps the one with the highest `version` and starts nothing by a list whose `expires_ns` has passed.
+    `kits` are all that the site knows, so that a unit can say what is wrong with one; an empty tuple says nothing.
+    """
+
+    version: int
+    issued_ns: int
+    expires_ns: int
+    study: str
+    orders: tuple[Order, ...]
+    operators: tuple[Operator, ...]
+    kits: tuple[KnownKit, ...] = ()
+
+    def order_of(self, subject: str) -> Order | None:
+        """Return the subject's order; None means that nothing is leased to this unit for that subject."""
+        return next((order for order in self.orders if order.subject == subject), None)
+
+    def kit(self, name: str) -> KnownKit | None:
+        """Return what the pharmacy knows of a kit; None means nothing."""
+        return next((kit for kit in self.kits if kit.kit == name), None)
+
+    def held_elsewhere(self, subject: str) -> str | None:
+        """Return a unit that holds doses of the subject, other than this one; None where there is none."""
+        return next((kit.held_by for kit in self.kits if kit.subject == subject and kit.held_by), None)

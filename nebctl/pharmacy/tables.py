@@ -1,0 +1,59 @@
+"""The tables beside the records: lots, kits, subjects and their ordered doses. sqlite-utils makes and changes them.
+
+The records' own tables are never touched here: a `transform` would drop their guards.
+"""
+
+import sqlite3
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import sqlite_utils
+from sqlite_utils.migrations import Migrations
+
+from nebctl.pharmacy import schema
+
+MIGRATIONS = Migrations("nebctl.pharmacy")
+
+
+@MIGRATIONS()
+def orders(db: sqlite_utils.Database) -> None:
+    """Lots and kits with their states; subjects; every ordered dose with its unit and, once dispensed, its kit."""
+    lot = {"lot": str, "state": str, "since": str}
+    _make(db, "lot", lot, {}, "lot")
+    kit = {"kit": str, "lot": str, "expires": str, "state": str, "since": str}
+    _make(db, "kit", kit, {"thawed_at": str, "use_by": str}, "kit", ("lot",))
+    subject = {"subject": str, "unit": str, "enrolled_at": str, "day1": str}
+    _make(db, "subject", subject, {}, "subject")
+    dose = {"subject": str, "day": int, "dose": int, "unit": str}
+    _make(db, "ordered", dose, {"kit": str, "not_after": str}, ("subject", "day", "dose"), ("subject", "kit"))
+    db.table("ordered").create_index(["kit"], unique=True, if_not_exists=True)  # a kit is leased once, to one unit
+
+
+@MIGRATIONS()
+def judgements(db: sqlite_utils.Database) -> None:
+    """What the pharmacy itself said of doses: those raised as late, and what two persons settled."""
+    late = {"subject": str, "day": int, "dose": int, "log_seq": int}
+    _make(db, "late", late, {}, ("subject", "day", "dose"))
+    record, volume = {"unit": str, "ep": int, "seq": int}, {"low_nl": int, "high_nl": int}
+    said = {"verdict": str, "state": str, "log_seq": int}
+    _make(db, "settled", {**record, **volume, **said}, {}, ("unit", "ep", "seq"))
+
+
+def _make(
+    db: sqlite_utils.Database,
+    name: str,
+    needed: Mapping[str, type],
+    optional: Mapping[str, type],
+    key: str | tuple[str, ...],
+    refers_to: Sequence[str] = (),
+) -> None:
+    """Make a table; a column that refers to another table has that table's name and key."""
+    columns: dict[str, Any] = {**needed, **optional}
+    keys = [(column, column, column) for column in refers_to]
+    db.table(name).create(columns, pk=key, not_null=set(needed), foreign_keys=keys, if_not_exists=True)
+
+
+def prepare(db: sqlite3.Connection) -> None:
+    """Make the tables that are missing, and bring older ones up to date."""
+    db.executescript(schema.TABLES)
+    MIGRATIONS.apply(sqlite_utils.Database(db, recursive_triggers=False))

@@ -1,0 +1,37 @@
+"""The self-test before a dose: what is tried, and what to do about each line that is not good (S30)."""
+
+from nebctl.core.device import CommandFailed, DeviceReport
+from nebctl.core.events import Check
+from nebctl.core.instant import NS_PER_S, Instant
+from nebctl.ports import Nebulizer
+from nebctl.witnessed import Witnessed
+
+LONGEST_UPTIME_NS = 100 * 24 * 3600 * NS_PER_S
+"""A record's clock field holds 2^53 ns since boot, about 104 days; no dose begins that could not be recorded."""
+
+
+async def try_all(nebulizer: Nebulizer, witnessed: Witnessed, now: Instant, *, trusted: bool) -> tuple[Check, ...]:
+    """Return every line of the test; the stop path is tried with a real STOP."""
+    present = witnessed.device is not None
+    off = await nebulizer.stop() if present else None
+    stopped = isinstance(off, DeviceReport)
+    durable, young = witnessed.records_durable, now.mono_ns < LONGEST_UPTIME_NS
+    return (
+        Check(name="nebulizer", good=present, note=_answers(nebulizer, present=present)),
+        Check(name="stop path", good=stopped, note="STOP was sent and read back as OFF" if stopped else _why(off)),
+        Check(name="records", good=durable, note="written and signed" if durable else "fail: call the engineer"),
+        Check(
+            name="clock", good=trusted, note="trusted" if trusted else "not synchronised: let a person check the clock"
+        ),
+        Check(name="uptime", good=young, note="short enough" if young else "over 100 days: restart the unit"),
+    )
+
+
+def _answers(nebulizer: Nebulizer, *, present: bool) -> str:
+    if present:
+        return "answers, and is OFF"
+    return nebulizer.loss.sentence() if nebulizer.loss else "does not answer: check cable and power"
+
+
+def _why(result: DeviceReport | CommandFailed | None) -> str:
+    return result.sentence() if isinstance(result, CommandFailed) else "not tested: no nebulizer answers"

@@ -1,0 +1,246 @@
+"""A browser before a real unit: broker, pharmacy, simulated nebulizer and unit run as processes on a scaled clock."""
+
+import contextlib
+import os
+import re
+import shutil
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from nebctl.clock import FileClock, write_clock_file
+from nebctl.store.prove import read
+from nebctl.store.reader import LedgerFile
+from nebctl_lab.bedside import Http
+from nebctl_lab.demo.site import MESH, Site, furnish, prepare
+from nebctl_lab.processes import Child
+
+CHROMIUM = "chromium"
+SCREENS = Path(__file__).parents[2] / "docs" / "screens"
+DAY_NS = 24 * 3600 * 10**9
+OPERATOR = "RT-07"
+PANEL = {"width": 800, "height": 480}
+FLAGS = ("--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--font-render-hinting=none")
+
+
+def missing() -> str:
+    """Return what the browser tests lack on this machine; "" where nothing."""
+    try:
+        import playwright.sync_api  # noqa: F401
+    except ImportError:
+        return "playwright is not installed: pip install playwright"
+    return "" if shutil.which(CHROMIUM) else "no chromium: apt-get install chromium"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ward:
+    """One unit and its simulated device: `machine` presses as a script does, `device` is behind the simulator."""
+
+    site: Site
+    unit: Child
+    machine: Http
+    device: Http
+
+    @property
+    def address(self) -> str:
+        """Return where the page is."""
+        return self.unit.ready
+
+    def morning(self) -> str:
+        """Let it be a study day whose dose is not begun, with a fresh cup, and return the digits of its kit."""
+        self.device.post("/empty")
+        self.device.post("/fill", nl=3_000_000)
+        while not any(dose["state"] == "planned" for dose in self.state()["due"]):
+            now = FileClock(self.site.clock).instant()
+            write_clock_file(
+                self.site.clock, mono_ns=now.mono_ns + DAY_NS, wall_ns=now.wall_ns + DAY_NS, scale_milli=1000
+            )
+            time.sleep(0.05)
+        [dose] = self.state()["due"]
+        return str(dose["kit"]).removeprefix("KIT-")
+
+    def rest(self) -> None:
+        """End whatever an earlier test left open."""
+        self.device.post("/clear")
+        self.machine.post("/api/stop")
+        deadline = time.monotonic() + 10
+        while (state := self.state()["state"]) != "idle":
+            assert time.monotonic() < deadline, f"the unit stays {state}"
+            if state == "lost":
+                self.machine.post("/api/abandon", operator=OPERATOR)
+            elif state == "residual":
+                self.machine.post("/api/residual", operator=OPERATOR, refused="the test is over")
+            elif state == "signing":
+                self.machine.post("/api/leave")
+            time.sleep(0.05)
+
+    def run_at(self, speed: int) -> None:
+        """Let simulated time pass at this speed from now on."""
+        now = FileClock(self.site.clock).instant()
+        write_clock_file(self.site.clock, mono_ns=now.mono_ns, wall_ns=now.wall_ns, scale_milli=speed * 1000)
+
+    def state(self) -> dict[str, Any]:
+        """Return the unit's view."""
+        return self.machine.get("/api/state")
+
+    def records(self, typ: str) -> list[dict[str, Any]]:
+        """Return the payloads of all records of one type, from the unit's own database."""
+        with LedgerFile.open(self.site.unit(MESH.unit) / "unit.db") as file:
+            entries = [entry for _, entry in read(file)]
+        return [dict(entry.payload) for entry in entries if entry.payload["typ"] == typ]
+
+
+def start_ward(root: Path, stack: contextlib.ExitStack) -> Ward:
+    """Start the processes of one ward; the stack ends them."""
+    site = prepare(root)
+
+    def child(name: str, *arguments: str) -> Child:
+        started = Child(name, arguments, site.log(name)).start()
+        stack.callback(started.stop)
+        return started
+
+    furnish(site, child("broker", "-m", "nebctl_lab.broker", "--port", "0").ready, (MESH,))
+    child("pharmacy", "-m", "nebctl", "pharmacy", "run", "--config", str(site.pharmacy))
+    folder = site.unit(MESH.unit)
+    device = ("-m", "nebctl", "sim", "mesh", "--pty", str(folder / "nebulizer"), "--clock", str(site.clock))
+    control = child("simulator", *device, "--seed", "7", "--control", "0", "--state", str(folder / "nebulizer.state"))
+    unit = child("unit", "-m", "nebctl", "run", "--config", str(folder / "unit.toml"))
+    machine = Http(unit.ready, (folder / "api.token").read_text("ascii"))
+    return Ward(site=site, unit=unit, machine=machine, device=Http(control.ready.split(" control ")[1]))
+
+
+@pytest.fixture(scope="module")
+def ward(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ward]:
+    """Give a ward of its own to each file of tests; where the browser is missing, fail in CI and skip elsewhere."""
+    if lack := missing():
+        if os.environ.get("CI") == "true":
+            pytest.fail(lack)
+        pytest.skip(lack)
+    with contextlib.ExitStack() as stack:
+        yield start_ward(tmp_path_factory.mktemp("ward") / "site", stack)
+
+
+@pytest.fixture(scope="module")
+def browser(ward: Ward) -> Iterator[Any]:
+    """Give a headless browser."""
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        chromium = playwright.chromium.launch(executable_path=shutil.which(CHROMIUM), args=list(FLAGS))
+        yield chromium
+        chromium.close()
+
+
+@pytest.fixture
+def panel(browser: Any, ward: Ward) -> Iterator["Panel"]:
+    """Give a fresh page on a 7-inch panel, nobody logged in."""
+    ward.rest()
+    context = browser.new_context(viewport=PANEL, has_touch=True)
+    context.set_default_timeout(6_000)
+    opened = Panel(context.new_page(), ward)
+    opened.page.goto(ward.address)
+    opened.on("login")
+    yield opened
+    context.close()
+
+
+class Panel:
+    """The panel as a gloved finger uses it: taps, holds, and what is written there."""
+
+    def __init__(self, page: Any, ward: Ward) -> None:
+        self.page = page
+        self.ward = ward
+        self.asked: list[str] = []
+        self.faults: list[str] = []
+        page.on("request", lambda request: self.asked.append(f"{request.method} {request.url.split('/', 3)[3]}"))
+        page.on("pageerror", lambda error: self.faults.append(str(error)))
+
+    def on(self, screen: str) -> None:
+        """Wait until this screen is shown, and not covered."""
+        self.page.wait_for_selector(f'#main[data-screen="{screen}"]')
+        self.page.wait_for_selector("#cover", state="hidden")
+
+    def tap(self, text: str) -> None:
+        """Tap the button that begins with this text."""
+        self.page.locator("button:visible", has_text=re.compile(rf"^\s*{re.escape(text)}")).first.tap()
+
+    def keys(self, digits: str) -> None:
+        """Tap these keys on the screen."""
+        for digit in digits:
+            self.page.locator(".keys button", has_text=re.compile(rf"^{re.escape(digit)}$")).tap()
+
+    def box(self, name: str) -> None:
+        """Tap the box of this name."""
+        self.page.locator(f'input[name="{name}"]').tap()
+
+    def hold(self, milliseconds: int) -> None:
+        """Hold the upper button so long."""
+        x, y = self.middle("#upper")
+        self.page.mouse.move(x, y)
+        self.page.mouse.down()
+        self.page.wait_for_timeout(milliseconds)
+        self.page.mouse.up()
+
+    def middle(self, selector: str) -> tuple[float, float]:
+        """Return the middle of what the selector finds."""
+        place = self.page.locator(selector).bounding_box()
+        return place["x"] + place["width"] / 2, place["y"] + place["height"] / 2
+
+    def upper(self, mode: str) -> None:
+        """Wait until the upper button is this one, and can be pressed."""
+        self.page.wait_for_selector(f'#upper[data-mode="{mode}"]:enabled')
+
+    def until(self, true: Callable[[], bool]) -> None:
+        """Wait until something is true, at most 20 s."""
+        deadline = time.monotonic() + 20
+        while not true():
+            assert time.monotonic() < deadline, "it did not come true within 20 s"
+            self.page.wait_for_timeout(30)
+
+    def text(self, selector: str) -> str:
+        """Return what is written there."""
+        return str(self.page.locator(selector).text_content())
+
+    def keep(self, name: str) -> None:
+        """Keep a picture of the panel for the documents, where they are asked for."""
+        if os.environ.get("NEBCTL_SCREENS") == "1":
+            SCREENS.mkdir(exist_ok=True)
+            self.page.screenshot(path=SCREENS / f"{name}.png")
+        else:
+            assert (SCREENS / f"{name}.png").is_file(), f"docs/screens/{name}.png is missing: set NEBCTL_SCREENS=1"
+
+    def log_in(self) -> None:
+        """Log in by the keys on the screen."""
+        self.box("operator")
+        self.keys("07")
+        self.tap("Log in")
+        self.page.wait_for_selector('#main:not([data-screen="login"])')
+
+    def finish(self) -> None:
+        """Leave a dose that has ended, without a residual and unsigned."""
+        self.tap("Cannot be measured")
+        self.on("outcome")
+        self.tap("Sign later")
+        self.on("idle")
+
+    def prepare(self, kit: str, cup: str = "1") -> None:
+        """Go from idle to the review of a dose whose vial was emptied, by taps alone."""
+        self.tap("Begin a dose")
+        self.box("subject")
+        self.keys("001")
+        self.box("kit")
+        self.keys(kit)
+        self.tap("Check")
+        self.on("cup")
+        self.box("cup")
+        self.keys(cup)
+        self.tap("Next")
+        self.on("charge")
+        self.tap("Whole vial emptied, 3 mL")
+        self.on("selftest")
+        self.tap("Review the dose")
+        self.on("review")
