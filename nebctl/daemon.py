@@ -13,7 +13,7 @@ from nebctl.clock import ClockFileFault, FileClock, SystemClock
 from nebctl.config import LoadedConfig
 from nebctl.core.device import CommandFailed
 from nebctl.core.dose import DeviceModel
-from nebctl.core.history import UnitHistory, fold
+from nebctl.core.history import UnitHistory, config_digest, fold
 from nebctl.core.ledger.envelope import Stamp
 from nebctl.core.ledger.records import Draft, Json
 from nebctl.core.recovery import recover
@@ -164,7 +164,8 @@ async def _closed_history(ledger: UnitLedger, clock: Clock, rules: Rules, study:
     history = fold(UnitHistory(), await ledger.entries())
     boot = await ledger.append((Draft(typ="boot", facts={"reason": "start"}),), clock.instant())
     history = fold(history, boot)
-    if history.config != str(boot[0].payload["cfg"]):
+    cfg = str(boot[0].payload["cfg"])
+    if history.config != config_digest(cfg, study.protocol_text, study.rules_text):
         texts: dict[str, Json] = {"protocol": study.protocol_text, "site": study.rules_text}
         history = fold(history, await ledger.append((Draft(typ="config", facts=texts),), clock.instant()))
     for open_session in tuple(history.open.values()):

@@ -294,6 +294,10 @@ class Runner:
             self.witnessed.see_intent(entries[-1])
             self._post_own(ev.IntentRecorded(seq=entries[-1].seq))
 
+    async def note(self, draft: Draft) -> None:
+        """Record something outside the session; where that fails, it is told as every failed record is."""
+        await self._record(Record(drafts=(draft,)))
+
     async def commit(self, drafts: tuple[Draft, ...], traces: tuple[Trace, ...] = ()) -> tuple[Entry, ...]:
         """Append records and take them into the history."""
         entries = await self._store.append(drafts, self._clock.instant(), traces=traces)

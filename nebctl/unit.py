@@ -3,7 +3,6 @@
 import asyncio
 import contextlib
 import logging
-import os
 import random
 import secrets
 import signal
@@ -16,7 +15,6 @@ from zoneinfo import ZoneInfo
 from nebctl import SOFTWARE
 from nebctl.bedside.api import Api
 from nebctl.bedside.desk import Desk, Place
-from nebctl.bedside.serving import serve
 from nebctl.bedside.view import Surroundings as Shown
 from nebctl.bedside.view import view
 from nebctl.clock import trusted
@@ -35,6 +33,7 @@ from nebctl.store.ledger import UnitLedger
 from nebctl.store.outbox import Receipted, ReceiptRefused, Refusal
 from nebctl.study import Study
 from nebctl.systemd import ServiceNotice, Watchdog
+from nebctl.webpage import hosts_of, listen, serve, write_token
 from nebctl.worklists import WorklistKeeper
 
 log = logging.getLogger("nebctl")
@@ -219,10 +218,10 @@ class Unit:
     @contextlib.asynccontextmanager
     async def _page(self) -> AsyncIterator[str]:
         """Serve the API on loopback; yield its address."""
-        token = _write_token(self._opened.loaded.path(self._config.unit.data) / "api.token")
+        token = _fresh_token(self._opened.loaded.path(self._config.unit.data) / "api.token")
         listener = _listen(self._config.page.bind)
         port = listener.getsockname()[1]
-        hosts = frozenset({f"127.0.0.1:{port}", f"localhost:{port}", f"[::1]:{port}"})
+        hosts = hosts_of(listener)
         api = Api(
             runner=self._runner,
             desk=self._desk,
@@ -264,33 +263,17 @@ def _ask_to_end() -> asyncio.Event:
     return asked
 
 
-def _write_token(path: Path) -> str:
-    """Write a fresh token that only this unit's own user can read, and return it.
-
-    Raises: `StartFault` where it cannot be written.
-    """
-    token = secrets.token_urlsafe(32)
-    fresh = path.with_suffix(".new")
+def _fresh_token(path: Path) -> str:
     try:
-        fresh.unlink(missing_ok=True)
-        with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="ascii") as file:
-            file.write(token)
-        fresh.replace(path)
+        return write_token(path)
     except OSError as error:
         raise StartFault(
             f"{path}: {error.strerror}, expected a file that the unit may write; mend or remove it"
         ) from None
-    return token
 
 
 def _listen(bind: str) -> socket.socket:
-    host, _, port = bind.rpartition(":")
-    family = socket.AF_INET6 if host.startswith("[") else socket.AF_INET
-    listener = socket.socket(family, socket.SOCK_STREAM)
-    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
-        listener.bind((host.strip("[]"), int(port)))
+        return listen(bind)
     except OSError as error:
-        listener.close()
         raise StartFault(f"[page] bind {bind}: {error.strerror}; choose another port", wrong_call=True) from None
-    return listener

@@ -59,6 +59,13 @@ class Witnessed:
         self.intents.pop(session, None)
         self.spent.add(session)
 
+    def room_nl(self, session: str, history: UnitHistory) -> int:
+        """Return how much the session's cup may hold at most, so that the day's limit holds."""
+        return self._limit_nl() - _given_high_nl(self.granted.get(session), history)
+
+    def _limit_nl(self) -> int:
+        return self.rules.limits.upper_nl * self.doses_per_day
+
     def envelope(self, session: str, history: UnitHistory, *, clock_trusted: bool) -> Envelope:
         """Return what the gate may know about this session now."""
         auth, charge = self.granted.get(session), self.charges.get(session)
@@ -79,7 +86,7 @@ class Witnessed:
             self_tested=session in self.tested,
             charge_high_nl=charge.volume.high_nl if charge else None,
             given_high_nl=_given_high_nl(auth, history),
-            limit_nl=self.rules.limits.upper_nl * self.doses_per_day,
+            limit_nl=self._limit_nl(),
             max_on_ceiling_ms=ceiling,
             stops=self.stops,
         )

@@ -9,6 +9,7 @@ from nebctl_lab.virtual import VirtualLoop
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    """Name the marker of virtual time."""
     config.addinivalue_line("markers", "virtual: run on a loop whose time jumps to the next timer")
 
 

@@ -6,6 +6,7 @@ import hmac
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TypeVar
 
 from pydantic import ValidationError
@@ -15,7 +16,6 @@ from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 
 from nebctl.bedside import bodies
-from nebctl.bedside.assets import HEADERS, page_files
 from nebctl.bedside.desk import Desk
 from nebctl.bedside.logins import Logins
 from nebctl.bedside.view import public
@@ -25,7 +25,9 @@ from nebctl.core.orders import Operator
 from nebctl.core.session import IllegalEventError
 from nebctl.core.units import UnitError
 from nebctl.runner import Refused, Runner
+from nebctl.webpage import HEADERS, files_of
 
+PAGE = Path(__file__).parent / "page"
 HEARTBEAT_S = 0.5
 """A stream that has nothing new says so this often, for a page that hears nothing for 1 s covers its values (S46)."""
 LEAST_GAP_S = 0.08
@@ -71,7 +73,7 @@ class Api:
         }
         return Starlette(
             routes=[
-                *(Route(path, self._guarded(self._page, token=False), methods=["GET"]) for path in page_files()),
+                *(Route(path, self._guarded(self._page, token=False), methods=["GET"]) for path in files_of(PAGE)),
                 Route("/api/page", self._guarded(self._page_events, token=False), methods=["GET"]),
                 Route("/api/login", self._guarded(self._login, token=False), methods=["POST"]),
                 Route("/api/logout", self._guarded(self._logout, token=False), methods=["POST"]),
@@ -120,7 +122,7 @@ class Api:
         return hmac.compare_digest(given.encode(), self.token.encode())
 
     async def _page(self, request: Request) -> Response:
-        content, media_type = page_files()[request.url.path]
+        content, media_type = files_of(PAGE)[request.url.path]
         return Response(content, media_type=media_type)
 
     async def _login(self, request: Request) -> Response:

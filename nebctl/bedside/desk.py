@@ -17,6 +17,7 @@ from nebctl.core.ledger.records import Draft, SessionDay
 from nebctl.core.orders import Operator, Worklist
 from nebctl.core.regimen import Regimen, SiteRules
 from nebctl.core.session import IllegalEventError, Kind, State
+from nebctl.core.units import format_ml
 from nebctl.ports import Clock
 from nebctl.runner import Refused, Runner
 
@@ -86,7 +87,11 @@ class Desk:
         self.checks = ()
 
     async def charge(self, charge: Charge, cup: str) -> None:
-        """Take what was put in the cup, then run the self-test."""
+        """Take what was put in the cup, then run the self-test.
+
+        Raises: `Refused` for a cup that could give more than the day's limit; nothing is recorded then.
+        """
+        self._refuse_overfilled(charge)
         await self._runner.press(ev.Charged(charge=charge, cup=cup))
         await self.self_test()
 
@@ -195,7 +200,16 @@ class Desk:
             facts={"code": refusal.code, "sentence": refusal.sentence, "kit": request.kit},
             private={"subject": request.subject, "operator": request.operator},
         )
-        await self._runner.commit((draft,))
+        await self._runner.note(draft)
+
+    def _refuse_overfilled(self, charge: Charge) -> None:
+        """Refuse before the kit is spent what the guard would refuse at the start (S03)."""
+        auth = self._runner.session.authorisation
+        room_nl = self._runner.witnessed.room_nl(auth.session, self._runner.history) if auth else None
+        if room_nl is not None and charge.volume.high_nl > room_nl:
+            most = format_ml(room_nl, 2, "down")
+            sentence = f"The cup may hold more than today's limit: at most {most} mL. Draw some off and weigh again."
+            raise Refused(Refusal(code="cup-too-full", sentence=sentence))
 
     def _authorise(self, admitted: Admitted, request: Request, device: str, now: Instant) -> Authorisation:
         place = SessionDay(

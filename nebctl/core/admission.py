@@ -7,7 +7,7 @@ from nebctl.core.calendar import study_day
 from nebctl.core.guard import Refusal
 from nebctl.core.history import UnitHistory
 from nebctl.core.instant import Instant
-from nebctl.core.kit_admission import local_time, refuse_kit
+from nebctl.core.kit_admission import local_time, refuse_kit, when
 from nebctl.core.leases import DoseState, HistoryItem, Operator, Order, PlannedDose, Worklist
 from nebctl.core.regimen import Regimen, SiteRules
 from nebctl.core.units import WHOLE_PPM
@@ -102,8 +102,8 @@ def _opened_here(request: Request, history: UnitHistory, now: Instant) -> Refusa
     if request.kit not in history.kits:
         return None
     dose = history.doses.get(history.kits[request.kit])
-    when = f"on {local_time(dose.started_wall_ns, request.today, request.local_minute, now)}" if dose else "before"
-    return _no("kit-opened", f"This kit was opened {when}. Take another kit and scan it.")
+    opened = when(dose.started_wall_ns, request.today, request.local_minute, now) if dose else "before"
+    return _no("kit-opened", f"This kit was opened {opened}. Take another kit and scan it.")
 
 
 def _known_kit(request: Request, worklist: Worklist, now: Instant) -> Refusal | None:
@@ -165,9 +165,9 @@ def _given(request: Request, planned: PlannedDose, order: Order, history: UnitHi
     for dose in history.doses_of(request.subject):
         today = dose.day == planned.day or dose.date_local == request.today.isoformat()
         if today and dose.dose == planned.dose:
-            when = local_time(dose.started_wall_ns, request.today, request.local_minute, now)
+            started = local_time(dose.started_wall_ns, request.today, request.local_minute, now)
             sure = "was given" if dose.end == DoseState.COMPLETE.value else "was begun"
-            return _no("dose-given", f"Today's dose {sure} on {when}. No second dose today.")
+            return _no("dose-given", f"Today's dose {sure} at {started:%H:%M}. No second dose today.")
     item = next((item for item in order.history if _covers(item, planned)), None)
     if item is None:
         return None

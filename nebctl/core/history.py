@@ -1,5 +1,6 @@
 """What a unit's own records say happened: kits used, doses given, sessions left open. A pure fold over the log."""
 
+import hashlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
@@ -54,7 +55,7 @@ class UnitHistory:
     """What the log of one unit adds up to.
 
     `kits` maps each opened kit to the session that opened it. `unsigned` maps the session of each dose record without a
-    signature to its (seq, leaf in hex).
+    signature to its (seq, leaf in hex). `config` is the `config_digest` of the newest `config` record, "" before it.
     """
 
     kits: Mapping[str, str] = field(default_factory=dict)
@@ -198,7 +199,14 @@ def _order(history: UnitHistory, entry: Entry) -> UnitHistory:
 
 
 def _config(history: UnitHistory, entry: Entry) -> UnitHistory:
-    return replace(history, config=str(entry.payload["cfg"]))
+    p = entry.payload
+    return replace(history, config=config_digest(str(p["cfg"]), str(p["protocol"]), str(p["site"])))
+
+
+def config_digest(cfg: str, protocol: str, site: str) -> str:
+    """Return what names a configuration: SHA-256 over the unit's file hash and both texts that the unit works by."""
+    parts = (hashlib.sha256(text.encode()).hexdigest() for text in (protocol, site))
+    return hashlib.sha256(" ".join((cfg, *parts)).encode()).hexdigest()
 
 
 _FOLDS = {

@@ -12,13 +12,13 @@ _SENTENCES: Mapping[KitState, tuple[str, str]] = {
     KitState.RECEIVED: ("kit-quarantined", "This kit is not released yet. Call the pharmacy."),
     KitState.QUARANTINED: ("kit-quarantined", "This kit is in quarantine. Set it aside and call the pharmacy."),
     KitState.RELEASED: ("kit-not-dispensed", "The pharmacy has given this kit to no subject yet. Call the pharmacy."),
-    KitState.OPENED: ("kit-opened", f"This kit was opened on {{when}}. {_OTHER}"),
-    KitState.USED: ("kit-used", f"This kit was used up on {{when}}. {_OTHER}"),
-    KitState.PARTIAL: ("kit-used", f"This kit was used in part on {{when}}. {_OTHER}"),
-    KitState.RETURNED: ("kit-returned", f"This kit was returned on {{when}}. {_OTHER}"),
-    KitState.DAMAGED: ("kit-damaged", f"This kit was reported damaged on {{when}}. {_OTHER}"),
-    KitState.LOST: ("kit-lost", "This kit was reported lost on {when}. Set it aside and call the pharmacy."),
-    KitState.DESTROYED: ("kit-destroyed", "This kit was recorded as destroyed on {when}. Call the pharmacy."),
+    KitState.OPENED: ("kit-opened", f"This kit was opened {{when}}. {_OTHER}"),
+    KitState.USED: ("kit-used", f"This kit was used up {{when}}. {_OTHER}"),
+    KitState.PARTIAL: ("kit-used", f"This kit was used in part {{when}}. {_OTHER}"),
+    KitState.RETURNED: ("kit-returned", f"This kit was returned {{when}}. {_OTHER}"),
+    KitState.DAMAGED: ("kit-damaged", f"This kit was reported damaged {{when}}. {_OTHER}"),
+    KitState.LOST: ("kit-lost", "This kit was reported lost {when}. Set it aside and call the pharmacy."),
+    KitState.DESTROYED: ("kit-destroyed", "This kit was recorded as destroyed {when}. Call the pharmacy."),
 }
 
 
@@ -35,21 +35,26 @@ def refuse_kit(kit: KnownKit, today: date, local_minute: int, now: Instant) -> R
         return Refusal(code="kit-quarantined", sentence=sentence)
     if kit.state not in GIVABLE:
         code, sentence = _SENTENCES[kit.state]
-        return Refusal(code=code, sentence=sentence.format(when=local_time(kit.since_ns, today, local_minute, now)))
+        return Refusal(code=code, sentence=sentence.format(when=when(kit.since_ns, today, local_minute, now)))
     if kit.expires < today:
         return Refusal(code="kit-expired", sentence=f"This kit expired on {_day(kit.expires)}. {_OTHER}")
     return None
 
 
-def local_time(at_ns: int, today: date, local_minute: int, now: Instant) -> str:
-    """Return a moment as the site's clock showed it, such as `14 Feb at 09:12`.
+def local_time(at_ns: int, today: date, local_minute: int, now: Instant) -> datetime:
+    """Return a moment as the site's clock showed it.
 
     The site's distance from UTC is taken from `now` itself, so that no time zone is needed here.
     """
     here = datetime.combine(today, time(), UTC) + timedelta(minutes=local_minute)
     away_min = (int(here.timestamp()) // 60) - now.wall_ns // (60 * NS_PER_S)
-    moment = datetime.fromtimestamp(at_ns // NS_PER_S, UTC) + timedelta(minutes=away_min)
-    return f"{_day(moment.date())} at {moment:%H:%M}"
+    return datetime.fromtimestamp(at_ns // NS_PER_S, UTC) + timedelta(minutes=away_min)
+
+
+def when(at_ns: int, today: date, local_minute: int, now: Instant) -> str:
+    """Return a moment in words, such as `on 14 Feb at 09:12`."""
+    moment = local_time(at_ns, today, local_minute, now)
+    return f"on {_day(moment.date())} at {moment:%H:%M}"
 
 
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")

@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 
 from nebctl.core.instant import NS_PER_S, Instant
 from nebctl.core.ledger.envelope import utc_text
-from nebctl.core.ledger.records import Draft, Entry
+from nebctl.core.ledger.records import Draft, Json
 from nebctl.core.orders import Operator
 from nebctl.core.regimen import FollowUp, Regimen, SiteRules
 from nebctl.pharmacy import log
@@ -20,7 +20,8 @@ from nebctl.pharmacy.faults import PharmacyFault
 PHARMACIST, THERAPIST, INVESTIGATOR = "pharmacist", "therapist", "investigator"
 ROLES = (PHARMACIST, THERAPIST, INVESTIGATOR)
 
-Sign: TypeAlias = Callable[[Draft], Entry]
+Sign: TypeAlias = Callable[[Draft], int]
+"""Lets a record be signed when the change is whole, and returns the sequence number that it will have."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,13 +57,30 @@ class Books:
 
     @contextlib.contextmanager
     def change(self) -> Iterator[Sign]:
-        """Change the tables all or nothing; what is signed inside is durable before the tables are.
+        """Change the tables and sign what was done, all or nothing; what is signed is durable before the tables are.
 
-        A crash between the two leaves a signed event without its change, and never a change without its event.
+        A crash between the two leaves a signed event without its change, never a change without its event; the next
+        change then says so in the log.
         Raises: `StoreFault` where the log or the tables cannot be written.
         """
         with self.log.open(self.at) as writer, transaction(self.db):
-            yield lambda draft: log.append(writer, draft, self.at)
+            begin, drafts = writer.tip.size, list(self._without_effect(writer.tip.size))
+
+            def sign(draft: Draft) -> int:
+                drafts.append(draft)
+                return begin + len(drafts) - 1
+
+            yield sign
+            if drafts:
+                writer.append(drafts, self.at, ())
+            self.db.execute("INSERT OR REPLACE INTO applied (log, size) VALUES (?, ?)", (log.UNIT, writer.tip.size))
+
+    def _without_effect(self, size: int) -> Iterator[Draft]:
+        """Yield what the log has to say of events that were signed, and whose change a crash prevented."""
+        row = self.db.execute("SELECT size FROM applied").fetchone()
+        if row is not None and row[0] < size:
+            facts: dict[str, Json] = {"kind": "events-without-change", "first_seq": row[0], "last_seq": size - 1}
+            yield Draft(typ="incident", facts=facts)
 
     def person(self, code: str, *roles: str) -> Operator:
         """Return the member of staff with this code, who must have one of the roles.

@@ -31,18 +31,47 @@ def enrol_unit(db: sqlite3.Connection, site: str, unit: str, vkey: Vkey, at_ns: 
 
     Raises: `PharmacyFault` where the key is of another site, unit or kind, or another key is enrolled already.
     """
+    epoch = _epoch_of(vkey, site, unit)
+    with transaction(db):
+        if not _is_enrolled(db, unit, epoch, vkey):
+            _enrol_key(db, unit, epoch, vkey, at_ns)
+
+
+def enrol_unit_by(books: Books, unit: str, vkey: Vkey, by: str | None) -> None:
+    """Take a unit's key as `enrol_unit` does, as a signed event; `by` None means that nobody is named.
+
+    Raises: `PharmacyFault` as `enrol_unit`, and where the person is no pharmacist.
+    """
+    epoch = _epoch_of(vkey, books.log.site, unit)
+    if by is not None:
+        books.person(by, PHARMACIST)
+    with books.change() as sign:
+        if not _is_enrolled(books.db, unit, epoch, vkey):
+            facts = {"for_unit": unit, "vkey": vkey.text()}
+            sign(Draft(typ="key", facts=facts, private={"operator": by} if by else {}))
+            _enrol_key(books.db, unit, epoch, vkey, books.at.wall_ns)
+
+
+def _epoch_of(vkey: Vkey, site: str, unit: str) -> int:
     origin = _origin(vkey)
     if (origin.site, origin.unit) != (site, unit) or vkey.type != ED25519:
         expected = f"a signing key named {site}/nebctl/{unit}/EPOCH"
         raise PharmacyFault(f"the key {vkey.name}", expected, "Enrol each unit at the pharmacy of its own site.")
-    with transaction(db):
-        held = db.execute("SELECT vkey FROM unit_key WHERE unit = ? AND ep = ?", (unit, origin.epoch)).fetchone()
-        if held and held[0] != vkey.text():
-            advice = "A new key needs a new epoch; a key that changed by itself needs an inquiry."
-            raise PharmacyFault(f"another key for {vkey.name}", f"{held[0]}, enrolled before", advice)
-        db.execute("INSERT INTO unit (unit) VALUES (?) ON CONFLICT DO NOTHING", (unit,))
-        values = (unit, origin.epoch, vkey.text(), envelope.utc_text(at_ns))
-        db.execute("INSERT INTO unit_key VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING", values)
+    return origin.epoch
+
+
+def _is_enrolled(db: sqlite3.Connection, unit: str, epoch: int, vkey: Vkey) -> bool:
+    held = db.execute("SELECT vkey FROM unit_key WHERE unit = ? AND ep = ?", (unit, epoch)).fetchone()
+    if held and held[0] != vkey.text():
+        advice = "A new key needs a new epoch; a key that changed by itself needs an inquiry."
+        raise PharmacyFault(f"another key for {vkey.name}", f"{held[0]}, enrolled before", advice)
+    return held is not None
+
+
+def _enrol_key(db: sqlite3.Connection, unit: str, epoch: int, vkey: Vkey, at_ns: int) -> None:
+    db.execute("INSERT INTO unit (unit) VALUES (?) ON CONFLICT DO NOTHING", (unit,))
+    values = (unit, epoch, vkey.text(), envelope.utc_text(at_ns))
+    db.execute("INSERT INTO unit_key VALUES (?, ?, ?, ?)", values)
 
 
 def enrol_subject(books: Books, wish: Enrolment) -> None:

@@ -58,8 +58,8 @@ def settle(books: Books, wish: Settlement) -> Verdict:
         if books.db.execute("SELECT 1 FROM settled WHERE (unit, ep, seq) = (?, ?, ?)", key).fetchone():
             raise PharmacyFault(f"{wish.session} settled before", "a dose in doubt", "It is settled once.")
         state = _state(wish, verdict)
-        signed = sign(_correction(entry, wish, verdict, state))
-        values = (*key, wish.low_nl, wish.high_nl, verdict.value, state.value, signed.seq)
+        log_seq = sign(_correction(entry, wish, verdict, state))
+        values = (*key, wish.low_nl, wish.high_nl, verdict.value, state.value, log_seq)
         books.db.execute("INSERT INTO settled VALUES (?, ?, ?, ?, ?, ?, ?, ?)", values)
         _settle_kit(books, str(entry.payload["kit"]), state)
         books.renew_worklists()

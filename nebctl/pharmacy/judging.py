@@ -87,8 +87,8 @@ def _raise(books: Books, sign: Sign, found: Overdue) -> None:
         _end(books, sign, dose, DoseState.MISSED, {}, {})
         return
     facts: dict[str, Json] = {"kind": "dose-late", "dose": dose.dose, "for_unit": dose.unit, "kit": dose.kit}
-    entry = sign(Draft(typ="incident", facts=facts, private={"subject": dose.subject}, session=_day(books, dose)))
-    values = (dose.subject, dose.day, dose.dose, entry.seq)
+    seq = sign(Draft(typ="incident", facts=facts, private={"subject": dose.subject}, session=_day(books, dose)))
+    values = (dose.subject, dose.day, dose.dose, seq)
     books.db.execute("INSERT INTO late (subject, day, dose, log_seq) VALUES (?, ?, ?, ?)", values)
 
 
@@ -121,8 +121,7 @@ def _end(
     heard = books.db.execute("SELECT last_seen FROM unit WHERE unit = ?", (dose.unit,)).fetchone()
     said = {"dose": dose.dose, "for_unit": dose.unit, "kit": dose.kit, "last_heard": heard[0] if heard else None}
     draft = Draft(typ=state.value, facts={**said, **facts}, private={"subject": dose.subject, **private}, session=place)
-    entry = sign(draft)
-    values = (log.UNIT, entry.epoch, entry.seq, dose.subject, dose.day, dose.dose, place.session, state.value)
+    values = (log.UNIT, log.EPOCH, sign(draft), dose.subject, dose.day, dose.dose, place.session, state.value)
     insert = "INSERT INTO outcome VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, 0)"
     books.db.execute(insert, (*values, place.date_local))
     books.renew_worklists(dose.unit)
@@ -159,7 +158,7 @@ def _correct(
 ) -> None:
     (leaf,) = books.db.execute("SELECT leaf FROM rec WHERE (unit, ep, seq) = (?, ?, ?)", (unit, ep, seq)).fetchone()
     stands: dict[str, Json] = {"unit": unit, "ep": ep, "seq": seq, "leaf": leaf.hex()}
-    ref: dict[str, Json] = {"unit": log.UNIT, "ep": 1, "seq": said}
+    ref: dict[str, Json] = {"unit": log.UNIT, "ep": log.EPOCH, "seq": said}
     facts: dict[str, Json] = {"ref": ref, "withdrawn": state, "stands": stands}
     sign(Draft(typ="correction", facts=facts, private={"subject": subject}))
     books.db.execute("DELETE FROM outcome WHERE unit = ? AND seq = ?", (log.UNIT, said))

@@ -12,7 +12,7 @@ from pathlib import Path
 from nebctl import SOFTWARE, keys
 from nebctl.core.instant import Instant
 from nebctl.core.ledger.envelope import Stamp
-from nebctl.core.ledger.records import Draft, Entry
+from nebctl.core.ledger.records import Entry
 from nebctl.ports import Signer
 from nebctl.store.faults import StoreFault
 from nebctl.store.prove import read
@@ -22,6 +22,7 @@ from nebctl.store.writer import Writer
 
 UNIT = "pharmacy-log"
 """The log is verified as any unit's: this is its unit's name, and the stem of its trust files."""
+EPOCH = 1
 WAIT_S = 5.0
 LOOK_S = 0.02
 
@@ -54,12 +55,6 @@ class Log:
         with _turn(self.path), contextlib.closing(Writer(self.path, sealer)) as writer:
             writer.open(at)
             yield writer
-
-
-def append(writer: Writer, draft: Draft, at: Instant) -> Entry:
-    """Sign and commit one record."""
-    [entry] = writer.append((draft,), at, ())
-    return entry
 
 
 def entries(path: Path) -> tuple[Entry, ...]:

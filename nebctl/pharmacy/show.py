@@ -6,10 +6,11 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from nebctl.core.dose.charge import Interval
-from nebctl.core.ledger import disclosure, envelope, tree
-from nebctl.core.ledger.encoding import show
+from nebctl.core.ledger import disclosure, envelope, jws, tree
+from nebctl.core.ledger.encoding import FormatError, show
 from nebctl.core.ledger.records import Entry, Json
 from nebctl.core.verify import Limits, Verdict, judge
+from nebctl.pharmacy.dose_facts import Place, config_before, prescribed
 from nebctl.pharmacy.outcomes import OUTCOMES
 
 
@@ -31,10 +32,11 @@ class Settled:
 class DoseLine:
     """One dose of a course: as planned, and as a record tells it.
 
-    Without a record, `end` is "due" and the rest is None. `verdict` is computed here from the recorded volume and
-    limits; `recorded` is what the unit said; they differ only where a record is wrong. `residual` None means that it
-    was refused. `receipted` says whether a countersigned head covers the record; what the pharmacy's own log tells
-    needs none. `settled` is what two persons made of a dose in doubt; the record beside it stays as it was.
+    Without a record, `end` is "due" or "late" and the rest is None. `verdict` is computed here from the recorded volume
+    and the limits that the study protocol in the unit's own log prescribes; `recorded` is what the unit said; they
+    differ only where a record is wrong. `residual` None means that it was refused. `receipted` says whether a
+    countersigned head covers the record; what the pharmacy's own log tells needs none. `settled` is what two persons
+    made of a dose in doubt; the record beside it stays as it was.
     """
 
     day: int
@@ -70,15 +72,18 @@ def course_of(db: sqlite3.Connection, subject: str, own: Sequence[Entry] = ()) -
     `own` are the records of the pharmacy's log.
     Raises: `CourseFault` where a record is damaged or incomplete.
     """
-    query = "SELECT day, dose, o.kit, lot, unit FROM ordered o LEFT JOIN kit k ON k.kit = o.kit WHERE subject = ?"
+    query = (
+        "SELECT day, dose, o.kit, lot, unit, IIF(l.log_seq IS NULL, 'due', 'late') FROM ordered o"
+        " LEFT JOIN kit k ON k.kit = o.kit LEFT JOIN late l USING (subject, day, dose) WHERE subject = ?"
+    )
     planned = db.execute(query, (subject,)).fetchall()
     corrections = _corrections(own)
     told = [_line(db, entry, corrections) for entry in _outcomes(db, subject)]
     told += [_own_line(entry) for entry in own if _is_outcome_of(entry, subject) and _key(entry) not in corrections]
     done = {(line.day, line.dose) for line in told}
     due = [
-        DoseLine(day=day, dose=dose, kit=kit or "", lot=lot or "", unit=unit, end="due")
-        for day, dose, kit, lot, unit in planned
+        DoseLine(day=day, dose=dose, kit=kit or "", lot=lot or "", unit=unit, end=end)
+        for day, dose, kit, lot, unit, end in planned
         if (day, dose) not in done
     ]
     if not planned and not told:
@@ -180,11 +185,23 @@ def _line(db: sqlite3.Connection, entry: Entry, corrections: Mapping[_Key, Settl
         ended=facts.text("ended") if dosed else None,
         emitted=emitted,
         residual=facts.optional_interval("residual") if dosed else None,
-        verdict=facts.verdict(emitted) if emitted else None,
+        verdict=judge(emitted, _limits(db, entry, facts)).value if emitted else None,
         recorded=facts.text("verdict") if dosed else None,
         receipted=_receipted(db, entry),
         settled=corrections.get(_key(entry)),
     )
+
+
+def _limits(db: sqlite3.Connection, entry: Entry, facts: "_Facts") -> Limits:
+    """Return the limits by the study protocol and site rules in the unit's own log; without any, the recorded ones."""
+    found = config_before(db, Place(*_key(entry)))
+    if found is None:
+        return facts.limits()
+    try:
+        return prescribed(jws.parse(found[2]).payload, facts.count(entry.payload, "planned_nl"))
+    except FormatError as fault:
+        place = f"{entry.payload['unit']} epoch {entry.epoch} record {entry.seq}"
+        raise CourseFault(f"{place}: {fault}. Run nebctl ledger verify.") from None
 
 
 def _receipted(db: sqlite3.Connection, entry: Entry) -> bool:
@@ -221,10 +238,10 @@ class _Facts:
         value = self._payload.get(name)
         return None if value is None else self.interval(self._table(name))
 
-    def verdict(self, emitted: Interval) -> str:
+    def limits(self) -> Limits:
         limits = self._table("limits")
         lower, upper = self.count(limits, "lower_nl"), self.count(limits, "upper_nl")
-        return judge(emitted, Limits(lower_nl=lower, upper_nl=upper)).value
+        return Limits(lower_nl=lower, upper_nl=upper)
 
     def _table(self, name: str) -> Mapping[str, Json]:
         value = self._payload.get(name)

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 
-from nebctl.core.kits import Illegal, KitState, LotState, move_kit, move_lot
+from nebctl.core.kits import GIVABLE, Illegal, KitState, LotState, move_kit, move_lot
 from nebctl.core.ledger import envelope
 from nebctl.core.ledger.records import Draft, Json
 from nebctl.pharmacy.books import PHARMACIST, Books
@@ -104,7 +104,16 @@ def change_kits(books: Books, names: Sequence[str], to: KitState, by: str, reaso
             step(kit, to)
             sign(_event("kit", by, reason, kit=name, lot=kit.lot, before=kit.state.value, to=to.value))
             put(books.db, name, to, books.now)
+            if kit.state in GIVABLE:  # an opened one may have been given from: its dose stays bound
+                _free_lease(books.db, name)
         books.renew_worklists()
+
+
+def _free_lease(db: sqlite3.Connection, name: str) -> None:
+    """Let the dose of a kit that left its subject unopened have another kit; an ended dose keeps its kit."""
+    done = "SELECT 1 FROM outcome o WHERE (o.subject, o.day, o.dose) = (ordered.subject, ordered.day, ordered.dose)"
+    free = f"UPDATE ordered SET kit = NULL, not_after = NULL WHERE kit = ? AND NOT EXISTS ({done})"  # noqa: S608
+    db.execute(free, (name,))
 
 
 def thaw(books: Books, name: str, by: str) -> str | None:
@@ -115,7 +124,7 @@ def thaw(books: Books, name: str, by: str) -> str | None:
     books.person(by, PHARMACIST)
     with books.change() as sign:
         kit = kit_of(books.db, name)
-        if kit.state not in {KitState.DISPENSED, KitState.AT_BEDSIDE}:
+        if kit.state not in GIVABLE:
             raise PharmacyFault(f"kit {name} {kit.state.value}", "a dispensed kit", "Dispense it first.")
         if kit.thawed_at:
             seen = f"kit {name} thawed at {kit.thawed_at}"

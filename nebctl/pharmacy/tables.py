@@ -39,6 +39,12 @@ def judgements(db: sqlite_utils.Database) -> None:
     _make(db, "settled", {**record, **volume, **said}, {}, ("unit", "ep", "seq"))
 
 
+@MIGRATIONS()
+def log_position(db: sqlite_utils.Database) -> None:
+    """Up to which record of the pharmacy's log the tables hold what was signed."""
+    _make(db, "applied", {"log": str, "size": int}, {}, "log")
+
+
 def _make(
     db: sqlite_utils.Database,
     name: str,

@@ -3,18 +3,14 @@
 import asyncio
 import contextlib
 import hmac
-import os
 import secrets
 import socket
 import sqlite3
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from dataclasses import asdict, dataclass, field
-from functools import cache
 from pathlib import Path
-from types import MappingProxyType
 from typing import Concatenate, ParamSpec, TypeVar
 
-import uvicorn
 from pydantic import BaseModel, ConfigDict, ValidationError
 from starlette.applications import Starlette
 from starlette.requests import Request
@@ -30,28 +26,12 @@ from nebctl.pharmacy.faults import PharmacyFault
 from nebctl.pharmacy.overview import detail, overview, places_of
 from nebctl.ports import Clock
 from nebctl.store.faults import StoreFault
+from nebctl.webpage import HEADERS, files_of, hosts_of, listen, serve, write_token
 
 PAGE = Path(__file__).parent / "page"
 TOKEN = "pharmacy.token"  # noqa: S105 - the name of its file
 COOKIE = "nebctl-pharmacy"
-HEADERS = MappingProxyType(
-    {
-        "content-security-policy": (
-            "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; "
-            "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
-        ),
-        "x-content-type-options": "nosniff",
-        "x-frame-options": "DENY",
-        "referrer-policy": "no-referrer",
-        "cross-origin-opener-policy": "same-origin",
-        "cross-origin-resource-policy": "same-origin",
-        "cache-control": "no-store",
-    }
-)
-"""On every answer: no script or style but our own files, no guessing of types, no copies, no frames."""
-_TYPES = {".html": "text/html", ".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}
 MAX_BODY = 4096
-GRACE_S = 1
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -84,7 +64,7 @@ class Page:
 
     def app(self) -> Starlette:
         """Return the application."""
-        files = sorted(_files())
+        files = sorted(files_of(PAGE))
         return Starlette(
             routes=[
                 Route("/", self._guarded(self._enter, open_to_all=True), methods=["GET"]),
@@ -139,7 +119,7 @@ class Page:
         return PlainTextResponse(f"{said}\n", status_code=401)
 
     async def _file(self, request: Request) -> Response:
-        content, media_type = _files()[request.url.path]
+        content, media_type = files_of(PAGE)[request.url.path]
         return Response(content, media_type=media_type)
 
     async def _overview(self, _request: Request) -> Response:
@@ -178,38 +158,10 @@ async def serve_page(page: Callable[[str, frozenset[str]], Page], bind: str, dat
     Raises: `PharmacyFault` where the port is taken or the token cannot be written.
     """
     with _listening(bind) as listener:
-        port = listener.getsockname()[1]
-        hosts = frozenset(f"{name}:{port}" for name in ("127.0.0.1", "localhost", "[::1]"))
-        app = page(_write_token(database.with_name(TOKEN)), hosts).app()
-        server = _Quiet(
-            uvicorn.Config(
-                app, log_level="warning", lifespan="off", access_log=False, timeout_graceful_shutdown=GRACE_S
-            )
-        )
-        task = asyncio.create_task(server.serve(sockets=[listener]))
-        while not server.started and not task.done():  # noqa: ASYNC110 - uvicorn has no event for it
-            await asyncio.sleep(0.01)
-        try:
-            yield f"http://{bind.rpartition(':')[0]}:{port}"
-        finally:
-            server.should_exit = True
-            await task
-
-
-class _Quiet(uvicorn.Server):
-    """The server without its own signal handlers: the pharmacy decides when to end."""
-
-    @contextlib.contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        yield
-
-
-@cache
-def _files() -> Mapping[str, tuple[bytes, str]]:
-    """Return the page's files by path, each with its bytes and media type; `/` is the page itself."""
-    files = {f"/{path.name}": (path.read_bytes(), _TYPES[path.suffix]) for path in PAGE.iterdir() if path.is_file()}
-    files["/"] = files.pop("/index.html")
-    return files
+        hosts = hosts_of(listener)
+        app = page(_fresh_token(database.with_name(TOKEN)), hosts).app()
+        async with serve(app, listener):
+            yield f"http://{bind.rpartition(':')[0]}:{listener.getsockname()[1]}"
 
 
 async def _explained(handler: Handler, request: Request) -> Response:
@@ -251,30 +203,21 @@ def _problem(status: int, code: str, sentence: str) -> Response:
     return JSONResponse({"code": code, "sentence": sentence}, status_code=status)
 
 
-def _write_token(path: Path) -> str:
-    """Write a fresh token that only this user can read, and return it."""
-    token, fresh = secrets.token_urlsafe(32), path.with_suffix(".new")
+def _fresh_token(path: Path) -> str:
     try:
-        fresh.unlink(missing_ok=True)
-        with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="ascii") as file:
-            file.write(token)
-        fresh.replace(path)
+        return write_token(path)
     except OSError as error:
         advice = "Give the pharmacy's user ownership of the folder."
         raise PharmacyFault(f"{path}: {error.strerror}", "a file that can be written", advice) from None
-    return token
 
 
 @contextlib.contextmanager
 def _listening(bind: str) -> Iterator[socket.socket]:
-    host, _, port = bind.rpartition(":")
-    family = socket.AF_INET6 if host.startswith("[") else socket.AF_INET
-    with socket.socket(family, socket.SOCK_STREAM) as listener:
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            listener.bind((host.strip("[]"), int(port)))
-        except OSError as error:
-            raise PharmacyFault(
-                f"[page] bind {bind}: {error.strerror}", "a free port of this machine", "Choose another port."
-            ) from None
+    try:
+        listener = listen(bind)
+    except OSError as error:
+        raise PharmacyFault(
+            f"[page] bind {bind}: {error.strerror}", "a free port of this machine", "Choose another port."
+        ) from None
+    with listener:
         yield listener

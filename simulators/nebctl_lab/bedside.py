@@ -21,6 +21,7 @@ class Http:
     """JSON over HTTP to one loopback address; `token` "" sends none."""
 
     def __init__(self, address: str, token: str = "") -> None:
+        self.address = address
         self._host = address.removeprefix("http://")
         self._token = token
 

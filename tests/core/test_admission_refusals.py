@@ -173,8 +173,8 @@ REFUSED: dict[str, tuple[Case, str, str]] = {
     "destroyed": (PLAIN.kit(state=KitState.DESTROYED), "kit-destroyed", "recorded as destroyed"),
     "another's": (PLAIN.asking(kit="KIT-0501"), "kit-other-subject", "Take the kit for MEX-001."),
     "another's, known": (PLAIN.kit(subject="MEX-002"), "kit-other-subject", "Take the kit for MEX-001."),
-    "given today": (replace(PLAIN, history=given()), "dose-given", "was given on 14 Feb at 09:00. No second dose"),
-    "begun today": (replace(PLAIN, history=given(end="uncertain")), "dose-given", "was begun on 14 Feb at 09:00"),
+    "given today": (replace(PLAIN, history=given()), "dose-given", "was given at 09:00. No second dose"),
+    "begun today": (replace(PLAIN, history=given(end="uncertain")), "dose-given", "was begun at 09:00"),
     "given elsewhere": (PLAIN.order(history=(item(DoseState.COMPLETE),)), "dose-given", "was given on unit neb-0002"),
     "in doubt elsewhere": (
         PLAIN.order(history=(item(DoseState.UNCERTAIN),)),

@@ -135,9 +135,9 @@ def browser(ward: Ward) -> Iterator[Any]:
         chromium.close()
 
 
-@pytest.fixture
-def panel(browser: Any, ward: Ward) -> Iterator["Panel"]:
-    """Give a fresh page on a 7-inch panel, nobody logged in."""
+@contextlib.contextmanager
+def open_panel(browser: Any, ward: Ward) -> Iterator["Panel"]:
+    """Open a fresh page on a 7-inch panel, nobody logged in."""
     ward.rest()
     context = browser.new_context(viewport=PANEL, has_touch=True)
     context.set_default_timeout(6_000)
@@ -146,6 +146,20 @@ def panel(browser: Any, ward: Ward) -> Iterator["Panel"]:
     opened.on("login")
     yield opened
     context.close()
+
+
+@pytest.fixture
+def panel(browser: Any, ward: Ward) -> Iterator["Panel"]:
+    """Give a page of its own to each test."""
+    with open_panel(browser, ward) as opened:
+        yield opened
+
+
+@pytest.fixture(scope="module")
+def lasting_panel(browser: Any, ward: Ward) -> Iterator["Panel"]:
+    """Give one page to all tests of a file that leave it as they found it."""
+    with open_panel(browser, ward) as opened:
+        yield opened
 
 
 class Panel:

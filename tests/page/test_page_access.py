@@ -100,7 +100,7 @@ def test_every_answer_is_guarded(client: httpx.Client, ward: Any) -> None:
         if path == "/api/nothing":
             assert answer.status_code == 404
             continue
-        assert headers["content-security-policy"].startswith("default-src 'self'; "), path
+        assert headers["content-security-policy"].startswith("default-src 'none'; "), path
         assert "unsafe" not in headers["content-security-policy"]
         assert "frame-ancestors 'none'" in headers["content-security-policy"]
         assert (headers["x-content-type-options"], headers["cache-control"]) == ("nosniff", "no-store")

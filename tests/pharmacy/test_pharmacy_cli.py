@@ -171,7 +171,7 @@ def test_a_kit_goes_from_delivery_to_subject(config: Path, tmp_path: Path) -> No
     assert (lot["received"], lot["kits"], lot["balanced"]) == (2, {"DISPENSED": 2}, True)
     log = config.parent / "pharmacy-log.db"
     verified = CliRunner().invoke(ledger, ["verify", str(log), "--trust", str(config.parent / "trust")])
-    assert (verified.exit_code, "10 records" in verified.output) == (0, True), verified.output
+    assert (verified.exit_code, "11 records" in verified.output) == (0, True), verified.output
 
 
 @pytest.mark.parametrize(

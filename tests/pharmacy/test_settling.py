@@ -2,10 +2,13 @@
 
 from dataclasses import replace
 from datetime import date
+from pathlib import Path
 from typing import Any
 
 import pytest
+from click.testing import CliRunner
 
+from nebctl.cli.pharmacy import pharmacy as command
 from nebctl.core.orders import DoseState
 from nebctl.core.verify import Verdict
 from nebctl.pharmacy.course_calendar import calendar_of
@@ -50,6 +53,16 @@ def test_a_settlement_is_a_correction_and_both_are_shown(doubtful: Any) -> None:
     assert line.settled is not None
     assert (line.settled.low_nl, line.settled.high_nl, line.settled.verdict) == (1_000_000, 1_600_000, "UNDER")
     assert sheet.uncertain == 0
+
+
+@pytest.mark.req("S19")
+def test_show_prints_the_record_and_the_settlement(doubtful: Any, tmp_path: Path) -> None:
+    """A person sees the dose as it was recorded, in doubt, and beside it what two persons made of it."""
+    settle(doubtful.books, wish())
+    shown = CliRunner().invoke(command, ["show", "--db", str(tmp_path / "pharmacy.db"), "--subject", "MEX-001"])
+    assert shown.exit_code == 0, shown.output
+    assert "1.50 (0.90 to 3.02)" in shown.output
+    assert f"{SESSION} was settled by two persons: 1.00 to 1.60 mL, UNDER" in shown.output
 
 
 @pytest.mark.req("S19")

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from nebctl.core.kits import KitState, LotState
 from nebctl.core.ledger.envelope import utc_text
+from nebctl.core.ledger.records import Draft
 from nebctl.core.regimen import SiteRules
 from nebctl.pharmacy import stock, tables
 from nebctl.pharmacy.enrolment import Enrolment, enrol_subject
@@ -64,12 +65,55 @@ def test_an_expired_or_quarantined_kit_is_not_dispensed(pharmacy: Any) -> None:
 
 
 def test_dispensing_is_all_or_nothing(pharmacy: Any) -> None:
-    """Where the second of two kits cannot be dispensed, the first is not either."""
+    """Where the second of two kits cannot be dispensed, the first is not either, and neither is signed for."""
     books = another(pharmacy, "KIT-0501")
+    signed = entries(books.log.path)
     with pytest.raises(PharmacyFault, match="a known kit"):
         dispense(books, Dispensing(subject="MEX-002", day=1, dose=1, kits=("KIT-0501", "KIT-0777"), by="PH-01"))
     assert stock.kit_of(pharmacy.db, "KIT-0501").state is KitState.RELEASED
     assert pharmacy.rows("SELECT count(*) FROM ordered WHERE subject = 'MEX-002' AND kit IS NOT NULL") == [(0,)]
+    assert entries(books.log.path) == signed
+
+
+def test_an_event_whose_change_was_lost_is_told(pharmacy: Any) -> None:
+    """After a crash between the signature and the tables, the next change names the event that had no effect."""
+    lost = len(entries(pharmacy.books.log.path))
+    before = pharmacy.rows("SELECT size FROM applied")
+    stock.add_lot(pharmacy.books, "EXO2020B", "PH-01")
+    pharmacy.db.execute("DELETE FROM lot WHERE lot = 'EXO2020B'")  # as if the tables had not been committed
+    pharmacy.db.execute("UPDATE applied SET size = ?", before[0])
+    stock.add_lot(pharmacy.books, "EXO2020B", "PH-01")
+    [said] = pharmacy.said("incident")
+    assert (said["kind"], said["first_seq"], said["last_seq"]) == ("events-without-change", lost, lost)
+    stock.add_lot(pharmacy.books, "EXO2020C", "PH-01")
+    assert len(pharmacy.said("incident")) == 1
+
+
+def test_a_kit_that_broke_makes_way_for_another(pharmacy: Any) -> None:
+    """The dose of a dispensed kit that is damaged or returned gets another kit; one that was given keeps its own."""
+    books = another(pharmacy, "KIT-0501", "KIT-0502")
+    give(books, "KIT-0501")
+    with pytest.raises(PharmacyFault, match="leased to neb-0001 with kit KIT-0501"):
+        give(books, "KIT-0502")
+    stock.change_kits(books, ("KIT-0501",), KitState.DAMAGED, "PH-01", "dropped")
+    give(books, "KIT-0502")
+    assert pharmacy.rows("SELECT kit FROM ordered WHERE subject = 'MEX-002' AND day = 1") == [("KIT-0502",)]
+
+
+@pytest.mark.req("S02")
+def test_a_kit_that_was_opened_frees_no_dose(pharmacy: Any, unit: Any) -> None:
+    """While it is not known what came of an opened kit, its dose gets no other, whatever becomes of the kit."""
+    pharmacy.take(unit.write(Draft(typ="start", facts={"kit": "KIT-0401"})))
+    stock.change_kits(pharmacy.books, ("KIT-0401",), KitState.DAMAGED, "PH-01", "dropped")
+    assert pharmacy.rows("SELECT kit FROM ordered WHERE subject = 'MEX-001' AND day = 1") == [("KIT-0401",)]
+
+
+@pytest.mark.req("S10")
+def test_a_kit_that_was_given_stays_with_its_dose(pharmacy: Any, unit: Any) -> None:
+    """A kit whose dose ended is destroyed without its dose becoming free again."""
+    pharmacy.take(unit.dose(1))
+    stock.change_kits(pharmacy.books, ("KIT-0401",), KitState.DESTROYED, "PH-01", "waste")
+    assert pharmacy.rows("SELECT kit FROM ordered WHERE subject = 'MEX-001' AND day = 1") == [("KIT-0401",)]
 
 
 @pytest.mark.req("S10")
@@ -137,4 +181,4 @@ def test_the_guards_of_the_records_outlive_every_migration(tmp_path: Path) -> No
     noted = [name for (name,) in db.execute("SELECT name FROM _sqlite_migrations ORDER BY name")]
     db.close()
     assert triggers == {"rec_no_update", "rec_no_delete", "rec_next"}
-    assert noted == ["judgements", "orders"]
+    assert noted == ["judgements", "log_position", "orders"]

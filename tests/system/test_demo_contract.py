@@ -1,9 +1,12 @@
 """What scripts may rely on: the demonstration's last line, its files, and the commands that check them."""
 
 import contextlib
+import json
+import re
 import shutil
 import sqlite3
 import subprocess
+import sys
 from collections.abc import Callable
 from itertools import pairwise
 from pathlib import Path
@@ -35,35 +38,86 @@ def verify_by_shell(proof: Path, trust: Path) -> int:
     return done.returncode
 
 
-def test_the_last_line_tells_five_doses(demo: Any) -> None:
-    """The one line of standard output has every promised key, five days in order, and says that all was verified."""
+def of_unit(demo: Any, unit: str) -> list[dict[str, Any]]:
+    """Return the doses that a unit gave, in order."""
+    return [dose for dose in demo.report["doses"] if dose["unit"] == unit]
+
+
+def test_the_last_line_tells_ten_doses(demo: Any) -> None:
+    """The one line of standard output has every promised key, five days in order for each unit, and all verified."""
     report = demo.report
     assert (demo.code, len(demo.lines)) == (0, 1)
     assert {"doses", "records", "receipted", "verified", "data"} <= report.keys()
     assert report["verified"] is True
-    assert report["receipted"] == report["records"] > 30
-    assert [dose["day"] for dose in report["doses"]] == [1, 2, 3, 4, 5]
+    assert report["receipted"] == report["records"] > 60
+    assert len(report["doses"]) == 10
     assert all(dose.keys() >= DOSE_KEYS for dose in report["doses"])
     assert all(dose["low_ml"] <= dose["emitted_ml"] <= dose["high_ml"] for dose in report["doses"])
-    assert all(one["started"] < one["ended"] < two["started"] for one, two in pairwise(report["doses"]))
+    for unit, subject, device in (("neb-0001", "MEX-001", "mesh"), ("neb-0002", "MEX-002", "jet")):
+        doses = of_unit(demo, unit)
+        assert [dose["day"] for dose in doses] == [1, 2, 3, 4, 5]
+        assert {(dose["subject"], dose["device"]) for dose in doses} == {(subject, device)}
+        assert all(one["started"] < one["ended"] < two["started"] for one, two in pairwise(doses))
+
+
+def test_a_jet_is_judged_by_the_same_rule(demo: Any, nebctl: Callable[..., Any]) -> None:
+    """No dose of the jet is WITHIN: about half of 3 mL is UNDER, under the signed and numbered site deviation."""
+    assert {dose["verdict"] for dose in of_unit(demo, "neb-0002")} == {"UNDER"}
+    done = nebctl("ledger", "show", demo.data / "units" / "neb-0002" / "unit.db", "--type", "dose", "--json")
+    records = [json.loads(line)["record"] for line in done.stdout.splitlines()]
+    assert len(records) == 5
+    for record in records:
+        assert record["high_nl"] < record["limits"]["lower_nl"] == 2_700_000
+        assert record["site_deviation"].startswith("DEV-001 ")
+        assert "device-class-under" in record["deviations"]
 
 
 def test_the_files_are_where_they_belong(demo: Any) -> None:
     """Databases, trust and the proof of each dose lie where the contract says."""
-    files = ["units/neb-0001/unit.db", "pharmacy.db", "trust/neb-0001.pem", "trust/neb-0001.vkey"]
-    files += ["trust/pharmacy.pem", "trust/pharmacy.vkey"]
+    files = ["pharmacy.db", "trust/pharmacy.pem", "trust/pharmacy.vkey"]
+    for unit in ("neb-0001", "neb-0002"):
+        files += [f"units/{unit}/unit.db", f"trust/{unit}.pem", f"trust/{unit}.vkey"]
+        proofs = sorted((demo.data / "proofs" / unit).iterdir())
+        assert [proof.name for proof in proofs] == sorted(dose["session"] for dose in of_unit(demo, unit))
+        assert all({"dose.jws", "dose.tlog-proof"} <= {file.name for file in proof.iterdir()} for proof in proofs)
     assert [file for file in files if not (demo.data / file).is_file()] == []
-    proofs = sorted((demo.data / "proofs" / "neb-0001").iterdir())
-    assert [proof.name for proof in proofs] == sorted(dose["session"] for dose in demo.report["doses"])
-    assert all({"dose.jws", "dose.tlog-proof"} <= {file.name for file in proof.iterdir()} for proof in proofs)
 
 
 def test_the_ledger_verifies_in_one_line(demo: Any, nebctl: Callable[..., Any]) -> None:
-    """`ledger verify` exits 0 with one line for the unit's and the pharmacy's database."""
-    for database in ("units/neb-0001/unit.db", "pharmacy.db"):
+    """`ledger verify` exits 0 in one line, for each unit's database and for the pharmacy's, which holds as many."""
+    counted = {}
+    for database in ("units/neb-0001/unit.db", "units/neb-0002/unit.db", "pharmacy.db"):
         done = nebctl("ledger", "verify", demo.data / database, "--trust", demo.data / "trust")
         assert (done.returncode, len(done.stdout.splitlines())) == (0, 1)
-        assert f"{demo.report['records']} records" in done.stdout
+        counted[database] = int(re.findall(r"(\d+) records", done.stdout)[0])
+    assert counted["pharmacy.db"] == demo.report["records"]
+    assert sum(counted.values()) == 2 * demo.report["records"]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="looks for processes in /proc")
+def test_a_demonstration_that_is_ended_leaves_no_process(tmp_path: Path) -> None:
+    """SIGTERM in mid-course ends every process that the demonstration started."""
+    data = tmp_path / "data"
+    command = [sys.executable, "-m", "nebctl", "demo", "--data", str(data)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as demo:
+        assert demo.stdout is not None
+        for line in demo.stdout:
+            if "running" in line:
+                break
+        assert processes_of(data)
+        demo.terminate()
+    assert processes_of(data) == []
+
+
+def processes_of(data: Path) -> list[str]:
+    """Return the command lines of the processes that work in a folder, but for the demonstration itself."""
+    found = []
+    for file in Path("/proc").glob("[0-9]*/cmdline"):
+        with contextlib.suppress(OSError):
+            line = file.read_bytes().replace(b"\0", b" ").decode(errors="replace")
+            if str(data) in line and " demo " not in line:
+                found.append(line)
+    return found
 
 
 @pytest.mark.req("S34")
@@ -89,7 +143,7 @@ def test_an_altered_ledger_is_named_by_its_place(demo: Any, nebctl: Callable[...
 def test_a_proof_holds_until_a_byte_changes(demo: Any, nebctl: Callable[..., Any], tmp_path: Path) -> None:
     """`nebctl verify` and the shell script accept each proof, and refuse a copy in which one byte is another."""
     trust = demo.data / "trust"
-    for number, dose in enumerate(demo.report["doses"][:2]):
+    for number, dose in enumerate(of_unit(demo, "neb-0001")[:2]):
         proof = demo.data / "proofs" / "neb-0001" / dose["session"]
         assert nebctl("verify", proof, "--trust", trust).returncode == 0
         assert verify_by_shell(proof, trust) == 0

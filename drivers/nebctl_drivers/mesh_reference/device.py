@@ -59,6 +59,7 @@ class MeshReference:
         self._stopping: asyncio.Task[DeviceReport | CommandFailed] | None = None
         self._stops = 0
         self._off_unproven = False
+        self._boot: int | None = None
 
     @property
     def declaration(self) -> Declaration:
@@ -88,6 +89,7 @@ class MeshReference:
             if not isinstance(identity, Identity):
                 await self.close()
         self._off_unproven = False
+        self._boot = identity.boot if isinstance(identity, Identity) else None
         return identity
 
     async def start(self, run: str, max_on_ms: int) -> DeviceReport | CommandFailed:
@@ -180,6 +182,8 @@ class MeshReference:
             return replace(before, command="START", certainty=Certainty.NOT_DONE)
         if before.output is not Output.OFF:
             return _refuse("START", f"output {before.output.value}", "output off")
+        if before.boot != self._boot:  # it is not the device, as it stood, that the host tested and authorised
+            return _refuse("START", f"boot {before.boot}, restarted since it was opened", f"boot {self._boot}")
         permit = self._forbid_after_stop(stops)
         result = await self._wire.ask("START", run, max_on_ms, permit=permit)
         if isinstance(result, CommandFailed) and result.certainty is Certainty.NOT_DONE:

@@ -25,7 +25,9 @@ export function login(page) {
   let begun = badge.input.value;
   const update = (view) => {
     say(note, t(view.state === 'idle' ? 'login_idle' : 'login_running'));
-    if (badge.input.value === begun && begins(page, 'operator') !== begun) badge.input.value = begun = begins(page, 'operator');
+    if (badge.input.value !== begun || begins(page, 'operator') === begun) return;
+    badge.input.value = begun = begins(page, 'operator');
+    if (document.activeElement === badge.input) badge.input.select();  // a scan replaces it, as everywhere
   };
   const node = entry({ title: t('login_title'), boxes: [badge], point: '-', under: [note], button });
   return { node, update, focus: badge.input };

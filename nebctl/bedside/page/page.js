@@ -16,6 +16,7 @@ let screen = null;    // what main shows now
 let local = {};       // steps that are the page's alone, forgotten with the session
 let awakeAt = 0;
 let alarmAt = 0;
+let box = null;       // the box that was filled last: after a sentence was read, the next scan goes there
 
 const page = {
   get view() { return view; },
@@ -70,6 +71,11 @@ async function stop() {
 function step(change) {
   local = { ...local, ...change };
   draw();
+}
+
+function understood() {
+  $('notice').hidden = true;
+  if (box?.isConnected) box.focus();
 }
 
 function notice(sentence) {
@@ -204,7 +210,8 @@ $('upper').addEventListener('keydown', (event) => { if (!event.repeat) begunAs =
 $('upper').addEventListener('click', (event) => { if (event.detail === 0 && begunAs === 'pause') pause(); });
 $('stop').addEventListener('pointerdown', stop);
 $('stop').addEventListener('click', (event) => { if (event.detail === 0) stop(); });
-$('notice-close').addEventListener('click', () => { $('notice').hidden = true; });
+$('notice-close').addEventListener('click', understood);
+document.addEventListener('focusin', ({ target }) => { if (target.matches('input')) box = target; });
 document.addEventListener('pointerdown', stayAwake);
 document.addEventListener('contextmenu', (event) => event.preventDefault());
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from nebctl.cli.pharmacy.common import CONFIG, FILE, faults, read
+from nebctl.cli.pharmacy.common import CONFIG, FILE, books, faults, read
 
 
 @click.command()
@@ -86,18 +86,16 @@ def run(config_file: Path) -> None:
 @CONFIG
 @click.option("--unit", required=True, help="The unit's name, such as neb-0001.")
 @click.option("--vkey", "vkey_file", type=FILE, required=True, help="The verifier key that the unit wrote.")
-def enrol_unit(config_file: Path, unit: str, vkey_file: Path) -> None:
+@click.option("--by", metavar="CODE", help="The pharmacist who compared the fingerprints.")
+def enrol_unit(config_file: Path, unit: str, vkey_file: Path, by: str | None) -> None:
     """Take a unit's public key; compare the fingerprint with the one that the unit itself shows.
 
-    Example: nebctl pharmacy enrol-unit --config pharmacy.toml --unit neb-0001 --vkey neb-0001.vkey
+    Example: nebctl pharmacy enrol-unit --config pharmacy.toml --unit neb-0001 --vkey neb-0001.vkey --by PH-01
     """
     from nebctl import keys
-    from nebctl.pharmacy import enrolment
-    from nebctl.pharmacy.database import beside
-    from nebctl.pharmacy.run import clock_of
+    from nebctl.pharmacy.enrolment import enrol_unit_by
 
-    config = read(config_file)
-    with faults(), beside(config.database) as db:
+    with books(config_file) as opened:
         vkey = keys.load_vkey(vkey_file)
-        enrolment.enrol_unit(db, config.pharmacy.site, unit, vkey, clock_of(config).instant().wall_ns)
+        enrol_unit_by(opened, unit, vkey, by)
     click.echo(f"{unit}: {vkey.name}  sha256 {vkey.fingerprint()}")

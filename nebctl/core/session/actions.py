@@ -140,7 +140,7 @@ def pause_with(condition: Condition, *findings: Deviation) -> Action:
         session = replace(pause_begun(tracked(m), m), pauses=m.session.pauses + 1)
         session = replace(session, findings=(*session.findings, *findings))
         record = Record(drafts=(drafts.pause(m.auth, session, condition.value),))
-        return session, (StopAerosol(), record, *alarm(condition))
+        return session, (StopAerosol(), *alarm(condition), record)
 
     return act
 

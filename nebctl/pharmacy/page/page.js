@@ -55,7 +55,7 @@ function nonEmpty(nodes, sentence) {
 function subject(row) {
   return h('div', { class: 'subject' },
     h('div', {}, h('h3', {}, row.subject || 'No subject named'), h('span', {}, row.unit ?? 'not enrolled'),
-      row.day1 ? h('span', { class: 'quiet' }, `Day 1 ${row.day1}`) : null),
+      row.day1 ? [h('span', {}, 'Day 1 on'), h('span', {}, row.day1)] : null),
     h('div', { class: 'doses' }, row.doses.map((dose) => doseCell(row, dose))));
 }
 
@@ -72,23 +72,27 @@ function doseCell(row, dose) {
 // What came of a dose, in words; a volume in doubt is never shown as one number.
 function doseLines(dose) {
   if (dose.verdict === null) return [h('span', { class: 'word' }, ends(dose.state))];
-  const doubt = dose.verdict === 'UNCERTAIN' || dose.state === 'uncertain';
+  const doubt = inDoubt(dose);
   const word = h('span', { class: `word ${dose.verdict.toLowerCase()}` }, `${SYMBOLS[dose.verdict]} ${dose.verdict}`);
   const volume = doubt
-    ? [h('strong', {}, `${span(dose.low_nl, dose.high_nl)} mL`), h('span', {}, 'not certain how much')]
+    ? [h('strong', { class: 'wide' }, `${span(dose.low_nl, dose.high_nl)} mL`), h('span', {}, 'not certain how much')]
     : [h('strong', {}, `${ml(dose.best_nl)} mL`), h('span', {}, `(${span(dose.low_nl, dose.high_nl)})`)];
   return [...volume, word, h('span', {}, ends(dose.state)), ...notes(dose)];
 }
 
+function inDoubt(dose) {
+  return dose.verdict === 'UNCERTAIN' || dose.state === 'uncertain';
+}
+
 function ends(state) {
-  return { notdone: 'not done', stopped: 'stopped early', damaged: '✗ record cannot be read' }[state] ?? state;
+  return { notdone: 'not done', stopped: 'stopped early', uncertain: 'end uncertain', damaged: '✗ record cannot be read' }[state] ?? state;
 }
 
 function notes(dose) {
   const said = [];
   if (dose.verdict !== dose.recorded) said.push(`✗ the unit recorded ${dose.recorded}`);
   if (dose.settled) said.push(`settled: ${dose.settled.verdict}, ${span(dose.settled.low_nl, dose.settled.high_nl)} mL`);
-  if (dose.receipted === false) said.push('not countersigned yet');
+  if (dose.receipted === false) said.push('no receipt yet');
   return said.map((text) => h('span', { class: 'note' }, text));
 }
 
@@ -118,9 +122,7 @@ function lots(all) {
 }
 
 function byState(kits) {
-  const states = Map.groupBy ? Map.groupBy(kits, (kit) => kit.state) : new Map();
-  if (!states.size && kits.length) for (const kit of kits) states.set(kit.state, [...states.get(kit.state) ?? [], kit]);
-  return [...states].map(([state, group]) => h('div', {}, `${group.length} ${state}`, h('span', {}, group.map(kitText).join(', '))));
+  return [...Map.groupBy(kits, (kit) => kit.state)].map(([state, group]) => h('div', {}, `${group.length} ${state}`, h('span', {}, group.map(kitText).join(', '))));
 }
 
 function kitText(kit) {
@@ -150,13 +152,15 @@ function doseValues(kept, dose) {
     ['Dose', said.session],
     ['Started', utc(said.started, true)],
     ['Ended', `${utc(said.ended, true)}, ${ends(said.end)}`],
-    ['Emitted', `${span(dose.low_nl, dose.high_nl)} mL`],
+    ['Emitted', inDoubt(dose) ? `${span(dose.low_nl, dose.high_nl)} mL, not certain how much` : volume(dose)],
     ['Charge', volume(said.charge)],
     ['Residual', volume(said.residual) || 'refused'],
     ['Limits', said.limits && `${said.limits.lower_nl / 1e6} to ${said.limits.upper_nl / 1e6} mL`],
     ['Verdict', dose.verdict === dose.recorded ? dose.verdict : `${dose.verdict}, but the unit recorded ${dose.recorded}`],
     ['Settled', dose.settled && `${dose.settled.verdict}, ${span(dose.settled.low_nl, dose.settled.high_nl)} mL, by two persons`],
     ['Deviations', said.deviations?.join(', ') || 'none'],
+    ['Site deviation', said.site_deviation],
+    ['Evidence', said.witnesses?.join(', ')],
     ['Kit, lot', `${said.kit}, ${said.lot}`],
     ['Device', said.device],
     ['Given by', kept.private.operator],

@@ -17,6 +17,7 @@ BALANCE_HALF_NL = 20_000
 """The demonstration's balance reads to 10 mg: 8 mg standard deviation, 20 mg half width stated."""
 LOOK_S = 0.04
 DOSE_TIMEOUT_S = 60
+LEASE_WAIT_S = 10
 TAPS = 3
 """How often the therapist taps a cup whose mesh stopped early, and resumes."""
 
@@ -46,7 +47,8 @@ class Therapist:
         kit = self.bedside.kits[day - 1]
         poured = round(self.chance.gauss(ALIQUOT_NL, FILL_SD_NL))
         self.device.post("/fill", nl=poured)
-        self._until_leased(kit)
+        self._until_leased()
+        self._scan(kit)
         low, best, high = self._weigh(poured)
         self.unit.post(
             "/api/charge", cup=f"CUP-{day}", vial_emptied=True, method="weighed", volume=best, low=low, high=high
@@ -63,14 +65,22 @@ class Therapist:
         self.unit.post("/api/sign", operator=operator, meaning="I gave this dose and observed the subject.")
         return outcome
 
-    def _until_leased(self, kit: str) -> None:
-        """Scan badge, wristband and kit; right after enrolment the lease may still be on its way."""
+    def _until_leased(self) -> None:
+        """Wait until the unit lists the dose as due: right after enrolment the lease is still on its way."""
+        deadline = time.monotonic() + LEASE_WAIT_S
+        while not any(due["subject"] == self.bedside.subject for due in self.unit.get("/api/state")["due"]):
+            if time.monotonic() > deadline:
+                raise CourseFault(f"no dose for {self.bedside.subject} was leased within {LEASE_WAIT_S} s")
+            time.sleep(LOOK_S)
+
+    def _scan(self, kit: str) -> None:
+        """Scan badge, wristband and kit; a unit that just came up may still be opening its nebulizer."""
         deadline = time.monotonic() + 10
         while True:
             try:
                 self.unit.post("/api/scan", operator=THERAPIST[0], subject=self.bedside.subject, kit=kit)
             except Answer as answer:
-                on_its_way = answer.code in ("no-worklist", "no-device")
+                on_its_way = answer.code == "no-device"
                 if not on_its_way or time.monotonic() > deadline:
                     raise
                 time.sleep(LOOK_S)

@@ -1,10 +1,11 @@
-"""The demonstration from an empty folder to verified proofs."""
+"""The demonstration from an empty folder to verified proofs: two units, five days, ten doses."""
 
 import contextlib
 import random
 import time
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ from nebctl_lab.bedside import Http
 from nebctl_lab.demo.course import CourseFault, Therapist
 from nebctl_lab.demo.proving import prove_all
 from nebctl_lab.demo.report import Display, Report
-from nebctl_lab.demo.site import FIRST_MORNING, MESH, Bedside, Site, furnish, prepare
+from nebctl_lab.demo.site import FIRST_MORNING, GUEST, JET, MESH, Bedside, Site, furnish, prepare
 from nebctl_lab.processes import Child
 
 NS_PER_DAY = 24 * 3600 * NS_PER_S
@@ -27,34 +28,76 @@ DAYS = 5
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wishes:
-    """What the demonstration was asked for; `speed` is simulated seconds a real second in a dose."""
+    """What the demonstration was asked for; `speed` is simulated seconds a real second in a dose.
+
+    With `guest`, one more subject is enrolled whose doses nobody gives, for a person to play with afterwards.
+    """
 
     data: Path
     speed: int
     seed: int
+    guest: bool = False
 
 
-def play(wishes: Wishes, display: Display) -> Report:
-    """Give five daily doses and prove them.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stage:
+    """Everything that runs at the end of the course; `pharmacy` is the address of its page."""
 
-    Raises: `SiteFault`, `ChildFault` or `CourseFault` where it does not come to its end.
+    site: Site
+    report: Report
+    therapists: Sequence[Therapist]
+    pharmacy: str
+
+
+def play(wishes: Wishes, display: Display, afterwards: Callable[[Stage], None]) -> Report:
+    """Give five daily doses at two units and prove them; `afterwards` is called while everything still runs.
+
+    Raises: `SiteFault`, `ChildFault`, `CourseFault` or `Answer` where it does not come to its end.
     """
     began = time.monotonic()
     site = prepare(wishes.data)
-    display.say(f"a site in {site.root}: keys, an approved study protocol, {MESH.unit}, {MESH.subject}")
     with contextlib.ExitStack() as stack:
-        broker = _child(stack, site, "broker", ["-m", "nebctl_lab.broker", "--port", "0"])
-        furnish(site, broker.ready, (MESH,))
-        _child(stack, site, "pharmacy", ["-m", "nebctl", "pharmacy", "run", "--config", str(site.pharmacy)])
-        therapist = _bedside(stack, site, wishes, display, MESH)
-        display.say(f"broker {broker.ready}, pharmacy, simulated nebulizer and unit are up; speed {wishes.speed}")
+        pharmacy, therapists = _raise_curtain(stack, site, wishes, display)
         for day in range(1, DAYS + 1):
-            _set_time(site, day, wishes.speed)
-            therapist.give(day)
-        _wait_for_receipts(therapist.unit)
-    display.say("every process has ended; checking everything from the raw records")
-    proven = prove_all(site, (MESH.unit,))
-    return Report(doses=_doses(site, MESH), proven=proven, data=str(site.root), seconds=time.monotonic() - began)
+            set_time(site, day, wishes.speed)
+            _give_all(therapists, day)
+        for therapist in therapists:
+            _wait_for_receipts(therapist.unit)
+        display.say("the course is given; checking everything from the raw records")
+        bedsides = [therapist.bedside for therapist in therapists]
+        report = Report(
+            doses=[dose for bedside in bedsides for dose in _doses(site, bedside)],
+            proven=prove_all(site, tuple(bedside.unit for bedside in bedsides)),
+            data=str(site.root),
+            seconds=time.monotonic() - began,
+        )
+        afterwards(Stage(site=site, report=report, therapists=therapists, pharmacy=pharmacy))
+    return report
+
+
+def _raise_curtain(
+    stack: contextlib.ExitStack, site: Site, wishes: Wishes, display: Display
+) -> tuple[str, Sequence[Therapist]]:
+    """Start every process; return the address of the pharmacy's page, and a therapist for each unit."""
+    broker = _child(stack, site, "broker", ["-m", "nebctl_lab.broker", "--port", "0"])
+    jet_wire, jet_control = _simulator(stack, site, wishes, JET, ["jet", "--tcp", "127.0.0.1:0"])
+    jet = replace(JET, port=f"tcp://{jet_wire}")
+    furnish(site, broker.ready, (MESH, jet, *((GUEST,) if wishes.guest else ())))
+    mesh = [
+        "mesh",
+        "--pty",
+        str(site.unit(MESH.unit) / MESH.port),
+        "--state",
+        str(site.unit(MESH.unit) / "nebulizer.state"),
+    ]
+    _, mesh_control = _simulator(stack, site, wishes, MESH, mesh)
+    pharmacy = _child(stack, site, "pharmacy", ["-m", "nebctl", "pharmacy", "run", "--config", str(site.pharmacy)])
+    therapists = [
+        _bedside(stack, site, wishes, display, bedside, control)
+        for bedside, control in ((MESH, mesh_control), (jet, jet_control))
+    ]
+    display.say(f"in {site.root}: a broker, a pharmacy, two units with simulated nebulizers; speed {wishes.speed}")
+    return pharmacy.ready.split()[-1], therapists
 
 
 def _child(stack: contextlib.ExitStack, site: Site, name: str, arguments: list[str]) -> Child:
@@ -63,23 +106,38 @@ def _child(stack: contextlib.ExitStack, site: Site, name: str, arguments: list[s
     return child
 
 
-def _bedside(stack: contextlib.ExitStack, site: Site, wishes: Wishes, display: Display, bedside: Bedside) -> Therapist:
+def _simulator(
+    stack: contextlib.ExitStack, site: Site, wishes: Wishes, bedside: Bedside, device: list[str]
+) -> tuple[str, str]:
+    """Start a simulated nebulizer; return the address of its wire and of its control."""
+    common = ["--clock", str(site.clock), "--seed", str(wishes.seed), "--control", "0"]
+    child = _child(stack, site, f"{bedside.unit}-simulator", ["-m", "nebctl", "sim", *device, *common])
+    wire, control = child.ready.split(" control ")
+    return wire, control
+
+
+def _bedside(
+    stack: contextlib.ExitStack, site: Site, wishes: Wishes, display: Display, bedside: Bedside, control: str
+) -> Therapist:
     folder = site.unit(bedside.unit)
-    device = ["-m", "nebctl", "sim", "mesh", "--pty", str(folder / "nebulizer"), "--clock", str(site.clock)]
-    device += ["--seed", str(wishes.seed), "--control", "0", "--state", str(folder / "nebulizer.state")]
-    simulator = _child(stack, site, f"{bedside.unit}-simulator", device)
     unit = _child(stack, site, bedside.unit, ["-m", "nebctl", "run", "--config", str(folder / "unit.toml")])
-    token = (folder / "api.token").read_text("ascii")
     return Therapist(
         bedside=bedside,
-        unit=Http(unit.ready, token),
-        device=Http(simulator.ready.split(" control ")[1]),
-        chance=random.Random(wishes.seed),  # noqa: S311 - chance that repeats, not a secret
+        unit=Http(unit.ready, (folder / "api.token").read_text("ascii")),
+        device=Http(control),
+        chance=random.Random(f"{wishes.seed} {bedside.unit}"),  # noqa: S311 - chance that repeats, not a secret
         watch=lambda day, view: display.dose(bedside.subject, day, view),
     )
 
 
-def _set_time(site: Site, day: int, speed: int) -> None:
+def _give_all(therapists: Sequence[Therapist], day: int) -> None:
+    """Let every therapist give the day's dose at the same time."""
+    with ThreadPoolExecutor(len(therapists)) as hands:
+        for given in [hands.submit(therapist.give, day) for therapist in therapists]:
+            given.result()
+
+
+def set_time(site: Site, day: int, speed: int) -> None:
     """Let it be nine in the morning of a study day, and time run at `speed` from there; the nights are skipped."""
     now = FileClock(site.clock).instant()
     morning_ns = int(FIRST_MORNING.timestamp()) * NS_PER_S + (day - 1) * NS_PER_DAY
@@ -99,11 +157,7 @@ def _doses(site: Site, bedside: Bedside) -> list[dict[str, Any]]:
     """Return the course as the pharmacy computes it from the records."""
     with reading(site.pharmacy_db) as db:
         sheet = course_of(db, bedside.subject)
-    return [_dose(line, bedside) for line in _given(sheet.lines if sheet else ())]
-
-
-def _given(lines: tuple[DoseLine, ...]) -> Iterator[DoseLine]:
-    return (line for line in lines if line.emitted is not None)
+    return [_dose(line, bedside) for line in (sheet.lines if sheet else ()) if line.emitted is not None]
 
 
 def _dose(line: DoseLine, bedside: Bedside) -> dict[str, Any]:
@@ -112,7 +166,7 @@ def _dose(line: DoseLine, bedside: Bedside) -> dict[str, Any]:
         "unit": line.unit,
         "subject": bedside.subject,
         "day": line.day,
-        "device": "mesh",
+        "device": bedside.device,
         "started": line.started,
         "ended": line.ended,
         "emitted_ml": line.emitted.best_nl / 1e6,

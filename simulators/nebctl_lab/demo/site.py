@@ -1,9 +1,9 @@
-"""A whole site in one folder: keys, trust, an approved study, a pharmacy, and one unit with its simulated device."""
+"""A whole site in one folder: keys, trust, an approved study, a pharmacy, and its units with simulated devices."""
 
 import hashlib
 import shutil
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
@@ -17,7 +17,7 @@ from nebctl.core.ledger.note import ED25519, Vkey, sign_note
 from nebctl.keys import create_key, write_public
 from nebctl.pharmacy.books import Books
 from nebctl.pharmacy.config import PharmacyConfig, read_config
-from nebctl.pharmacy.enrolment import Enrolment, enrol_subject, enrol_unit
+from nebctl.pharmacy.enrolment import Enrolment, enrol_subject, enrol_unit_by
 from nebctl.pharmacy.leases import Dispensing, dispense
 from nebctl.pharmacy.run import open_books
 from nebctl.pharmacy.setup import Plan, set_up
@@ -42,14 +42,32 @@ class SiteFault(Exception):  # noqa: N818 - a fault is of the world, not of the 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Bedside:
-    """One unit, its subject and its five kits."""
+    """One subject at one unit, with a kit for each day.
+
+    `port` is where the unit finds its simulated device; `begins` is the demonstration's day that is Day 1 here.
+    """
 
     unit: str
     subject: str
     kits: tuple[str, ...]
+    device: str = "mesh"
+    port: str = "nebulizer"
+    begins: int = 1
 
 
-MESH = Bedside(unit="neb-0001", subject="MEX-001", kits=tuple(f"KIT-{number:04d}" for number in range(401, 406)))
+def _kits(first: int) -> tuple[str, ...]:
+    return tuple(f"KIT-{number:04d}" for number in range(first, first + 5))
+
+
+MESH = Bedside(unit="neb-0001", subject="MEX-001", kits=_kits(401))
+JET = Bedside(unit="neb-0002", subject="MEX-002", kits=_kits(501), device="jet")
+GUEST = Bedside(unit="neb-0001", subject="MEX-003", kits=_kits(601), begins=6)
+"""A subject whose doses nobody gave yet, for a person to play with."""
+DRIVERS = {"mesh": "mesh-reference", "jet": "jet-modbus"}
+DEVIATIONS = """
+[deviations]
+jet_under = "DEV-001 jet nebulizers emit about half of the prescribed volume"
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +124,7 @@ def prepare(root: Path) -> Site:
 
 
 def furnish(site: Site, broker: str, bedsides: tuple[Bedside, ...]) -> None:
-    """Make keys, approvals and configurations, and enrol units and subjects with the pharmacy."""
+    """Make keys, approvals and configurations, and enrol units and subjects; the first at a unit brings its device."""
     plan = Plan(
         site=SITE,
         sim=True,
@@ -118,14 +136,17 @@ def furnish(site: Site, broker: str, bedsides: tuple[Bedside, ...]) -> None:
         pharmacists=PHARMACISTS,
     )
     set_up(site.root, site.trust, plan)
-    _approve(site)
+    with site.pharmacy.open("a", encoding="utf-8") as file:
+        file.write('\n[page]\nbind = "127.0.0.1:0"\n')
+    _approve(site, DEVIATIONS if any(bedside.device == "jet" for bedside in bedsides) else "")
     config = read_config(site.pharmacy)
     assert isinstance(config, PharmacyConfig)
     with open_books(config) as books:
         _stock(books, tuple(kit for bedside in bedsides for kit in bedside.kits))
         for bedside in bedsides:
-            vkey = _furnish_unit(site, broker, bedside.unit)
-            enrol_unit(books.db, SITE, bedside.unit, vkey, books.at.wall_ns)
+            if not site.unit(bedside.unit).exists():
+                vkey = _furnish_unit(site, broker, bedside)
+                enrol_unit_by(books, bedside.unit, vkey, PHARMACISTS[0][0])
             _enrol(books, bedside)
 
 
@@ -141,39 +162,39 @@ def _stock(books: Books, kits: tuple[str, ...]) -> None:
 def _enrol(books: Books, bedside: Bedside) -> None:
     """Enrol the subject by two pharmacists and dispense a kit to each dose."""
     (by, _), (second, _) = PHARMACISTS
-    day1 = FIRST_MORNING.astimezone(ZoneInfo(ZONE)).date()
+    day1 = FIRST_MORNING.astimezone(ZoneInfo(ZONE)).date() + timedelta(days=bedside.begins - 1)
     enrol_subject(books, Enrolment(subject=bedside.subject, day1=day1, unit=bedside.unit, by=by, second=second))
     dispense(books, Dispensing(subject=bedside.subject, day=1, dose=1, kits=bedside.kits, by=by))
 
 
-def _approve(site: Site) -> None:
+def _approve(site: Site, deviations: str) -> None:
     name, signer = f"{SITE}/approver", create_key(site.root / "keys" / "approver.key")
     (site.trust / "approvers.vkey").write_text(Vkey(name, ED25519, signer.public).text() + "\n", "utf-8")
     at = utc_text(int(FIRST_MORNING.timestamp()) * NS_PER_S)
-    for file, text in ((f"{STUDY}.toml", builtin(STUDY)), ("site-rules.toml", default_site_rules())):
+    for file, text in ((f"{STUDY}.toml", builtin(STUDY)), ("site-rules.toml", default_site_rules() + deviations)):
         path = site.root / "study" / file
         path.write_text(text, "utf-8")
         digest = hashlib.sha256(text.encode()).hexdigest()
         path.with_name(f"{file}.sig").write_text(sign_note(approval_text(file, digest, at), name, signer), "utf-8")
 
 
-def _furnish_unit(site: Site, broker: str, unit: str) -> Vkey:
-    folder = site.unit(unit)
+def _furnish_unit(site: Site, broker: str, bedside: Bedside) -> Vkey:
+    unit, folder = bedside.unit, site.unit(bedside.unit)
     folder.mkdir(parents=True)
     vkey = Vkey(origin(SITE, unit, 1), ED25519, create_key(folder / f"{unit}.key").public)
     write_public(site.trust, unit, vkey)
-    (folder / "unit.toml").write_text(_unit_toml(site, broker, unit), "utf-8")
+    (folder / "unit.toml").write_text(_unit_toml(site, broker, bedside), "utf-8")
     return vkey
 
 
-def _unit_toml(site: Site, broker: str, unit: str) -> str:
+def _unit_toml(site: Site, broker: str, bedside: Bedside) -> str:
     return f"""# A simulated unit of the demonstration.
 [unit]
-id = "{unit}"
+id = "{bedside.unit}"
 site = "{SITE}"
 zone = "{ZONE}"
 data = "."
-key = "{unit}.key"
+key = "{bedside.unit}.key"
 trust = "../../trust"
 simulated = true
 
@@ -182,8 +203,8 @@ protocol = "../../study/{STUDY}.toml"
 site_rules = "../../study/site-rules.toml"
 
 [device]
-driver = "mesh-reference"
-port = "nebulizer"
+driver = "{DRIVERS[bedside.device]}"
+port = "{bedside.port}"
 poll = "50 ms"
 
 [mqtt]

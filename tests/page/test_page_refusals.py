@@ -1,0 +1,458 @@
+"""Each reason for which no dose may begin, as the therapist meets it: a scan, a sentence, and no start."""
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from datetime import date, timedelta
+from typing import Any
+
+import pytest
+from paho.mqtt.publish import single
+
+from nebctl.core.instant import NS_PER_S
+from nebctl.core.kits import KitState, KnownKit, LotState
+from nebctl.core.ledger.note import sign_note
+from nebctl.core.orders import DoseState, HistoryItem, Operator, Order, PlannedDose, Worklist, worklist_text
+from nebctl.keys import load_signer
+from nebctl.pharmacy.setup import orders_name
+from nebctl_lab.bedside import Http
+from nebctl_lab.demo.site import FIRST_MORNING, LEASE_NS, LOT, MESH, SITE, STUDY, THERAPIST
+
+pytestmark = pytest.mark.timeout(80)
+
+NOW_NS = int(FIRST_MORNING.timestamp()) * NS_PER_S
+AT_0812_NS = NOW_NS - 48 * 60 * NS_PER_S
+RECALLED, HELD_BACK = "EXO2020B", "EXO2020C"
+OTHER = "Take another kit and scan it."
+CALL = "Call the pharmacy."
+
+STATES = {
+    "KIT-0700": (KitState.RECEIVED, "kit-quarantined", f"This kit is not released yet. {CALL}"),
+    "KIT-0701": (
+        KitState.QUARANTINED,
+        "kit-quarantined",
+        "This kit is in quarantine. Set it aside and call the pharmacy.",
+    ),
+    "KIT-0702": (
+        KitState.RELEASED,
+        "kit-not-dispensed",
+        f"The pharmacy has given this kit to no subject yet. {CALL}",
+    ),
+    "KIT-0703": (KitState.OPENED, "kit-opened", f"This kit was opened on 14 Feb at 08:12. {OTHER}"),
+    "KIT-0704": (KitState.USED, "kit-used", f"This kit was used up on 14 Feb at 08:12. {OTHER}"),
+    "KIT-0705": (KitState.PARTIAL, "kit-used", f"This kit was used in part on 14 Feb at 08:12. {OTHER}"),
+    "KIT-0706": (KitState.RETURNED, "kit-returned", f"This kit was returned on 14 Feb at 08:12. {OTHER}"),
+    "KIT-0707": (KitState.DAMAGED, "kit-damaged", f"This kit was reported damaged on 14 Feb at 08:12. {OTHER}"),
+    "KIT-0708": (
+        KitState.LOST,
+        "kit-lost",
+        "This kit was reported lost on 14 Feb at 08:12. Set it aside and call the pharmacy.",
+    ),
+    "KIT-0709": (
+        KitState.DESTROYED,
+        "kit-destroyed",
+        f"This kit was recorded as destroyed on 14 Feb at 08:12. {CALL}",
+    ),
+}
+
+
+def kit(name: str, **changed: Any) -> KnownKit:
+    """Return a kit that is dispensed to MEX-001 for Day 1, with what the test changes."""
+    facts = {"lot": LOT, "lot_state": LotState.RELEASED, "expires": date(2026, 12, 31), "state": KitState.DISPENSED}
+    return KnownKit(**{"kit": name, "since_ns": AT_0812_NS, "subject": "MEX-001", "day": 1, **facts, **changed})
+
+
+def order(subject: str, doses: dict[int, str], *, given: DoseState | None = None, **changed: Any) -> Order:
+    """Return a subject's order with one kit a day; `given` is what came of Day 1 on another unit."""
+    ends_ns = changed.pop("not_after_ns", NOW_NS + LEASE_NS)
+    leased = tuple(PlannedDose(day=day, dose=1, kit=name, lot=LOT, not_after_ns=ends_ns) for day, name in doses.items())
+    past = (HistoryItem(day=1, dose=1, state=given, unit="neb-0017", session="2026-02-14-000000"),) if given else ()
+    return Order(
+        **{"order": f"{subject}@{MESH.unit}", "subject": subject, "day1": None, "doses": leased, "history": past}
+        | changed
+    )
+
+
+THE_LIST = Worklist(
+    version=0,
+    issued_ns=NOW_NS,
+    expires_ns=NOW_NS + LEASE_NS,
+    study=STUDY,
+    orders=(
+        order("MEX-001", {1: "KIT-0401", 2: "KIT-0402"}),
+        order("MEX-002", {1: "KIT-0501"}),
+        order("MEX-003", {1: "KIT-0713"}, given=DoseState.COMPLETE),
+        order("MEX-004", {1: "KIT-0714"}, given=DoseState.UNCERTAIN),
+        order("MEX-005", {5: "KIT-0715"}, day1=date(2026, 2, 1)),
+        order("MEX-006", {1: "KIT-0716"}, not_after_ns=NOW_NS),
+    ),
+    operators=(
+        Operator(code=THERAPIST[0], name=THERAPIST[1], roles=("therapist",)),
+        Operator(code="PH-01", name="A pharmacist", roles=("pharmacist",)),
+    ),
+    kits=(
+        *(kit(name, state=state) for name, (state, _, _) in STATES.items()),
+        kit("KIT-0401"),
+        kit("KIT-0710", expires=FIRST_MORNING.date() - timedelta(days=1)),
+        kit("KIT-0711", lot=RECALLED, lot_state=LotState.RECALLED),
+        kit("KIT-0712", lot=HELD_BACK, lot_state=LotState.QUARANTINED),
+        kit("KIT-0717", held_by="neb-0017"),
+        kit("KIT-0718", subject="MEX-008", held_by="neb-0017"),
+        kit("KIT-0719"),
+    ),
+)
+"""A list by which MEX-001 may have KIT-0401 today, and everything else has something against it."""
+EXPIRED = replace(THE_LIST, issued_ns=NOW_NS - LEASE_NS, expires_ns=NOW_NS)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Case:
+    """What is scanned under which list, and what must be read and recorded."""
+
+    code: str
+    says: str
+    kit: str = "KIT-0401"
+    subject: str = "MEX-001"
+    worklist: Worklist = field(default=THE_LIST, repr=False)
+
+
+CASES = (
+    *(Case(code=code, says=says, kit=name) for name, (_, code, says) in STATES.items()),
+    Case(code="kit-expired", says=f"This kit expired on 13 Feb. {OTHER}", kit="KIT-0710"),
+    Case(
+        code="kit-recalled",
+        says=f"Lot {RECALLED} was recalled. Set this kit aside and call the pharmacy.",
+        kit="KIT-0711",
+    ),
+    Case(
+        code="kit-quarantined",
+        says=f"Lot {HELD_BACK} is in quarantine. Set this kit aside and call the pharmacy.",
+        kit="KIT-0712",
+    ),
+    Case(
+        code="kit-unknown",
+        says="Kit KIT-0777 is not on this unit's list. Take the kit for MEX-001.",
+        kit="KIT-0777",
+    ),
+    Case(
+        code="kit-other-subject",
+        says="This kit belongs to another subject. Take the kit for MEX-001.",
+        kit="KIT-0501",
+    ),
+    Case(
+        code="kit-other-subject",
+        says="This kit belongs to another subject. Take the kit for MEX-002.",
+        subject="MEX-002",
+    ),
+    Case(
+        code="kit-other-day",
+        says="Kit KIT-0402 is for Day 2; today is Day 1. Take today's kit.",
+        kit="KIT-0402",
+    ),
+    Case(
+        code="wrong-day",
+        says="Today is Day 14 for MEX-005; doses are given on Day 1 to Day 5. Give no dose.",
+        kit="KIT-0715",
+        subject="MEX-005",
+    ),
+    Case(
+        code="dose-given",
+        says=f"Today's dose was given on unit neb-0017. No second dose today. {CALL}",
+        kit="KIT-0713",
+        subject="MEX-003",
+    ),
+    Case(
+        code="dose-given",
+        says=f"Today's dose may have been given on unit neb-0017. No second dose today. {CALL}",
+        kit="KIT-0714",
+        subject="MEX-004",
+    ),
+    Case(
+        code="held-elsewhere",
+        says="Today's dose is held by unit neb-0017. Use that unit or call the pharmacy.",
+        kit="KIT-0717",
+    ),
+    Case(
+        code="held-elsewhere",
+        says="Today's dose is held by unit neb-0017. Use that unit or call the pharmacy.",
+        kit="KIT-0718",
+        subject="MEX-008",
+    ),
+    Case(code="no-lease", says=f"No dose for MEX-009 is held by this unit. {CALL}", kit="KIT-0777", subject="MEX-009"),
+    Case(
+        code="no-lease",
+        says=f"The pharmacy holds no dose open for kit KIT-0719. {CALL}",
+        kit="KIT-0719",
+    ),
+    Case(
+        code="lease-ended",
+        says=f"The pharmacy's lease for this dose has ended. {CALL}",
+        kit="KIT-0716",
+        subject="MEX-006",
+    ),
+    Case(
+        code="worklist-expired",
+        says="The pharmacy's list of doses has expired. Call the pharmacy for a new one.",
+        worklist=EXPIRED,
+    ),
+)
+
+LEGIBLE = """() => {
+  const notice = document.querySelector('#notice'), problems = [];
+  const room = notice.getBoundingClientRect(), stop = document.querySelector('#stop').getBoundingClientRect();
+  if (notice.scrollHeight > notice.clientHeight || notice.scrollWidth > notice.clientWidth) problems.push('cut off');
+  for (const node of notice.children) {
+    const box = node.getBoundingClientRect();
+    if (parseFloat(getComputedStyle(node).fontSize) < 20) problems.push(`${node.id}: small letters`);
+    if (node.scrollWidth > node.clientWidth) problems.push(`${node.id}: cut off`);
+    const inside = box.left >= room.left && box.right <= room.right && box.top >= room.top && box.bottom <= room.bottom;
+    if (!inside || box.right > stop.left || box.bottom > 480) problems.push(`${node.id}: out of its place`);
+    for (const [x, y] of [[box.left + 4, box.top + 4], [box.right - 4, box.bottom - 4]]) {
+      if (!notice.contains(document.elementFromPoint(x, y))) problems.push(`${node.id}: covered`);
+    }
+  }
+  return problems;
+}"""
+SELECTED = """(name) => {
+  const box = document.activeElement;
+  return box.name === name && box.selectionStart === 0 && box.selectionEnd === box.value.length;
+}"""
+
+
+class Pharmacy:
+    """Sends the unit lists that the orders key signed, each newer than the one before."""
+
+    def __init__(self, ward: Any) -> None:
+        self._ward = ward
+        self._signer = load_signer(ward.site.root / "keys" / "orders.key")
+        config = (ward.site.unit(MESH.unit) / "unit.toml").read_text("utf-8")
+        [(host, port)] = re.findall(r'url = "mqtt://(.+):(\d+)"', config)
+        self._broker = (host, int(port))
+        self._kept: Worklist | None = None
+        self.version = 1000
+
+    def note(self, worklist: Worklist, version: int) -> str:
+        """Return the list as a signed note."""
+        text = worklist_text(replace(worklist, version=version), SITE, MESH.unit)
+        return sign_note(text, orders_name(SITE), self._signer)
+
+    def send(self, note: str) -> None:
+        """Publish a list; the unit may take it or not."""
+        host, port = self._broker
+        single(f"nebctl/v1/{SITE}/{MESH.unit}/worklist", note, qos=1, retain=True, hostname=host, port=port)
+
+    def holds(self, worklist: Worklist, until: Callable[[Callable[[], bool]], None]) -> None:
+        """Let the unit work by this list; it is sent only where the unit has another."""
+        if worklist == self._kept:
+            return
+        self.version += 1
+        self.send(self.note(worklist, self.version))
+        until(lambda: any(record["version"] == self.version for record in self._ward.records("order")))
+        self._kept = worklist
+
+
+@pytest.fixture(scope="module")
+def pharmacy(ward: Any) -> Pharmacy:
+    """Give whoever sends lists; the ward's own pharmacy sends older ones, which the unit does not take."""
+    return Pharmacy(ward)
+
+
+def scan(panel: Any, box: str, code: str) -> None:
+    """Scan a code as a wedge scanner types it, Enter included, when the box has the focus and its text is selected."""
+    panel.page.wait_for_function(SELECTED, arg=box)
+    panel.page.keyboard.type(f"{code}\n")
+
+
+def log_in(panel: Any, badge: str) -> None:
+    """Log in by scanning a badge."""
+    scan(panel, "operator", badge)
+    panel.on("idle")
+
+
+def scan_both(panel: Any, subject: str, kit: str) -> None:
+    """Go from idle through wristband and kit; the badge is that of the login."""
+    panel.tap("Begin a dose")
+    scan(panel, "subject", subject)
+    scan(panel, "kit", kit)
+
+
+def read(panel: Any) -> str:
+    """Wait for the sentence, prove that a person can read it, and return it."""
+    panel.page.wait_for_selector("#notice", state="visible")
+    assert panel.page.evaluate(LEGIBLE) == []
+    return str(panel.text("#notice-text"))
+
+
+def assert_nothing_started(panel: Any, ward: Any, screen: str, starts: int = 0) -> None:
+    """Prove that the page is where a scan begins, that there is no START, and that nothing began."""
+    panel.on(screen)
+    panel.page.wait_for_selector("#notice", state="hidden")
+    assert panel.page.locator('#upper[data-mode="none"]').is_disabled()
+    assert ward.state()["state"] == "idle"
+    assert len(ward.records("start")) == starts
+    assert "POST api/start" not in panel.asked
+    assert panel.faults == []
+
+
+def test_a_refused_kit_is_put_aside_and_another_one_scanned(panel: Any, ward: Any, pharmacy: Pharmacy) -> None:
+    """No key, tap or hold turns a refusal into a start; after OK the next scan goes into the kit's box, and counts."""
+    pharmacy.holds(THE_LIST, panel.until)
+    log_in(panel, THERAPIST[0])
+    scan_both(panel, "MEX-001", "KIT-0703")
+    assert read(panel) == STATES["KIT-0703"][2]
+    panel.until(lambda: panel.text("#sync") == "Records sent")
+    panel.keep("refused-kit")
+    panel.page.mouse.move(*panel.middle("#upper"))
+    panel.page.mouse.down()
+    panel.page.wait_for_timeout(900)
+    panel.page.mouse.up()
+    panel.page.keyboard.press("Escape")
+    assert panel.page.locator("#notice").is_visible()
+    panel.page.focus("#notice-close")
+    panel.page.keyboard.press("Enter")
+    assert_nothing_started(panel, ward, "scan")
+    assert ward.records("authorisation") == []
+    scan(panel, "kit", "KIT-0401")
+    panel.on("cup")
+    [authorisation] = ward.records("authorisation")
+    assert authorisation["kit"] == "KIT-0401"
+
+
+@pytest.fixture(scope="module")
+def therapist(lasting_panel: Any, pharmacy: Pharmacy) -> Any:
+    """Give a page at which the therapist is logged in, with no dose under way."""
+    pharmacy.holds(THE_LIST, lasting_panel.until)
+    log_in(lasting_panel, THERAPIST[0])
+    return lasting_panel
+
+
+@pytest.mark.req("S10")
+@pytest.mark.req("S50")
+@pytest.mark.parametrize("case", CASES, ids=[f"{case.code}-{case.subject}-{case.kit}" for case in CASES])
+def test_the_page_says_why_and_what_to_do(therapist: Any, ward: Any, pharmacy: Pharmacy, case: Case) -> None:
+    """Each reason is a legible sentence without its code, is recorded with it, and after OK nothing has begun."""
+    pharmacy.holds(case.worklist, therapist.until)
+    before = len(ward.records("refusal"))
+    scan_both(therapist, case.subject, case.kit)
+    said = read(therapist)
+    therapist.tap("OK")
+    assert_nothing_started(therapist, ward, "scan")
+    therapist.tap("Back")
+    therapist.on("idle")
+    assert said == case.says
+    assert case.code not in said
+    [record] = ward.records("refusal")[before:]
+    assert (record["code"], record["kit"], record["sentence"]) == (case.code, case.kit, said)
+
+
+@pytest.mark.req("S10")
+def test_a_pharmacist_gives_no_dose(panel: Any, ward: Any, pharmacy: Pharmacy) -> None:
+    """A person on the list who is no therapist may look, but begins no dose, and her attempt is recorded."""
+    pharmacy.holds(THE_LIST, panel.until)
+    log_in(panel, "PH-01")
+    scan_both(panel, "MEX-001", "KIT-0401")
+    assert read(panel) == "Badge PH-01 is not a therapist's. Let a therapist scan a badge."
+    panel.tap("OK")
+    assert_nothing_started(panel, ward, "scan")
+    assert ward.records("refusal")[-1]["code"] == "operator-not-therapist"
+
+
+def test_a_badge_that_is_not_on_the_list_opens_nothing(panel: Any, ward: Any, pharmacy: Pharmacy) -> None:
+    """An unknown badge is not logged in; one that the pharmacy takes off its list is locked out in mid-scan."""
+    pharmacy.holds(THE_LIST, panel.until)
+    scan(panel, "operator", "RT-99")
+    assert read(panel) == f"Badge RT-99 is not on the list of operators. {CALL}"
+    panel.tap("OK")
+    assert_nothing_started(panel, ward, "login")
+    log_in(panel, THERAPIST[0])
+    panel.tap("Begin a dose")
+    panel.on("scan")
+    pharmacy.holds(replace(THE_LIST, operators=THE_LIST.operators[1:]), panel.until)
+    assert_nothing_started(panel, ward, "login")
+    scan(panel, "operator", THERAPIST[0])
+    assert read(panel) == f"Badge {THERAPIST[0]} is not on the list of operators. {CALL}"
+    panel.tap("OK")
+    assert_nothing_started(panel, ward, "login")
+
+
+def test_a_scan_that_says_nothing_or_comes_from_nobody(panel: Any, ward: Any, pharmacy: Pharmacy) -> None:
+    """An empty box and a login that has ended are told as plainly as a wrong kit."""
+    pharmacy.holds(THE_LIST, panel.until)
+    log_in(panel, THERAPIST[0])
+    scan_both(panel, "MEX-001", "")
+    panel.page.locator('input[name="kit"]').fill("")
+    panel.tap("Check")
+    assert read(panel) == "Something was not scanned. Scan or type it again."
+    panel.tap("OK")
+    panel.page.context.clear_cookies()
+    scan(panel, "kit", "KIT-0401")
+    assert read(panel) == "Nobody is logged in. Scan your badge."
+    panel.tap("OK")
+    assert ward.state()["state"] == "idle"
+
+
+@pytest.mark.req("S50")
+def test_an_older_list_gives_nothing_back(panel: Any, ward: Any, pharmacy: Pharmacy) -> None:
+    """A dose that the newest list no longer holds stays refused when an older list that held it comes again."""
+    pharmacy.holds(THE_LIST, panel.until)
+    earlier = pharmacy.note(THE_LIST, pharmacy.version)
+    without = replace(THE_LIST, orders=THE_LIST.orders[1:], kits=())
+    pharmacy.holds(without, panel.until)
+    log, told = ward.site.log("unit"), "older than the one that the unit has"
+    seen = log.read_text("utf-8").count(told)
+    pharmacy.send(earlier)
+    panel.until(lambda: log.read_text("utf-8").count(told) > seen)
+    log_in(panel, THERAPIST[0])
+    scan_both(panel, "MEX-001", "KIT-0401")
+    assert read(panel) == f"No dose for MEX-001 is held by this unit. {CALL}"
+    panel.tap("OK")
+    assert_nothing_started(panel, ward, "scan")
+    assert ward.records("refusal")[-1]["code"] == "no-lease"
+
+
+@pytest.mark.req("S02")
+@pytest.mark.req("S10")
+def test_after_a_dose_neither_its_kit_nor_a_second_dose(panel: Any, ward: Any, pharmacy: Pharmacy) -> None:
+    """A dose that was stopped at once counts: its kit is opened, and no other kit gives a second dose that day."""
+    second = order("MEX-001", {1: "KIT-0720"})
+    pharmacy.holds(THE_LIST, panel.until)
+    ward.device.post("/fill", nl=3_000_000)
+    log_in(panel, THERAPIST[0])
+    panel.prepare("0401")
+    panel.upper("start")
+    panel.hold(900)
+    panel.upper("pause")
+    panel.tap("STOP")
+    panel.on("residual")
+    panel.finish()
+    panel.asked.clear()
+    pharmacy.holds(replace(THE_LIST, orders=(second, *THE_LIST.orders[1:])), panel.until)
+    [start] = ward.records("start")
+    scan_both(panel, "MEX-001", "KIT-0401")
+    assert re.fullmatch(rf"This kit was opened on 14 Feb at 09:\d\d\. {OTHER}", read(panel))
+    panel.tap("OK")
+    scan(panel, "kit", "KIT-0720")
+    assert re.fullmatch(r"Today's dose was begun at 09:\d\d\. No second dose today\.", read(panel))
+    panel.tap("OK")
+    assert_nothing_started(panel, ward, "scan", starts=1)
+    assert [record["code"] for record in ward.records("refusal")[-2:]] == ["kit-opened", "dose-given"]
+    assert start["kit"] == "KIT-0401"
+
+
+@pytest.mark.req("S50")
+def test_a_list_put_back_on_the_disk_lets_nobody_in(panel: Any, ward: Any, pharmacy: Pharmacy) -> None:
+    """A unit that restarts beside an older list than its log names has no list: nobody logs in, whatever is scanned."""
+    pharmacy.holds(THE_LIST, panel.until)
+    starts = len(ward.records("start"))
+    ward.unit.stop()
+    folder = ward.site.unit(MESH.unit)
+    (folder / "worklist.note").write_text(pharmacy.note(THE_LIST, pharmacy.version - 1), "utf-8")
+    pharmacy.send("")
+    ward.unit.start()
+    again = replace(ward, machine=Http(ward.unit.ready, (folder / "api.token").read_text("ascii")))
+    panel.page.goto(again.address)
+    panel.on("login")
+    scan(panel, "operator", THERAPIST[0])
+    assert read(panel).endswith(CALL)
+    panel.tap("OK")
+    assert_nothing_started(panel, again, "login", starts)
