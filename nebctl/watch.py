@@ -93,8 +93,17 @@ class DeviceWatch:
         if self._stopping is not None:
             await asyncio.wait({self._stopping}, timeout=CLOSE_WAIT_S)
         await self.nebulizer.close()
+        if self._stopping is not None:
+            self._stopping.cancel()
+            await asyncio.wait({self._stopping})
 
     async def _follow_stop(self, stop: "asyncio.Future[DeviceReport | CommandFailed]") -> None:
+        try:
+            await self._follow_stop_to_its_end(stop)
+        finally:
+            stop.cancel()
+
+    async def _follow_stop_to_its_end(self, stop: "asyncio.Future[DeviceReport | CommandFailed]") -> None:
         began_s = _now_s()
         done, _ = await asyncio.wait({stop}, timeout=MISMATCH_S)
         if not done:

@@ -236,7 +236,10 @@ class Desk:
 
     def _known(self, code: str) -> Operator:
         worklist = self._worklist()
-        person = next((o for o in worklist.operators if o.code == code), None) if worklist else None
+        if worklist is None:
+            sentence = "The pharmacy has sent no list of doses to this unit. Call the pharmacy."
+            raise Refused(Refusal(code="no-worklist", sentence=sentence))
+        person = next((o for o in worklist.operators if o.code == code), None)
         if person is None:
             sentence = f"Badge {code} is not on the list of operators. Call the pharmacy."
             raise Refused(Refusal(code="operator-unknown", sentence=sentence))

@@ -16,6 +16,7 @@ from nebctl.publish.window import Numbered, Window
 
 LIMIT = 50
 RESEND_S = 5.0
+STATE_S = 30.0
 NUDGE_S = 0.5
 FAREWELL_S = 0.5
 Answer = TypeVar("Answer")
@@ -162,8 +163,11 @@ class UnitPublisher(Generic[Answer]):
             "size": standing.size,
             "root": standing.root,
         }
-        await live.publish(self._message("state", {"online": True, **self._callbacks.state()}, retain=True))
+        await live.publish(self._state())
         await live.publish(self._message("hello", hello))
+
+    def _state(self) -> Message:
+        return self._message("state", {"online": True, **self._callbacks.state()}, retain=True)
 
     def _message(self, kind: str, body: Mapping[str, Json], *, retain: bool = False) -> Message:
         return Message(self._topics[kind], canonical.encode(dict(body)), retain)
@@ -196,9 +200,15 @@ class UnitPublisher(Generic[Answer]):
             await self._sleep(window.wait_s(clock()))
 
     async def _tell(self, live: Connection) -> None:
+        """Send readings as they come, and the state every half minute, so that the pharmacy sees a quiet unit too."""
         self._reading_came.clear()
         while True:
-            await self._reading_came.wait()
+            try:
+                async with asyncio.timeout(STATE_S):
+                    await self._reading_came.wait()
+            except TimeoutError:
+                await live.publish(self._state())
+                continue
             self._reading_came.clear()
             if self._reading is not None:
                 await live.publish(self._message("telemetry", self._reading), qos=0)

@@ -4,15 +4,16 @@ import asyncio
 import itertools
 import logging
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nebctl.publish.connection import BrokerFault
+from nebctl.publish.connection import BrokerFault, MqttSettings
 from nebctl.publish.steady import LONGEST_PAUSE_S, backoff, stream_forever
 from nebctl.publish.topics import UnitTopic, format_record, parse_record, parse_topic, topic
+from nebctl.publish.unit import Callbacks, Standing, UnitPublisher
 from nebctl.publish.window import Window
 
 parts = st.text("abcXYZ019-_.", min_size=1, max_size=8)
@@ -126,3 +127,35 @@ async def test_a_swallowed_cancellation_still_ends_the_stream() -> None:
     task.cancel()
     await asyncio.wait([task], timeout=10)
     assert task.cancelled()
+
+
+class Wire:
+    """A connection that keeps what is published, with the virtual time of it."""
+
+    def __init__(self) -> None:
+        self.sent: list[tuple[float, str, bool]] = []
+
+    async def publish(self, message: Any, *, qos: int = 1) -> None:
+        """Keep the message."""
+        self.sent.append((asyncio.get_running_loop().time(), message.topic.rpartition("/")[2], message.retain))
+
+
+@pytest.mark.virtual
+async def test_a_quiet_unit_is_heard_every_half_minute() -> None:
+    """A unit with nothing to report says its state every 30 s, retained, so that the pharmacy sees that it is there."""
+    callbacks: Any = Callbacks(
+        standing=lambda: Standing(epoch=1, size=0, root=""), state=dict, on_worklist=None, on_receipt=None
+    )
+    settings = MqttSettings(url="mqtt://127.0.0.1:1", client_id="neb-0001")
+    publisher: Any = UnitPublisher(
+        settings, "site", "neb-0001", None, callbacks, random=lambda: 0.0, nonce=lambda: "", log=LOG
+    )
+    wire = Wire()
+    telling = asyncio.create_task(publisher._tell(wire))
+    await asyncio.sleep(95)
+    telling.cancel()
+    assert [(round(at), kind, retain) for at, kind, retain in wire.sent] == [
+        (30, "state", True),
+        (60, "state", True),
+        (90, "state", True),
+    ]
