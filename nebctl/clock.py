@@ -93,18 +93,26 @@ class FileClock:
         )
 
     def _reload(self) -> None:
+        """Take the file's references anew where it was replaced; a running clock outlives a file that is lost."""
         try:
             status = self._path.stat()
             if (status.st_ino, status.st_mtime_ns) == self._seen:
                 return
-            data = self._path.read_bytes()
+            self._references = self._read()
+            self._seen = (status.st_ino, status.st_mtime_ns)
         except OSError as error:
-            raise ClockFileFault(f"the shared clock {self._path} cannot be read: {error.strerror}") from None
+            if self._seen is None:
+                raise ClockFileFault(f"the shared clock {self._path} cannot be read: {error.strerror}") from None
+        except ClockFileFault:
+            if self._seen is None:
+                raise
+
+    def _read(self) -> tuple[int, int, int, int]:
+        data = self._path.read_bytes()
         if len(data) != self.LAYOUT.size or data[:8] != self.MAGIC:
             raise ClockFileFault(f"{self._path} is no shared clock: expected 40 bytes that begin with NEBCLK1")
-        _, *references = self.LAYOUT.unpack(data)
-        self._references = (references[0], references[1], references[2], references[3])
-        self._seen = (status.st_ino, status.st_mtime_ns)
+        _, real, mono, wall, scale = self.LAYOUT.unpack(data)
+        return real, mono, wall, scale
 
 
 def write_clock_file(path: Path, *, mono_ns: int, wall_ns: int, scale_milli: int) -> None:

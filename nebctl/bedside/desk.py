@@ -91,6 +91,7 @@ class Desk:
 
         Raises: `Refused` for a cup that could give more than the day's limit; nothing is recorded then.
         """
+        self._refuse_implausible(charge)
         self._refuse_overfilled(charge)
         await self._runner.press(ev.Charged(charge=charge, cup=cup))
         await self.self_test()
@@ -142,7 +143,15 @@ class Desk:
         await self._runner.press(ev.Abandoned(operator=self._known(operator).code))
 
     async def residual(self, residual: Residual, operator: str) -> None:
-        """The residual was drawn or weighed; the dose is judged."""
+        """The residual was drawn or weighed; the dose is judged.
+
+        Raises: `Refused` for more than the cup can have held: a slip in typing.
+        """
+        charge = self._runner.session.charge
+        if charge is not None and residual.volume.low_nl > charge.volume.high_nl:
+            most = format_ml(charge.volume.high_nl, 2, "up")
+            sentence = f"That is more than was in the cup, {most} mL. Look at the number and give it again."
+            raise Refused(Refusal(code="residual-too-large", sentence=sentence))
         await self._runner.press(ev.ResidualGiven(residual=residual, operator=self._known(operator).code))
 
     async def refuse_residual(self, reason: str, operator: str) -> None:
@@ -201,6 +210,16 @@ class Desk:
             private={"subject": request.subject, "operator": request.operator},
         )
         await self._runner.note(draft)
+
+    def _refuse_implausible(self, charge: Charge) -> None:
+        """Refuse a charge that is no aliquot, or whose interval says nothing: a slip must not become a dose record."""
+        aliquot_nl, volume = self._place.regimen.volume_nl, charge.volume
+        if volume.low_nl * 5 < aliquot_nl:
+            sentence = "The cup holds less than a fifth of the dose. Look at the number, or weigh the cup again."
+            raise Refused(Refusal(code="cup-too-empty", sentence=sentence))
+        if not 0 < volume.high_nl - volume.low_nl <= aliquot_nl // 2:
+            sentence = "A volume has an interval, of at most half the dose. Weigh the cup again and give both ends."
+            raise Refused(Refusal(code="charge-interval", sentence=sentence))
 
     def _refuse_overfilled(self, charge: Charge) -> None:
         """Refuse before the kit is spent what the guard would refuse at the start (S03)."""

@@ -11,7 +11,10 @@ if TYPE_CHECKING:
 
 @click.group()
 def keys() -> None:
-    """Make signing keys and show public ones."""
+    """Make signing keys and show public ones.
+
+    Example: nebctl keys show demo-data/trust/neb-0001.vkey
+    """
 
 
 @keys.command()

@@ -22,6 +22,8 @@ def ledger() -> None:
     """Verify and show a unit's ledger, and write proofs from it.
 
     DB is a unit's unit.db or the pharmacy's pharmacy.db; it is only read, also while its owner runs.
+
+    Example: nebctl ledger verify unit.db --trust trust
     """
 
 

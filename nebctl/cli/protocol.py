@@ -19,7 +19,10 @@ DAY = click.DateTime(formats=["%Y-%m-%d"])
 
 @click.group()
 def protocol() -> None:
-    """Check, show and approve study protocols and site rules."""
+    """Check, show and approve study protocols and site rules.
+
+    Example: nebctl protocol show NCT04276987
+    """
 
 
 @protocol.command()

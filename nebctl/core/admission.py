@@ -12,6 +12,8 @@ from nebctl.core.leases import DoseState, HistoryItem, Operator, Order, PlannedD
 from nebctl.core.regimen import Regimen, SiteRules
 from nebctl.core.units import WHOLE_PPM
 
+CLOCK_SLACK_NS = 60_000_000_000
+"""A trusted clock may be a minute off (S32); a list from further in the future shows a clock that went back."""
 NS_PER_MIN = 60_000_000_000
 GIVEN = frozenset((DoseState.COMPLETE, DoseState.PARTIAL, DoseState.STOPPED, DoseState.UNCERTAIN))
 THERAPIST = "therapist"
@@ -51,6 +53,8 @@ def admit(
         return _no("no-worklist", "The pharmacy has sent no list of doses to this unit. Call the pharmacy.")
     if now.wall_ns >= worklist.expires_ns:
         return _no("worklist-expired", "The pharmacy's list of doses has expired. Call the pharmacy for a new one.")
+    if now.wall_ns < worklist.issued_ns - CLOCK_SLACK_NS:
+        return _no("clock-behind", "This unit's clock is behind the pharmacy's list. Let a person check the clock.")
     operator = _therapist(request, worklist)
     if isinstance(operator, Refusal):
         return operator

@@ -47,6 +47,7 @@ class Deviation(Enum):
     PREMATURE_DRY = "premature-dry"
     RESIDUAL_REFUSED = "residual-refused"
     RESIDUAL_CONTRADICTS = "residual-contradicts"
+    CHARGE_CONTRADICTED = "charge-contradicted"
     VIAL_NOT_EMPTIED = "vial-not-emptied"
     IN_USE_TIME = "in-use-time"
     DEVICE_CLASS_UNDER = "device-class-under"

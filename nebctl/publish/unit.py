@@ -180,6 +180,8 @@ class UnitPublisher(Generic[Answer]):
                     self._callbacks.on_receipt(await self._outbox.take_receipt(message.payload.decode()))
                 elif named is not None and named.kind == "worklist":
                     await self._callbacks.on_worklist(message.payload.decode())
+            except UnicodeDecodeError:
+                self._log.warning("a message on %s is no UTF-8 text and was not taken", message.topic)
             except Exception:
                 self._log.exception("a message on %s was not taken", message.topic)
             self._heard = True

@@ -11,6 +11,7 @@ from typing import Final
 from nebctl.core.ledger.encoding import FormatError
 from nebctl.store.faults import StoreFault, explain
 
+BEGUN: Final = "begun"
 BUSY_MS: Final = 2000
 """How long a write waits for another program's lock, in milliseconds, before it is refused."""
 CHECKPOINT_PAGES: Final = 1000
@@ -48,6 +49,7 @@ class Database:
             os.close(os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
             self._connection = sqlite3.connect(self.path, isolation_level=None, timeout=BUSY_MS / 1000)
             self._set_durable(self._connection)
+            self._note_begun()
         except sqlite3.Error as error:
             raise explain(self.path, error) from error
         except OSError as error:
@@ -107,6 +109,12 @@ class Database:
     def _take_lock(self) -> None:
         # A file of its own: closing any descriptor of the database itself would drop SQLite's locks in this process.
         lock_path = self.path.with_name(self.path.name + ".lock")
+        if not self.path.exists() and _was_begun(lock_path):
+            raise StoreFault(
+                seen=f"no {self.path}, though there was a ledger here before",
+                expected="the ledger that this unit has written so far",
+                advice=f"Put it back. To begin anew on purpose, use a new key and epoch, and remove {lock_path.name}.",
+            )
         try:
             descriptor = os.open(lock_path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         except OSError as error:
@@ -125,6 +133,12 @@ class Database:
         os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
         self._lock = descriptor
 
+    def _note_begun(self) -> None:
+        """Leave word beside the database that there is one, so that its loss cannot pass for a first start."""
+        if self._lock is not None:
+            os.pwrite(self._lock, f"{os.getpid()}\n{BEGUN}\n".encode(), 0)
+            os.fsync(self._lock)
+
     def _set_durable(self, db: sqlite3.Connection) -> None:
         mode = db.execute("PRAGMA journal_mode = WAL").fetchone()[0]
         db.execute("PRAGMA synchronous = FULL")
@@ -137,6 +151,13 @@ class Database:
                 expected="journal wal, synchronous 2 (FULL)",
                 advice="Put the ledger on a local disk whose file system can share memory.",
             )
+
+
+def _was_begun(lock_path: Path) -> bool:
+    try:
+        return BEGUN in lock_path.read_text("ascii", errors="replace")
+    except OSError:
+        return False
 
 
 def _unwritable(path: Path, error: OSError) -> StoreFault:

@@ -5,6 +5,10 @@ from dataclasses import dataclass
 from datetime import date, time
 from difflib import get_close_matches
 
+_SHOWN = 80
+_PHRASE = 400
+_LONGEST = 256
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fault:
@@ -22,8 +26,9 @@ class Fault:
     right: str
 
     def __str__(self) -> str:
-        got = "" if self.value is None else f", got {self.value}"
-        return f"{self.file}:{self.line}: {self.field}: {self.problem}{got}; {self.right}"
+        got = "" if self.value is None else f", got {readable(self.value)}"
+        said, right = readable(self.problem, _PHRASE), readable(self.right, _PHRASE)
+        return f"{readable(self.file, _PHRASE)}:{self.line}: {readable(self.field)}: {said}{got}; {right}"
 
 
 class FieldError(ValueError):
@@ -33,6 +38,15 @@ class FieldError(ValueError):
         super().__init__(f"{problem}; {right}")
         self.problem = problem
         self.right = right
+
+
+def readable(text: str, most: int = _SHOWN) -> str:
+    """Return a text for one line of a terminal: what does not print as its escape, and no more than `most` characters.
+
+    A file's own bytes could otherwise break the line, or move the cursor over what stands before them.
+    """
+    start = "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text[: most + 1])
+    return start if len(start) <= most else f"{start[: most - 3]}..."
 
 
 def show_value(value: object) -> str:
@@ -48,9 +62,11 @@ def show_value(value: object) -> str:
             text = f"[{', '.join(show_value(item) for item in value)}]"
         case dict():
             text = f"{{ {', '.join(f'{key} = {show_value(item)}' for key, item in value.items())} }}"
+        case int() if value.bit_length() > _LONGEST:
+            text = f"a number of {value.bit_length()} bits"  # Python refuses to write one of thousands of digits
         case _:
             text = str(value)
-    return text if len(text) <= 80 else f"{text[:77]}..."
+    return readable(text)
 
 
 def suggest(seen: str, known: Iterable[str]) -> str:

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping
 from datetime import time
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, PlainValidator
+from pydantic import Field, PlainValidator, ValidationError
 
 from nebctl.core.regimen import SiteRules
 from nebctl.core.units import WHOLE_PPM
@@ -66,15 +66,23 @@ def load_site_rules(text: str, file: str) -> SiteRules | tuple[Fault, ...]:
     if toml.table is None:
         return toml.faults
     model, faults = read_model(toml, _SiteRules)
-    good = model or _without(toml.table, faults)
+    good = model or _without_faults(toml.table)
     faults = in_order((*toml.faults, *faults, *_check_together(toml, good)))
     return faults if model is None or faults else _build(model)
 
 
-def _without(table: Mapping[str, Any], faults: tuple[Fault, ...]) -> _SiteRules:
+def _without_faults(table: Mapping[str, Any]) -> _SiteRules:
     """Return the rules with defaults in place of what is wrong, so that the rest can be checked together."""
-    wrong = {fault.field.partition(".")[0] for fault in faults}
-    return _SiteRules.model_validate({key: value for key, value in table.items() if key not in wrong} | _FORMAT_KEY)
+    good = {key: value for key, value in table.items() if _is_good(key, value)}
+    return _SiteRules.model_validate(good | _FORMAT_KEY)
+
+
+def _is_good(key: str, value: object) -> bool:
+    try:
+        _SiteRules.model_validate(_FORMAT_KEY | {key: value})
+    except ValidationError:
+        return False
+    return True
 
 
 def _check_together(toml: TomlText, rules: _SiteRules) -> Iterator[Fault]:

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
-from nebctl_protocols.faults import Fault
+from nebctl_protocols.faults import Fault, readable
 
 Path: TypeAlias = tuple[str | int, ...]
 
@@ -15,6 +15,9 @@ _HEADER = re.compile(r"\s*(\[\[?)\s*([^\[\]]+?)\s*\]\]?\s*(?:#.*)?")
 _STATEMENT = re.compile(r"""\s*((?:[A-Za-z0-9_.\s-]|"[^"]*"|'[^']*')+?)\s*=\s*(.*)""")
 _NO_SUCH_DATE = "Invalid date or datetime"
 _TWICE = "Cannot overwrite a value"
+_DEEPEST = 32
+_SHALLOWER = f"write at most {_DEEPEST} tables and arrays inside one another"
+_BARE = re.compile(r"[A-Za-z0-9_-]+")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,6 +44,36 @@ class TomlText:
 def read_toml(text: str, file: str) -> TomlText:
     """Read a TOML text; a date that does not exist and a key given twice cost their own line only."""
     rows = text.split("\n")
+    try:
+        read = _read(rows, file)
+    except RecursionError:
+        return _unreadable(rows, file, "[{.", "nested too deeply", _SHALLOWER)
+    except ValueError as error:  # tomllib lets it through where a number has thousands of digits
+        return _unreadable(rows, file, "0123456789", str(error), "write a shorter number")
+    if read.table is not None and _is_deep(read.table):
+        return _unreadable(rows, file, "[{.", "nested too deeply", _SHALLOWER)
+    return read
+
+
+def _unreadable(rows: list[str], file: str, signs: str, problem: str, right: str) -> TomlText:
+    """Return one fault about the whole text, at the line that has the most of `signs`."""
+    line = max(range(len(rows)), key=lambda at: sum(map(rows[at].count, signs))) + 1
+    fault = Fault(file=file, line=line, field="TOML", value=None, problem=problem, right=right)
+    return TomlText(file=file, table=None, lines={}, faults=(fault,), lost=frozenset())
+
+
+def _is_deep(table: Mapping[str, Any]) -> bool:
+    """Return whether tables and arrays stand deeper in one another than any file of ours needs."""
+    level: list[Any] = [table]
+    for _ in range(_DEEPEST):
+        level = [inner for value in level for inner in (value.values() if isinstance(value, dict) else value)]
+        level = [value for value in level if isinstance(value, dict | list)]
+        if not level:
+            return False
+    return True
+
+
+def _read(rows: list[str], file: str) -> TomlText:
     faults: list[Fault] = []
     lost: set[str] = set()
     while True:
@@ -59,9 +92,13 @@ def read_toml(text: str, file: str) -> TomlText:
 
 
 def dotted(path: Path) -> str:
-    """Return a path as a person writes it: `arms.treatment.content`, `notes[1].text`."""
-    text = "".join(f"[{step + 1}]" if isinstance(step, int) else f".{step}" for step in path)
+    """Return a path as a person writes it: `arms.treatment.content`, `notes[1].text`, `"2.0 mL"`."""
+    text = "".join(f"[{step + 1}]" if isinstance(step, int) else f".{_write_key(step)}" for step in path)
     return text.removeprefix(".")
+
+
+def _write_key(step: str) -> str:
+    return step if _BARE.fullmatch(step) else f'"{readable(step)}"'
 
 
 def _explain(error: tomllib.TOMLDecodeError, rows: list[str], file: str) -> tuple[Fault, bool]:

@@ -19,7 +19,7 @@ import click
 @click.option(
     "--speed",
     type=click.IntRange(1, 400),
-    default=120,
+    default=180,
     show_default=True,
     help="Simulated seconds a real second while a dose runs.",
 )
@@ -61,6 +61,6 @@ def demo(data: Path, speed: int, seed: int, as_json: bool, keep_running: bool) -
     try:
         with Silent() if as_json else Live() if sys.stdout.isatty() else Plain() as display:
             report = play(wishes, display, show)
-    except (SiteFault, ChildFault, CourseFault, Answer) as fault:
+    except (SiteFault, ChildFault, CourseFault, Answer, OSError) as fault:
         raise click.ClickException(str(fault)) from None
     raise SystemExit(1 if report.proven.findings else 0)

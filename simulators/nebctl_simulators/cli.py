@@ -57,7 +57,10 @@ class Volume(click.ParamType[int]):
 
 @click.group()
 def sim() -> None:
-    """Simulated devices: for engineering and tests only, never for a person."""
+    """Simulated devices: for engineering and tests only, never for a person.
+
+    Example: nebctl sim mesh --tcp 127.0.0.1:0 --fill "3 mL"
+    """
 
 
 @sim.command()

@@ -197,7 +197,7 @@ def test_a_quantity_without_a_right_unit_is_refused(old: str, new: str, field: s
         ('title = "Zhu', 'titel = "x"\ntitle = "Zhu', "sources.paper.titel", "not known here", "did you mean title?"),
         ("per_day = 1", 'per_day = 1\nmin_interval = "20 h"', "dose.min_interval", "not known here", "volume, days"),
         ('url = "https://clin', 'url = "ftp://clin', "sources.registry.url", "does not fit", "https"),
-        ("[arms.treatment]", '[arms."A b"]', "arms.A b", "does not fit", "small letters"),
+        ("[arms.treatment]", '[arms."A b"]', 'arms."A b"', "does not fit", "small letters"),
     ],
 )
 def test_a_wrong_value_is_refused_with_what_would_be_right(

@@ -103,3 +103,15 @@ def _tamper(bench: Any, statement: str) -> None:
     for sql in schema.TRIGGERS.values():
         db.execute(sql)
     db.close()
+
+
+@pytest.mark.req("S34")
+async def test_a_ledger_that_is_gone_is_not_begun_anew(bench: Any) -> None:
+    """A unit whose database vanished does not start a second log under the same key."""
+    await _fill(bench)
+    for file in bench.path.parent.glob(f"{bench.path.name}*"):
+        if file.suffix != ".lock":
+            file.unlink()
+    with pytest.raises(StoreFault, match="there was a ledger here before"):
+        await bench.open()
+    assert not bench.path.exists()

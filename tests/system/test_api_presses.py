@@ -208,6 +208,40 @@ def test_an_overfilled_cup_is_refused_before_its_kit_is_spent(shared: Bench) -> 
     shared.api.post("/api/stop")
 
 
+@pytest.mark.parametrize(
+    ("volume", "low", "high", "code"),
+    [
+        ("0 mL", "0 mL", "0 mL", "cup-too-empty"),
+        ("0.000001 mL", "0 mL", "0.1 mL", "cup-too-empty"),
+        ("3 mL", "0 mL", "3.1 mL", "cup-too-empty"),
+        ("3 mL", "3 mL", "3 mL", "charge-interval"),
+        ("2 mL", "1 mL", "3 mL", "charge-interval"),
+    ],
+)
+def test_a_charge_that_cannot_be_is_refused(shared: Bench, volume: str, low: str, high: str, code: str) -> None:
+    """A cup of nothing, and an interval that says nothing, are refused before anything is recorded of them."""
+    shared.scan()
+    with refused(code):
+        shared.api.post(
+            "/api/charge", cup="CUP-1", vial_emptied=True, method="weighed", volume=volume, low=low, high=high
+        )
+    assert shared.view()["state"] == "authorised"
+    shared.api.post("/api/stop")
+
+
+def test_more_left_than_was_poured_is_a_slip(shared: Bench) -> None:
+    """A residual above the charge is refused as a slip in typing, and may be given again."""
+    shared.begin(on_ms=5_000)
+    shared.api.post("/api/stop")
+    shared.until_state("residual")
+    with refused("residual-too-large"):
+        measured = {"volume": "9 mL", "low": "8 mL", "high": "10 mL"}
+        shared.api.post("/api/residual", operator=THERAPIST[0], measured=measured, method="weighed")
+    assert shared.view()["state"] == "residual"
+    shared.settle()
+    shared.turn_to_next()
+
+
 @pytest.mark.req("S02")
 def test_no_second_dose_on_one_day(shared: Bench) -> None:
     """After a dose that was stopped, its kit is refused the same day, and so is the next day's kit."""

@@ -10,6 +10,8 @@ def pharmacy() -> None:
     """Take records in, countersign them, and lease doses and kits to units.
 
     Who acts is told by --by, a staff code of pharmacy.toml; every change is a signed record in pharmacy-log.db.
+
+    Example: nebctl pharmacy show --config pharmacy.toml --subject MEX-001
     """
 
 

@@ -53,7 +53,10 @@ def enrol(config_file: Path, subject: str, day1: datetime, unit: str, by: str, s
 
 @click.group()
 def lease() -> None:
-    """Move leases between units."""
+    """Move leases between units.
+
+    Example: nebctl pharmacy lease move --help
+    """
 
 
 @lease.command()

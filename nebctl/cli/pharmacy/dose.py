@@ -55,7 +55,10 @@ def resolve(config_file: Path, session: str, low: str, high: str, reason: str, b
 
 @click.group()
 def adverse() -> None:
-    """Enter adverse events."""
+    """Enter adverse events.
+
+    Example: nebctl pharmacy adverse add --help
+    """
 
 
 @adverse.command()

@@ -11,7 +11,10 @@ KITS = click.argument("kits", metavar="KIT...", nargs=-1, required=True)
 
 @click.group()
 def lot() -> None:
-    """Add lots, release, quarantine and recall them."""
+    """Add lots, release, quarantine and recall them.
+
+    Example: nebctl pharmacy lot release EXO2020A --config pharmacy.toml --by PH-01 --reason "certificate read"
+    """
 
 
 @lot.command()
@@ -80,7 +83,10 @@ def recall(name: str, config_file: Path, by: str, reason: str) -> None:
 
 @click.group()
 def kit() -> None:
-    """Import kits, release, dispense, thaw and take them back."""
+    """Import kits, release, dispense, thaw and take them back.
+
+    Example: nebctl pharmacy kit show KIT-0401 --config pharmacy.toml
+    """
 
 
 @kit.command("import")

@@ -22,6 +22,9 @@ from nebctl.core.units import WHOLE_PPM, Nanolitres, PartsPerMillion
 
 NAME = "on-time/1"
 Z95 = 1.96  # two-sided 95 % of a normal distribution
+Z999 = 3.29  # two-sided 99.9 %
+CLASS_SIGMA_PPM = 200_000
+"""A calibrated device may have clogged since: its time is held against a charge as loosely as its class asks."""
 SWEEP_MS = 3_000
 """How long one start may sweep for resonance before anything is emitted. Source: docs/wire-protocol.md, section 7."""
 
@@ -64,7 +67,8 @@ class DoseEstimate:
     `emitted` is cut at the charge; `reach_nl` is the uncut upper end of what left the cup, so that a device which ran
     far too short shows. `starts` counts the starts, each of which may sweep before it emits. `dry` is the device's own
     end-of-dose evidence; `end_seen_by` is the operator who saw the end, "" where nobody said so. `goal_nl` is what a
-    completed run usually emits, 0 before the first reading.
+    completed run usually emits, 0 before the first reading. `outran`: it ran longer than the charge can explain, even
+    for a very slow device, so that the cup must have held more.
     """
 
     on_ms: int
@@ -75,6 +79,7 @@ class DoseEstimate:
     dry: bool = False
     end_seen_by: str = ""
     goal_nl: Nanolitres = 0
+    outran: bool = False
 
 
 NOTHING = DoseEstimate(on_ms=0, starts=0, emitted=Interval(low_nl=0, best_nl=0, high_nl=0), reach_nl=0, rate_nl_per_s=0)
@@ -107,7 +112,14 @@ def track(estimate: DoseEstimate, report: DeviceReport, charge: Charge, model: D
         rate_nl_per_s=model.rate_nl_per_s if report.output is not Output.OFF else 0,
         dry=bool(report.dry),
         goal_nl=goal,
+        outran=estimate.outran or _outruns(surely_ms, charge, model),
     )
+
+
+def _outruns(surely_ms: int, charge: Charge, model: DeviceModel) -> bool:
+    """Return whether even one device in a thousand would have emptied the charge by now."""
+    slowest = math.exp(Z999 * max(model.sigma_ppm, CLASS_SIGMA_PPM) / 1e6)
+    return model.rate_nl_per_s * surely_ms / 1000 / slowest > charge.volume.high_nl
 
 
 def _surely(surely_ms: int, factor: float, charge: Charge, model: DeviceModel) -> Nanolitres:
@@ -165,10 +177,16 @@ class Settled:
 def settle(estimate: DoseEstimate, charge: Charge, residual: Residual | None, model: DeviceModel) -> Settled:
     """Return the settled dose: the volume balance where the residual was measured, else what was tracked.
 
-    A residual that tracking excludes leaves both values standing: the interval then spans both.
+    A residual that tracking excludes leaves both values standing: the interval then spans both. A run that the charge
+    cannot explain proves the charge wrong, and then nothing is certain, not even the low end.
     """
     tracked, seen = estimate.emitted, model.operator_ends and bool(estimate.end_seen_by)
     witnesses = (("dry",) if estimate.dry else ()) + (("operator-end",) if seen else ())
+    if estimate.outran:
+        doubtful = Interval(low_nl=0, best_nl=tracked.best_nl, high_nl=charge.volume.high_nl)
+        return Settled(
+            final=doubtful, tracked=tracked, witnesses=witnesses, complete=False, partial=False, contradiction=True
+        )
     if residual is None:
         return _settle_by_time(estimate, charge, witnesses, model)
     drawn = _drawn(charge, residual, model)

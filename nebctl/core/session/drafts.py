@@ -208,7 +208,9 @@ def _findings(
         found.append(Deviation.UNCERTAIN_END)
     if residual is None:
         found.append(Deviation.RESIDUAL_REFUSED)
-    if settled.contradiction:
+    if session.estimate.outran:
+        found.append(Deviation.CHARGE_CONTRADICTED)
+    elif settled.contradiction:
         found.append(Deviation.RESIDUAL_CONTRADICTS)
     if session.charge and not session.charge.vial_emptied:
         found.append(Deviation.VIAL_NOT_EMPTIED)

@@ -67,5 +67,10 @@ def pause_begun(session: Session, m: Moment) -> Session:
 
 
 def ended(session: Session, m: Moment) -> Session:
-    """Return the session at the end of its run, waiting for the residual."""
-    return replace(session, waiting_ns=m.now.mono_ns, ended_wall_ns=m.now.wall_ns)
+    """Return the session at the end of its run, waiting for the residual.
+
+    The end is the start plus the time that passed: a step of the wall clock moves neither (S31, S33).
+    """
+    lasted_ns = m.now.mono_ns - session.started_ns if session.started_ns is not None else 0
+    begun_ns = m.now.wall_ns if session.started_wall_ns is None else session.started_wall_ns
+    return replace(session, waiting_ns=m.now.mono_ns, ended_wall_ns=begun_ns + max(0, lasted_ns))

@@ -16,7 +16,9 @@ BALANCE_SD_NL = 8_000
 BALANCE_HALF_NL = 20_000
 """The demonstration's balance reads to 10 mg: 8 mg standard deviation, 20 mg half width stated."""
 LOOK_S = 0.04
-DOSE_TIMEOUT_S = 60
+DOSE_TIMEOUT_S = 30
+LONGEST_DOSE_S = 1800
+"""A dose ends within the site's session time, 30 min, at whatever speed, and half a real minute for the rest."""
 LEASE_WAIT_S = 10
 TAPS = 3
 """How often the therapist taps a cup whose mesh stopped early, and resumes."""
@@ -36,6 +38,7 @@ class Therapist:
     unit: Http
     device: Http
     chance: random.Random
+    speed: int
     watch: Callable[[int, View], None]
 
     def give(self, day: int) -> View:
@@ -88,7 +91,8 @@ class Therapist:
                 return
 
     def _watch(self, day: int) -> None:
-        deadline, taps = time.monotonic() + DOSE_TIMEOUT_S, 0
+        timeout_s = DOSE_TIMEOUT_S + LONGEST_DOSE_S / self.speed
+        deadline, taps = time.monotonic() + timeout_s, 0
         while time.monotonic() < deadline:
             view = self.unit.get("/api/state")
             self.watch(day, view)
@@ -100,7 +104,7 @@ class Therapist:
             elif view["state"] == "paused":
                 self.unit.post("/api/stop")
             time.sleep(LOOK_S)
-        raise CourseFault(f"day {day}: no end after {DOSE_TIMEOUT_S} s; the session is {view['state']}")
+        raise CourseFault(f"day {day}: no end after {timeout_s:.0f} s; the session is {view['state']}")
 
     def _weigh(self, true_nl: int) -> tuple[str, str, str]:
         """Return what the balance says of a volume: low, best and high as texts with their unit."""

@@ -57,6 +57,7 @@ def play(wishes: Wishes, display: Display, afterwards: Callable[[Stage], None]) 
     began = time.monotonic()
     site = prepare(wishes.data)
     with contextlib.ExitStack() as stack:
+        stack.enter_context(site.alone())
         pharmacy, therapists = _raise_curtain(stack, site, wishes, display)
         for day in range(1, DAYS + 1):
             set_time(site, day, wishes.speed)
@@ -126,6 +127,7 @@ def _bedside(
         unit=Http(unit.ready, (folder / "api.token").read_text("ascii")),
         device=Http(control),
         chance=random.Random(f"{wishes.seed} {bedside.unit}"),  # noqa: S311 - chance that repeats, not a secret
+        speed=wishes.speed,
         watch=lambda day, view: display.dose(bedside.subject, day, view),
     )
 

@@ -13,6 +13,7 @@ from nebctl_lab.demo.course import View
 from nebctl_lab.demo.proving import Proven
 
 BAR = 24
+NO_SCRIPT = "; not by openssl, for scripts/verify-dose.sh of the source tree is not at hand"
 
 
 class Display(Protocol):
@@ -144,7 +145,7 @@ def summary(report: Report) -> str:
     """Return what was verified, where the data lies and what to look at next."""
     proven, data = report.proven, report.data
     unit, first, program = report.doses[0]["unit"], report.doses[0]["session"], _program()
-    by = f", {proven.by_openssl} of them by openssl alone" if proven.by_openssl else ""
+    by = f", {proven.by_openssl} of them by openssl alone" if proven.by_openssl else NO_SCRIPT
     lines = [
         f"{proven.records} records signed and chained, {proven.receipted} receipted by the pharmacy",
         f"{proven.proofs} proofs of one dose verified{by}",
@@ -157,7 +158,7 @@ def summary(report: Report) -> str:
         f"  {program} ledger show {data}/units/{unit}/unit.db",
         f"  {program} ledger verify {data}/units/{unit}/unit.db --trust {data}/trust",
         f"  {program} verify {data}/proofs/{unit}/{first} --trust {data}/trust",
-        f"  scripts/verify-dose.sh {data}/proofs/{unit}/{first} {data}/trust",
+        *([f"  scripts/verify-dose.sh {data}/proofs/{unit}/{first} {data}/trust"] if proven.by_openssl else []),
     ]
     return "\n".join(lines)
 

@@ -1,7 +1,10 @@
 """A whole site in one folder: keys, trust, an approved study, a pharmacy, and its units with simulated devices."""
 
+import contextlib
+import fcntl
 import hashlib
 import shutil
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -76,6 +79,16 @@ class Site:
 
     root: Path
 
+    @contextlib.contextmanager
+    def alone(self) -> Iterator[None]:
+        """Keep the folder to one demonstration while the body runs.
+
+        Raises: `SiteFault` where another one runs in it.
+        """
+        with (self.root / MARK).open("rb") as mark:
+            _hold(mark.fileno(), self.root)
+            yield
+
     @property
     def trust(self) -> Path:
         """Return the folder of public keys."""
@@ -105,6 +118,13 @@ class Site:
         return self.root / "logs" / f"{name}.log"
 
 
+def _hold(descriptor: int, root: Path) -> None:
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        raise SiteFault(f"another demonstration runs in {root}; end it first, or choose another --data") from None
+
+
 def prepare(root: Path) -> Site:
     """Return an empty site at `root`; an earlier demonstration there is replaced, nothing else ever is.
 
@@ -113,6 +133,8 @@ def prepare(root: Path) -> Site:
     if root.exists() and (not root.is_dir() or any(root.iterdir())):
         if not (root / MARK).is_file():
             raise SiteFault(f"{root} holds something else than an earlier demonstration; choose another --data")
+        with (root / MARK).open("rb") as mark:
+            _hold(mark.fileno(), root)
         shutil.rmtree(root)
     site = Site(root)
     for folder in (site.trust, root / "logs", root / "study", root / "proofs"):
