@@ -120,6 +120,29 @@ def write_public(trust: Path, stem: str, vkey: Vkey) -> tuple[Path, Path]:
     return paths
 
 
+def add_approver(trust: Path, vkey: Vkey) -> Path:
+    """Add a key to those that may approve files, one line each in `approvers.vkey`; return its path.
+
+    A key that is there already is not added again.
+    Raises: `KeyFault` where another key has this name or the file cannot be written.
+    """
+    path = trust / "approvers.vkey"
+    try:
+        trust.mkdir(parents=True, exist_ok=True)
+        lines = path.read_text("utf-8").splitlines() if path.exists() else []
+        if vkey.text() in lines:
+            return path
+        if any(line.startswith(f"{vkey.name}+") for line in lines):
+            advice = "Choose another name, or take the old line out if that key no longer approves."
+            raise KeyFault(path, f"another key named {vkey.name}", "one key a name", advice)
+        path.write_text("".join(f"{line}\n" for line in (*lines, vkey.text())), "utf-8")
+    except OSError as error:
+        raise _unusable(path, error, "a file that can be written") from None
+    except UnicodeDecodeError:
+        raise KeyFault(path, "bytes that are no text", "verifier lines", "Write the file anew.") from None
+    return path
+
+
 def load_vkey(path: Path) -> Vkey:
     """Read a `.vkey` file: one verifier line with its newline.
 

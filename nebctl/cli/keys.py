@@ -62,6 +62,35 @@ def show(source: str, name: str | None, witness: bool) -> None:
     click.echo(f"sha256 {_fingerprint(public)}")
 
 
+@keys.command()
+@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option("--name", required=True, help="The key's name, such as site.example/nebctl/neb-0001/1.")
+@click.option(
+    "--trust", type=click.Path(file_okay=False, path_type=Path), required=True, help="The folder to write to."
+)
+@click.option("--as", "stem", help="What the files are called. [default: as FILE is]")
+@click.option("--approver", is_flag=True, help="Add a line to approvers.vkey instead: this key may approve files.")
+def publish(file: Path, name: str, trust: Path, stem: str | None, approver: bool) -> None:
+    """Write the public half of the private key FILE for others: .pem for openssl, .vkey with its name.
+
+    Compare the fingerprint that it prints wherever the files are taken to.
+
+    Example: nebctl keys publish neb-0001.key --name mexcovid.example/nebctl/neb-0001/1 --trust trust
+    """
+    from nebctl.core.ledger.encoding import FormatError
+    from nebctl.core.ledger.note import ED25519, Vkey
+    from nebctl.keys import KeyFault, add_approver, load_signer, write_public
+
+    try:
+        vkey = Vkey(name, ED25519, load_signer(file).public)
+        written = (add_approver(trust, vkey),) if approver else write_public(trust, stem or file.stem, vkey)
+    except (KeyFault, FormatError) as fault:
+        raise click.UsageError(str(fault)) from None
+    for path in written:
+        click.echo(f"wrote {path}")
+    click.echo(f"sha256 {_fingerprint(vkey.public)}")
+
+
 def _read(source: str) -> "tuple[bytes, Vkey | None]":
     from nebctl.core.ledger.note import Vkey
     from nebctl.keys import KeyFault, load_public, load_signer, load_vkey

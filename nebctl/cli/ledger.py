@@ -56,7 +56,7 @@ def verify(db: Path, trust: Path, every: bool, as_json: bool) -> None:
             if not every:
                 break
     except StoreFault as fault:
-        findings.append(str(fault))
+        findings.append(_printable(str(fault)))
     if as_json:
         _print_json(
             {"verified": not findings, "findings": [*findings], "logs": [_tally_json(each) for each in tallies]}
@@ -81,6 +81,7 @@ def show(db: Path, subject: str | None, day: int | None, typ: str | None, sessio
 
     Example: nebctl ledger show demo-data/units/neb-0001/unit.db --type dose
     """
+    from nebctl.core.ledger.encoding import FormatError
     from nebctl.store.faults import StoreFault
     from nebctl.store.prove import read, reveal
     from nebctl.store.reader import LedgerFile
@@ -98,8 +99,8 @@ def show(db: Path, subject: str | None, day: int | None, typ: str | None, sessio
                 if any(value is not None and entry.payload.get(name) != value for name, value in wanted.items()):
                     continue
                 _print_json(_entry_json(entry, private)) if as_json else click.echo(_line(log, entry, private))
-    except StoreFault as fault:
-        click.echo(str(fault))
+    except (StoreFault, FormatError) as fault:
+        click.echo(_printable(str(fault)))
         raise SystemExit(1) from None
 
 
@@ -263,6 +264,11 @@ def _choose(entry: "Entry", names: tuple[str, ...]) -> list[str]:
         if name not in kept:
             raise click.UsageError(f"--disclose {name}: the record keeps {', '.join(sorted(kept)) or 'no such fact'}.")
     return [each for name, each in kept.items() if name in names]
+
+
+def _printable(text: str) -> str:
+    """Return a fault as one line: a damaged file's own words may hold what moves a terminal's cursor."""
+    return "".join(each if each.isprintable() else repr(each)[1:-1] for each in text)
 
 
 def _print_json(value: "Json") -> None:

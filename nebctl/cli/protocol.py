@@ -73,6 +73,30 @@ def show(source: str, day1: datetime | None, arm: str | None) -> None:
 
 
 @protocol.command()
+@click.argument("name")
+@click.argument("folder", type=click.Path(exists=True, file_okay=False, path_type=Path), default=".")
+def copy(name: str, folder: Path) -> None:
+    """Copy a study protocol that comes with nebctl, or its `site-rules`, into FOLDER, to be read and approved there.
+
+    FOLDER is the present one where it is left out. A file that exists is never overwritten.
+
+    Example: nebctl protocol copy NCT04276987 study
+    """
+    from nebctl_protocols import builtin, default_site_rules, names
+
+    if name not in (*names(), "site-rules"):
+        raise click.UsageError(f"{name} does not come with nebctl; there are {', '.join(names())} and site-rules")
+    target = folder / f"{name}.toml"
+    text = default_site_rules() if name == "site-rules" else builtin(name)
+    try:
+        with target.open("x", encoding="utf-8", newline="") as file:
+            file.write(text)
+    except OSError as error:
+        raise click.UsageError(f"{target} cannot be written: {error.strerror}; nothing is overwritten") from None
+    click.echo(f"wrote {target}")
+
+
+@protocol.command()
 @click.argument("file", type=FILE)
 @click.option("--key", required=True, type=FILE, help="The approver's private key.")
 @click.option("--name", required=True, help="The approver's key name, without space or +.")

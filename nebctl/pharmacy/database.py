@@ -59,6 +59,12 @@ def reading(path: Path) -> Iterator[sqlite3.Connection]:
 
     Raises: `StoreFault` where there is none or it cannot be read.
     """
+    if not path.exists():
+        raise StoreFault(
+            seen=f"no database {path} yet",
+            expected="the database that the pharmacy makes when something is first entered",
+            advice="Run `nebctl pharmacy enrol-unit` or `nebctl pharmacy run` first, or correct `data`.",
+        )
     with _explained(path):
         uri = f"{path.absolute().as_uri()}?mode=ro"
         with contextlib.closing(sqlite3.connect(uri, uri=True, isolation_level=None, timeout=BUSY_S)) as db:

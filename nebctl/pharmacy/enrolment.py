@@ -3,7 +3,7 @@
 import re
 import sqlite3
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, timedelta
 
 from nebctl.core.ledger import envelope, head
 from nebctl.core.ledger.note import ED25519, Vkey
@@ -12,6 +12,8 @@ from nebctl.pharmacy.books import PHARMACIST, Books
 from nebctl.pharmacy.database import transaction
 from nebctl.pharmacy.faults import PharmacyFault
 
+FURTHEST = timedelta(days=3660)
+"""A planned Day 1 lies at most this far from today: what is further is a slip in typing."""
 _SUBJECT = re.compile(r"[A-Z]{2,8}-[0-9]{1,6}", re.ASCII)
 
 
@@ -83,6 +85,8 @@ def enrol_subject(books: Books, wish: Enrolment) -> None:
     if not _SUBJECT.fullmatch(wish.subject):
         advice = "Never a name or a hospital number."
         raise PharmacyFault(f"subject {wish.subject!r}", "a pseudonym such as MEX-001", advice)
+    if abs(wish.day1 - books.today) > FURTHEST:
+        raise PharmacyFault(f"Day 1 on {wish.day1}", f"a date within ten years of {books.today}", "Correct --day1.")
     books.two_persons(wish.by, wish.second, PHARMACIST)
     books.unit(wish.unit)
     with books.change() as sign:

@@ -111,12 +111,14 @@ def _judge(dose: Mapping[str, Json], wish: Settlement) -> Verdict:
     if "UNCERTAIN" not in {dose.get("verdict"), str(dose.get("end")).upper()}:
         seen = f"{wish.session} {dose.get('end')}, {dose.get('verdict')}"
         raise PharmacyFault(seen, "a dose in doubt", "What is certain is not settled again.")
-    charge, limits = dose.get("charge"), dose.get("limits")
-    most = charge.get("high_nl") if isinstance(charge, dict) else dose.get("planned_nl")
-    if not isinstance(most, int) or not 0 <= wish.low_nl <= wish.high_nl <= most:
+    least, most, limits = dose.get("low_nl"), dose.get("high_nl"), dose.get("limits")
+    if not isinstance(least, int) or not isinstance(most, int) or not least <= wish.low_nl <= wish.high_nl <= most:
         seen = f"from {wish.low_nl / 1e6} to {wish.high_nl / 1e6} mL"
-        most_ml = most / 1e6 if isinstance(most, int) else 0
-        raise PharmacyFault(seen, f"low <= high <= {most_ml} mL, the most in the cup", "Correct --low and --high.")
+        told = (
+            f"{least / 1e6} to {most / 1e6} mL" if isinstance(least, int) and isinstance(most, int) else "an interval"
+        )
+        advice = "Persons narrow what the unit signed; they do not contradict it. Correct --low and --high."
+        raise PharmacyFault(seen, f"an interval within what was recorded, {told}", advice)
     if not isinstance(limits, dict):
         raise PharmacyFault(f"{wish.session} without limits", "a whole dose record", "Run nebctl ledger verify.")
     lower, upper = limits.get("lower_nl"), limits.get("upper_nl")

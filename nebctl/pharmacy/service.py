@@ -58,12 +58,19 @@ class PharmacyService:
             stream_forever(self._stream, random=self._random, log=self._log, note=lambda _: None)
         )
         judging = asyncio.create_task(self._judge_days())
+        judging.add_done_callback(self._note_end)
         try:
             raise await self._broken
         finally:
             for task in (streaming, judging):
                 task.cancel()
             await asyncio.gather(streaming, judging, return_exceptions=True)
+
+    def _note_end(self, task: "asyncio.Task[None]") -> None:
+        """Let the service end loudly where a task of its own died: nothing may stop judging unseen."""
+        died = None if task.cancelled() else task.exception()
+        if died is not None and not self._broken.done():
+            self._broken.set_exception(died)
 
     async def _judge_days(self) -> None:
         """Raise doses as late and missed by the pharmacy's clock, with or without a broker."""
@@ -187,7 +194,7 @@ class PharmacyService:
             self._log.error("%s: %s", what, fault)
             if fault.lasting and not self._broken.done():
                 self._broken.set_result(fault)
-        except ValueError as fault:
+        except (ValueError, ArithmeticError, LookupError) as fault:
             self._log.warning("%s not taken: %s", what, fault)
 
     def _now_ns(self) -> int:

@@ -1,18 +1,18 @@
 """Check a whole database: every record, head, receipt, disclosure and trace, derived again from what was signed."""
 
 import dataclasses
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass
 
 from nebctl.core.ledger import head, note
 from nebctl.core.ledger.check import Finding, check_chain
-from nebctl.core.ledger.encoding import FormatError, b64
+from nebctl.core.ledger.encoding import FormatError, b64, show
 from nebctl.core.ledger.note import Vkey
 from nebctl.keys import KeyFault
 from nebctl.ports import Verifier
 from nebctl.store import schema
 from nebctl.store.beside import Beside, finding
-from nebctl.store.reader import LedgerFile, LogName, StoredHead, StoredReceipt
+from nebctl.store.reader import UNREADABLE, LedgerFile, LogName, StoredHead, StoredReceipt
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,7 +40,11 @@ class Auditor:
 
     def audit(self, file: LedgerFile) -> Iterator[Finding | LogTally]:
         """Yield every finding, and after each log its tally; no finding means that all of it holds."""
-        logs = file.logs()
+        try:
+            logs = file.logs()
+        except UNREADABLE as error:
+            yield _unreadable(LogName("", 0), 0, error)
+            return
         first = logs[0] if logs else LogName("", 1)
         if file.is_unit:
             for name in schema.altered(file.db):
@@ -65,8 +69,17 @@ class Auditor:
             yield finding(log, 0, f"trusted key {fault.path.name}", fault.seen, fault.expected)
             return
         except FormatError as error:
-            yield finding(log, 0, error.where, error.seen, error.expected)
+            yield finding(LogName(show(log.unit), log.epoch), 0, error.where, error.seen, error.expected)
             return
+        try:
+            receipts = yield from self._check_receipts(file, log, key)
+        except UNREADABLE as error:
+            yield _unreadable(log, 0, error)
+            return
+        yield from self._check_records(file, log, key, receipts)
+
+    def _check_receipts(self, file: LedgerFile, log: LogName, key: Vkey) -> Generator[Finding, None, dict[int, str]]:
+        """Yield what is wrong with the receipts of a log, and return the good ones by their sizes."""
         receipts: dict[int, str] = {}
         for stored in file.receipts(log):
             try:
@@ -74,7 +87,7 @@ class Auditor:
                 receipts[stored.size] = stored.note
             except FormatError as error:
                 yield finding(log, stored.size - 1, f"receipt, {error.where}", error.seen, error.expected)
-        yield from self._check_records(file, log, key, receipts)
+        return receipts
 
     def _key(self, log: LogName) -> Vkey:
         if not head.UNIT.fullmatch(log.unit):
@@ -99,6 +112,15 @@ class Auditor:
         self, file: LedgerFile, log: LogName, key: Vkey, receipts: dict[int, str]
     ) -> Iterator[Finding | LogTally]:
         beside = Beside(file, log, key, self.verify, max(receipts, default=0))
+        try:
+            yield from self._check_chain(file, log, key, receipts, beside)
+        except UNREADABLE as error:
+            yield from beside.findings
+            yield _unreadable(log, beside.next_seq, error)
+
+    def _check_chain(
+        self, file: LedgerFile, log: LogName, key: Vkey, receipts: dict[int, str], beside: Beside
+    ) -> Iterator[Finding | LogTally]:
         stored = file.head(log, key.name)
         rows = beside.watch(file.rows(log))
         text = None if stored is None else stored.note
@@ -120,6 +142,13 @@ class Auditor:
             root=beside.tree.root(),
             key=key,
         )
+
+
+def _unreadable(log: LogName, seq: int, error: Exception) -> Finding:
+    """Return the finding about a row that could not be read to its end; what follows it in its log is not checked."""
+    if isinstance(error, FormatError):
+        return finding(log, seq, error.where, error.seen, error.expected)
+    return finding(log, seq, "row", str(error) or type(error).__name__, "a row as nebctl writes it")
 
 
 def _check_head(log: LogName, key: Vkey, stored: StoredHead) -> Iterator[Finding]:

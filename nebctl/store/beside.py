@@ -60,8 +60,12 @@ class Beside:
                 self._found(self._next, table, f"{stored} rows", f"{counted}, those of the records")
 
     def _look(self, seq: int, text: str) -> None:
-        shown = self._file.disclosures(self._log, seq)
-        self._counted["disclosure"] += len(shown)
+        with self._collected(seq):
+            shown = self._file.disclosures(self._log, seq)
+            self._counted["disclosure"] += len(shown)
+            self._look_beside(seq, text, shown)
+
+    def _look_beside(self, seq: int, text: str, shown: tuple[str, ...]) -> None:
         try:
             entry = envelope.parse_entry(text)
         except FormatError:

@@ -5,15 +5,21 @@ import sqlite3
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Self
+from typing import Self, TypeVar
 from urllib.parse import quote
 
 from nebctl.core.ledger import head, jws, note, tree
 from nebctl.core.ledger.encoding import FormatError
 from nebctl.store.faults import StoreFault, explain
 
+Cell = TypeVar("Cell", int, str, bytes)
 Row = tuple[int, int, bytes, str]
 """One stored record: epoch, sequence, leaf hash, JWS text."""
+
+UNREADABLE = (TypeError, ValueError, AttributeError, OverflowError, sqlite3.Error)
+"""What a row may raise while it is read and checked: a damaged file holds anything in any column."""
+
+_KINDS: dict[type, str] = {int: "a whole number", str: "a text", bytes: "bytes"}
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -108,6 +114,9 @@ class LedgerFile:
                 yield cls(path, db, _layout(path, db))
         except sqlite3.Error as error:
             raise explain(path, error) from error
+        except UnicodeDecodeError as error:
+            # SQLite quotes a damaged schema in its message, which Python then cannot read.
+            raise explain(path, sqlite3.DatabaseError(str(error))) from error
 
     @property
     def is_unit(self) -> bool:
@@ -115,24 +124,37 @@ class LedgerFile:
         return self._layout is _UNIT
 
     def logs(self) -> list[LogName]:
-        """Return every log that any table mentions."""
+        """Return every log that any table mentions.
+
+        Raises: `FormatError` where an epoch is no number.
+        """
         found = self.db.execute(self._layout.logs).fetchall()
-        return [LogName(str(unit) or self._unit_of(epoch), epoch) for unit, epoch in found]
+        return [LogName(str(unit) or self._unit_of(epoch), _cell(epoch, "epoch", int)) for unit, epoch in found]
 
     def rows(self, log: LogName) -> Iterator[Row]:
-        """Return the stored records in order of sequence, as a stream."""
+        """Return the stored records in order of sequence, as a stream.
+
+        Raises: `FormatError` where a row holds something else.
+        """
         for epoch, seq, leaf, text in self.db.execute(self._layout.rows, self._key(log)):
-            yield epoch, seq, bytes(leaf), text
+            yield (
+                _cell(epoch, "record, epoch", int),
+                _cell(seq, "record, sequence", int),
+                _cell(leaf, "record, leaf", bytes),
+                _cell(text, "record", str),
+            )
 
     def head(self, log: LogName, origin: str) -> StoredHead | None:
         """Return the stored head; None where there is none.
 
         The pharmacy keeps the unit's signature line beside the tree it derived: the head of `origin` is put together.
+        Raises: `FormatError` where the row holds something else.
         """
         row = self.db.execute(self._layout.head, self._key(log)).fetchone()
         if row is None:
             return None
-        size, root, text = int(row[0]), bytes(row[1]), str(row[2])
+        size, root = _cell(row[0], "head, size", int), _cell(row[1], "head, root", bytes)
+        text = _cell(row[2], "head", str)
         if self.is_unit:
             return StoredHead(size, root, text)
         root = _root(size, root)
@@ -140,12 +162,27 @@ class LedgerFile:
         return StoredHead(size, root, note.assemble_note(head.Checkpoint(origin, size, root).text(), [line]))
 
     def receipts(self, log: LogName) -> list[StoredReceipt]:
-        """Return the stored receipts, smallest first."""
-        return [StoredReceipt(*row) for row in self.db.execute(self._layout.receipts, self._key(log))]
+        """Return the stored receipts, smallest first.
+
+        Raises: `FormatError` where a row holds something else.
+        """
+        return [
+            StoredReceipt(
+                size=_cell(size, "receipt, size", int),
+                note=_cell(text, "receipt", str),
+                root=None if self.is_unit else _cell(root, "receipt, root", bytes),
+                time_s=None if self.is_unit else _cell(time_s, "receipt, time", int),
+            )
+            for size, text, root, time_s in self.db.execute(self._layout.receipts, self._key(log))
+        ]
 
     def disclosures(self, log: LogName, seq: int) -> tuple[str, ...]:
-        """Return the disclosures beside one record, sorted."""
-        return tuple(disc for (disc,) in self.db.execute(self._layout.disclosures, self._key(log, seq)))
+        """Return the disclosures beside one record, sorted.
+
+        Raises: `FormatError` where a row holds something else.
+        """
+        rows = self.db.execute(self._layout.disclosures, self._key(log, seq))
+        return tuple(_cell(disc, "disclosure", str) for (disc,) in rows)
 
     def count(self, table: str, log: LogName) -> int:
         """Return how many rows of a table stand beside a log; 0 where this kind of database has no such table."""
@@ -169,13 +206,23 @@ class LedgerFile:
 
     def _unit_of(self, epoch: int) -> str:
         """Return the unit that the first legible record of an epoch names; empty where none does."""
-        for _, _, _, text in self.rows(LogName("", epoch)):
+        for _, _, _, text in self.db.execute(self._layout.rows, {"unit": "", "ep": epoch}):
             with contextlib.suppress(FormatError):
-                return str(jws.parse(text).payload.get("unit", ""))
+                return str(jws.parse(_cell(text, "record", str)).payload.get("unit", ""))
         return ""
 
     def _key(self, log: LogName, seq: int = 0) -> dict[str, object]:
         return {"unit": log.unit, "ep": log.epoch, "seq": seq}
+
+
+def _cell(value: object, where: str, kind: type[Cell]) -> Cell:
+    """Return a stored value that is of the kind its column must hold.
+
+    Raises: `FormatError` where it is of another.
+    """
+    if not isinstance(value, kind):
+        raise FormatError(where, value, _KINDS[kind])
+    return value
 
 
 def _root(size: int, frontier: bytes) -> bytes:

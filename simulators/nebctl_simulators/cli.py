@@ -81,6 +81,8 @@ def mesh(**options: object) -> None:
     """Simulate a mesh controller that speaks the reference protocol.
 
     Prints `ready ADDRESS` (with --control: `ready ADDRESS control URL`) when a host can connect; runs until SIGTERM.
+
+    Example: nebctl sim mesh --tcp 127.0.0.1:0 --fill "3 mL"
     """
     chosen = Options(**options)  # type: ignore[arg-type]  # click made them what Options says
     _run(chosen, _run_mesh)
@@ -102,6 +104,8 @@ def jet(**options: object) -> None:
     """Simulate a jet nebulizer: gas controller (unit 40) and cut-off relay (unit 41) on Modbus TCP.
 
     Prints `ready ADDRESS` (with --control: `ready ADDRESS control URL`) when a host can connect; runs until SIGTERM.
+
+    Example: nebctl sim jet --tcp 127.0.0.1:5020 --fill "3 mL"
     """
     chosen = Options(**options)  # type: ignore[arg-type]  # click made them what Options says
     if chosen.tcp is None:

@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from collections.abc import Iterator
 
 import click
 import pytest
@@ -30,6 +31,28 @@ def test_every_command_of_the_table_loads(name: str) -> None:
     done = CliRunner().invoke(main, [name, "--help"])
     assert done.exit_code == 0, done.output
     assert f"{name} " in done.output
+
+
+def every_command(command: click.Command, path: tuple[str, ...]) -> Iterator[tuple[str, ...]]:
+    """Yield the words of a command and of all below it."""
+    yield path
+    if isinstance(command, click.Group):
+        context = click.Context(command)
+        for name in command.list_commands(context):
+            inner = command.get_command(context, name)
+            assert inner is not None
+            yield from every_command(inner, (*path, name))
+
+
+def test_every_command_and_every_group_shows_an_example() -> None:
+    """`--help` of each command, however deep, has a line that can be typed, and it begins with that command's words."""
+    found = list(every_command(main, ()))
+    assert len(found) > 30
+    for words in found:
+        done = CliRunner().invoke(main, [*words, "--help"])
+        assert done.exit_code == 0, words
+        said = " ".join(done.output.split())
+        assert f"Example: {' '.join(('nebctl', *words))}" in said, words
 
 
 def test_version_is_the_package_version() -> None:

@@ -221,7 +221,8 @@ async def test_a_kinked_tube_ends_the_run(join: Join, poll: Join) -> None:
         await poll(bench, 20)
         bench.inject("kinked_tube")
         reports = await poll(bench, 7)
-        assert (reports[-1].output, reports[-1].end, reports[-1].fault) == (Output.OFF, EndCause.FAULT, "NO-GAS")
+        assert (reports[-1].output, reports[-1].end) == (Output.OFF, EndCause.FAULT)
+        assert reports[-1].fault is None  # the end says why; a standing fault would bar every later start
         assert reports[-1].on_ms == pytest.approx(20_000, abs=600)
         assert not reports[-1].dry
 

@@ -140,7 +140,7 @@ def two_units(pharmacy: Any) -> Any:
 
 def wish(**changed: Any) -> Move:
     """Return the wish to move MEX-001 to neb-0002, with what the test changes."""
-    facts = {"subject": "MEX-001", "unit": "neb-0002", "by": "PH-01", "readers": (), "reason": "broken"}
+    facts = {"subject": "MEX-001", "unit": "neb-0002", "by": "PH-01", "readers": ("RT-07", "PH-02"), "reason": "broken"}
     return Move(**{**facts, **changed})
 
 
@@ -148,28 +148,24 @@ def wish(**changed: Any) -> Move:
 @pytest.mark.parametrize(
     ("changed", "words"),
     [
-        ({}, "no receipted record"),
         ({"readers": ("RT-07", "RT-07")}, "two different persons"),
         ({"unit": "neb-0001"}, "at another unit"),
         ({"unit": "neb-0009"}, "enrolled unit"),
         ({"subject": "MEX-404"}, "enrolled subject"),
     ],
 )
-def test_a_lease_does_not_move_from_a_silent_unit(two_units: Any, changed: dict[str, Any], words: str) -> None:
-    """Without receipted records and without two readers of its screen, no unit loses a lease."""
+def test_a_lease_does_not_move_without_two_readers(two_units: Any, changed: dict[str, Any], words: str) -> None:
+    """Without two different readers of its screen, and another unit to go to, no unit loses a lease."""
     with pytest.raises(PharmacyFault, match=words):
         move(two_units.books, wish(**changed))
     assert two_units.rows("SELECT DISTINCT unit FROM ordered") == [("neb-0001",)]
 
 
 @pytest.mark.req("S50")
-@pytest.mark.parametrize("heard", [True, False])
-def test_a_lease_moves_whole(two_units: Any, unit: Any, heard: bool) -> None:
-    """Open doses move by receipted records or two readers; the old unit's list then names the new one as holder."""
+def test_a_lease_moves_whole(two_units: Any, unit: Any) -> None:
+    """Open doses move by two readers of the screen; the old unit's list then names the new one as holder."""
     two_units.take(unit.dose(1))
-    if heard:
-        two_units.receipt()
-    assert move(two_units.books, wish(readers=() if heard else ("RT-07", "PH-02"))) == 4
+    assert move(two_units.books, wish()) == 4
     notes = renew_worklists(two_units.db, DESK, NOW_NS)
     lists = {name: parse_worklist(notes[name], ORDERS, SITE, name, keys.verify) for name in notes}
     assert isinstance(old := lists["neb-0001"], Worklist)
@@ -178,7 +174,7 @@ def test_a_lease_moves_whole(two_units: Any, unit: Any, heard: bool) -> None:
     assert [dose.day for order in new.orders for dose in order.doses] == [2, 3, 4, 5]
     assert old.held_elsewhere("MEX-001") == "neb-0002"
     assert [h.unit for h in new.orders[0].history] == ["neb-0001"]
-    assert two_units.said("order")[-1]["basis"] == ("receipted-records" if heard else "screen-read")
+    assert two_units.said("order")[-1]["basis"] == "screen-read"
 
 
 @pytest.mark.parametrize("name", [f"{SITE}/nebctl/neb-0002/1", "live.example/nebctl/neb-0001/1", "someone"])

@@ -56,6 +56,14 @@ def test_a_settlement_is_a_correction_and_both_are_shown(doubtful: Any) -> None:
 
 
 @pytest.mark.req("S19")
+def test_what_surely_emitted_something_is_never_not_done(pharmacy: Any, unit: Any) -> None:
+    """A dose settled at nothing counts as not done only where the unit's own record allows nothing."""
+    pharmacy.take(unit.dose(1, charge=CHARGE, **{**DOUBT, "low_nl": 0}))
+    settle(pharmacy.books, wish(low_nl=0, high_nl=0))
+    assert pharmacy.rows("SELECT state FROM settled") == [(DoseState.NOT_DONE.value,)]
+
+
+@pytest.mark.req("S19")
 def test_show_prints_the_record_and_the_settlement(doubtful: Any, tmp_path: Path) -> None:
     """A person sees the dose as it was recorded, in doubt, and beside it what two persons made of it."""
     settle(doubtful.books, wish())
@@ -72,7 +80,6 @@ def test_show_prints_the_record_and_the_settlement(doubtful: Any, tmp_path: Path
         (2_800_000, 3_000_000, DoseState.COMPLETE, "USED"),
         (1_000_000, 1_600_000, DoseState.PARTIAL, "PARTIAL"),
         (2_000_000, 3_000_000, DoseState.UNCERTAIN, "OPENED"),
-        (0, 0, DoseState.NOT_DONE, "OPENED"),
     ],
 )
 def test_what_is_settled_counts_from_then_on(doubtful: Any, low: int, high: int, state: DoseState, kit: str) -> None:
@@ -88,9 +95,10 @@ def test_what_is_settled_counts_from_then_on(doubtful: Any, low: int, high: int,
     [
         ({"second": "PH-01"}, "two different persons"),
         ({"second": "RT-07"}, "pharmacist or investigator"),
-        ({"high_nl": 3_020_001}, "the most in the cup"),
-        ({"low_nl": 2_000_000}, "low <= high"),
-        ({"low_nl": -1}, "low <= high"),
+        ({"high_nl": 3_020_001}, "within what was recorded"),
+        ({"low_nl": 899_999}, "within what was recorded"),
+        ({"low_nl": 2_000_000}, "within what was recorded"),
+        ({"low_nl": -1}, "within what was recorded"),
         ({"session": "2026-02-14-ffffff"}, "one dose of that id"),
     ],
 )

@@ -131,8 +131,8 @@ def _fault(observed: Observed, reading: Reading, profile: JetProfile) -> str | N
     gas, relay = reading.gas, reading.relay
     if not relay.closed and gas.flow_sccm > profile.flowing_sccm:
         return "GAS-PAST-RELAY"
-    if observed.ended is EndCause.FAULT:
-        return "NO-GAS"
+    if observed.ended is EndCause.FAULT and relay.closed:
+        return "NO-GAS"  # once the run is over, its end says so; a fault that outlived it would bar every later start
     if gas.alarms:
         return "GAS-" + "-".join(gas.alarms)
     if observed.set_sccm and gas.setpoint_sccm != observed.set_sccm:

@@ -1,5 +1,6 @@
 """What the pharmacy's commands share: options, the books opened for one change, and faults as one line."""
 
+import csv
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -55,8 +56,10 @@ def faults() -> Iterator[None]:
 
     try:
         yield
-    except (ClockFileFault, KeyFault, PharmacyFault, CourseFault, StoreFault, OSError, UnicodeDecodeError) as fault:
+    except (ClockFileFault, KeyFault, PharmacyFault, CourseFault, StoreFault, OSError) as fault:
         raise click.ClickException(str(fault)) from None
+    except (ValueError, OverflowError, csv.Error) as fault:
+        raise click.ClickException(f"{fault}. Nothing was changed; correct the value and call again.") from None
 
 
 def print_json(value: object) -> None:

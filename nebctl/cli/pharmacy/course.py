@@ -55,7 +55,8 @@ def enrol(config_file: Path, subject: str, day1: datetime, unit: str, by: str, s
 def lease() -> None:
     """Move leases between units.
 
-    Example: nebctl pharmacy lease move --help
+    Example: nebctl pharmacy lease move --config pharmacy.toml --subject MEX-001 --to neb-0002 --by PH-01
+    --read-by RT-07 --read-by PH-02 --reason "unit broken"
     """
 
 
@@ -71,17 +72,17 @@ def lease() -> None:
 def move(config_file: Path, subject: str, unit: str, readers: tuple[str, ...], reason: str, by: str) -> None:
     """Lease a subject's open doses to another unit.
 
-    The old unit must have been heard within the hour, or two persons have read its screen.
+    Two persons have read the old unit's screen, and saw that no dose of the subject is under way there.
 
     Example: nebctl pharmacy lease move --config pharmacy.toml --subject MEX-001 --to neb-0002 --by PH-01
     --read-by RT-07 --read-by PH-02 --reason "unit broken"
     """
     from nebctl.pharmacy import leases
 
-    if len(readers) not in {0, 2}:
-        raise click.UsageError("--read-by: give two persons, or none where the old unit is online")
+    if len(readers) != 2:
+        raise click.UsageError("--read-by: give it twice, for the two persons who read the old unit's screen")
     with books(config_file) as opened:
-        wish = leases.Move(subject=subject, unit=unit, by=by, readers=readers, reason=reason)
+        wish = leases.Move(subject=subject, unit=unit, by=by, readers=(readers[0], readers[1]), reason=reason)
         moved = leases.move(opened, wish)
     click.echo(f"{subject}: {moved} doses moved to {unit}")
 

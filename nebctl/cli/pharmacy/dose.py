@@ -12,8 +12,8 @@ from nebctl.core.codes import ACTIONS, GRADES, NOT_DONE_REASONS, RELATIONS
 @click.command()
 @CONFIG
 @SUBJECT
-@click.option("--day", type=click.IntRange(1), required=True, help="The study day.")
-@click.option("--dose", type=click.IntRange(1), default=1, show_default=True, help="Which dose of that day.")
+@click.option("--day", type=click.IntRange(1, 999), required=True, help="The study day.")
+@click.option("--dose", type=click.IntRange(1, 999), default=1, show_default=True, help="Which dose of that day.")
 @click.option("--reason", type=click.Choice(NOT_DONE_REASONS), required=True, help="Why it was not done.")
 @click.option("--text", default="", help="What else there is to say; kept as a private fact.")
 @BY
@@ -57,7 +57,8 @@ def resolve(config_file: Path, session: str, low: str, high: str, reason: str, b
 def adverse() -> None:
     """Enter adverse events.
 
-    Example: nebctl pharmacy adverse add --help
+    Example: nebctl pharmacy adverse add --config pharmacy.toml --subject MEX-001 --date 2026-02-20 --grade 2
+    --relation possible --action none --text "cough" --by PI-01
     """
 
 

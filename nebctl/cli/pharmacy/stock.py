@@ -176,8 +176,8 @@ def discard(kits: tuple[str, ...], to: str, config_file: Path, by: str, reason: 
 @KITS
 @CONFIG
 @SUBJECT
-@click.option("--day", type=click.IntRange(1), required=True, help="The study day of the first kit.")
-@click.option("--dose", type=click.IntRange(1), default=1, show_default=True, help="Which dose of that day.")
+@click.option("--day", type=click.IntRange(1, 999), required=True, help="The study day of the first kit.")
+@click.option("--dose", type=click.IntRange(1, 999), default=1, show_default=True, help="Which dose of that day.")
 @BY
 def dispense(kits: tuple[str, ...], config_file: Path, subject: str, day: int, dose: int, by: str) -> None:
     """Lease kits to a subject's doses at the subject's unit: the first to --day, further ones to the doses after it.

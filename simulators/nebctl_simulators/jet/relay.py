@@ -57,7 +57,7 @@ class Relay:
         if late_ns >= 0 and not self.welded:
             span_ns = max(1, real_ns - begun_ns)
             closed_ns, cause = dt_ns - dt_ns * min(late_ns, span_ns) // span_ns, Cause.WATCHDOG
-        allowed_ns = self.max_on_ms * NS_PER_MS - self._closed_ns
+        allowed_ns = max(0, self.max_on_ms * NS_PER_MS - self._closed_ns)  # a contact that was welded outlived it
         if closed_ns >= allowed_ns and not self.welded:
             closed_ns, cause = allowed_ns, Cause.MAX_ON
         self._closed_ns += closed_ns
