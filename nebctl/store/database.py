@@ -122,7 +122,7 @@ class Database:
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:
-            holder = os.pread(descriptor, 20, 0).decode("ascii", "replace").strip()
+            holder = os.pread(descriptor, 20, 0).decode("ascii", "replace").partition("\n")[0]
             os.close(descriptor)
             raise StoreFault(
                 seen=f"{self.path} in use by process {holder or 'unknown'}",

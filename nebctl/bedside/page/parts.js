@@ -62,7 +62,8 @@ export function box(label, name, begins = '') {
     name, autocomplete: 'off', autocapitalize: 'characters', spellcheck: 'false', inputmode: 'none', maxlength: '64',
   });
   input.value = begins;
-  input.addEventListener('focus', () => setTimeout(() => input.select()));
+  // Selecting also takes the focus, which by then may have moved on: a scan must never land in another box.
+  input.addEventListener('focus', () => setTimeout(() => document.activeElement === input && input.select()));
   return { input, node: h('label', { class: 'box' }, h('span', {}, label), input) };
 }
 
