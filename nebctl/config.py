@@ -8,10 +8,10 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, PlainValidator
 
+from nebctl.core.faults import Fault, FieldError
 from nebctl.core.ledger.head import SITE, UNIT
+from nebctl.core.toml_text import read_toml
 from nebctl_protocols.explain import in_order, read_model
-from nebctl_protocols.faults import Fault, FieldError
-from nebctl_protocols.toml_text import read_toml
 from nebctl_protocols.values import Duration
 
 

@@ -7,11 +7,11 @@ from zoneinfo import available_timezones
 
 from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, ValidationError, field_validator, model_validator
 
+from nebctl.core.faults import Fault, show_value
 from nebctl.core.ledger.head import SITE
 from nebctl.core.orders import Operator
+from nebctl.core.toml_text import TomlText, dotted, read_toml
 from nebctl.publish.connection import MqttSettings
-from nebctl_protocols.faults import Fault, show_value
-from nebctl_protocols.toml_text import TomlText, dotted, read_toml
 
 _RIGHT = {
     "missing": "add it",

@@ -1,6 +1,6 @@
 """Study protocols and site rules as TOML with sources: the files, their schema and their loader."""
 
-from nebctl_protocols.faults import Fault
+from nebctl.core.faults import Fault
 from nebctl_protocols.library import builtin, default_site_rules, names
 from nebctl_protocols.load import load, read_backs
 from nebctl_protocols.protocol import Masking, Note, Source, Status, StudyProtocol, UnknownArmError

@@ -7,8 +7,8 @@ from typing import Any, TypeVar, get_args
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
-from nebctl_protocols.faults import Fault, FieldError, show_value, suggest
-from nebctl_protocols.toml_text import Path, TomlText, dotted
+from nebctl.core.faults import Fault, FieldError, show_value, suggest
+from nebctl.core.toml_text import Path, TomlText, dotted
 
 Model = TypeVar("Model", bound=BaseModel)
 

@@ -1,11 +1,11 @@
 """Either kind of file by what its `format` says, and what a person reads back before approving it."""
 
+from nebctl.core.faults import Fault
 from nebctl.core.regimen import SiteRules
+from nebctl.core.toml_text import read_toml
 from nebctl.core.units import format_fraction
 from nebctl_protocols import site, study
-from nebctl_protocols.faults import Fault
 from nebctl_protocols.protocol import StudyProtocol
-from nebctl_protocols.toml_text import read_toml
 
 
 def load(text: str, file: str) -> StudyProtocol | SiteRules | tuple[Fault, ...]:

@@ -7,11 +7,11 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, PlainValidator, ValidationError
 
+from nebctl.core.faults import Fault, FieldError, show_value
 from nebctl.core.regimen import SiteRules
+from nebctl.core.toml_text import TomlText, read_toml
 from nebctl.core.units import WHOLE_PPM
 from nebctl_protocols.explain import in_order, read_model
-from nebctl_protocols.faults import Fault, FieldError, show_value
-from nebctl_protocols.toml_text import TomlText, read_toml
 from nebctl_protocols.values import Duration, Share, Table
 
 FORMAT = "nebctl-site-rules/1"

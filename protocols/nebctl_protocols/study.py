@@ -9,11 +9,11 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
+from nebctl.core.faults import Fault, show_value, suggest
 from nebctl.core.regimen import FollowUp, Regimen
+from nebctl.core.toml_text import TomlText, dotted, read_toml
 from nebctl_protocols.explain import in_order, read_model
-from nebctl_protocols.faults import Fault, show_value, suggest
 from nebctl_protocols.protocol import Masking, Note, Source, Status, StudyProtocol
-from nebctl_protocols.toml_text import TomlText, dotted, read_toml
 from nebctl_protocols.values import (
     ArmName,
     AssessmentDays,

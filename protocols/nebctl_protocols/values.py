@@ -9,6 +9,7 @@ from typing import Annotated, TypeAlias
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, PlainValidator
 
+from nebctl.core.faults import FieldError, show_value
 from nebctl.core.units import (
     NS_PER_H,
     UnitError,
@@ -17,7 +18,6 @@ from nebctl.core.units import (
     parse_fraction,
     parse_volume,
 )
-from nebctl_protocols.faults import FieldError, show_value
 
 _NS_PER_DAY = 24 * NS_PER_H
 _LAST_DAY = 3650

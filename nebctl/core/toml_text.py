@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
-from nebctl_protocols.faults import Fault, readable
+from nebctl.core.faults import Fault, readable
 
 Path: TypeAlias = tuple[str | int, ...]
 
