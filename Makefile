@@ -5,10 +5,12 @@ VENV := .venv
 BIN := $(VENV)/bin
 DEMO := $(VENV)/.installed-demo
 DEV := $(VENV)/.installed-dev
+PEERS_VENV := .venv-peers
+PEERS := $(PEERS_VENV)/.installed
 SHELL_SCRIPTS := .ci/run $(wildcard scripts/*.sh requirements/*.sh)
 SOAK_RUNS ?= 20
 
-.PHONY: demo test lint requirements lock soak clean help
+.PHONY: demo test peers lint requirements lock soak clean help
 .NOTPARALLEL:
 .DEFAULT_GOAL := help
 
@@ -21,6 +23,8 @@ demo: $(DEMO)  ## Give a whole course against simulated devices (flags: DEMO_ARG
 test: $(DEV)  ## Run every test (flags: TEST_ARGS)
 	@$(BIN)/python -m pytest $(TEST_ARGS)
 
+peers: $(PEERS)  ## Install the programs of others that tests/peers talk to; make test then runs those tests too
+
 lint: $(DEV)  ## Check style, types, import directions and shell scripts
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -32,7 +36,7 @@ lint: $(DEV)  ## Check style, types, import directions and shell scripts
 requirements: $(DEV)  ## Print the promises of docs/safety.md against the tests that prove them
 	@$(BIN)/python scripts/requirements.py
 
-lock:  ## Write the two hashed locks anew (needs uv)
+lock:  ## Write the three hashed locks anew (needs uv)
 	requirements/lock.sh
 
 soak: $(DEMO)  ## Give SOAK_RUNS courses, each with another seed, and stop at the first that does not verify
@@ -41,7 +45,7 @@ soak: $(DEMO)  ## Give SOAK_RUNS courses, each with another seed, and stop at th
 	$(BIN)/nebctl demo --data "$$data/$$seed" --seed "$$seed" $(DEMO_ARGS) || exit 1; done
 
 clean:  ## Remove the environment, caches and built files (demo data stays)
-	rm -rf $(VENV) dist build .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis mutants
+	rm -rf $(VENV) $(PEERS_VENV) dist build .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis mutants
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # Stamps: an install runs again only when a lock, the project file or the script itself changed.
@@ -53,3 +57,10 @@ $(DEMO): requirements/demo.txt pyproject.toml scripts/install.sh
 $(DEV): requirements/dev.txt pyproject.toml scripts/install.sh
 	@scripts/install.sh $(VENV) requirements/dev.txt
 	@touch $(DEMO) $@
+
+# Peers live apart, because of their licences and their many dependencies; nebctl itself is not installed there.
+$(PEERS): requirements/peers.txt $(DEV)
+	@echo "set-up: installing requirements/peers.txt into $(PEERS_VENV), every file checked against its hash"
+	@$(BIN)/python -m venv --clear $(PEERS_VENV)
+	@$(PEERS_VENV)/bin/python -m pip install -q --disable-pip-version-check --no-input --require-hashes -r requirements/peers.txt
+	@touch $@

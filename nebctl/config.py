@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -42,8 +42,15 @@ def _read_bind(value: object) -> str:
     return f"{host}:{port}"
 
 
+def _read_profile(value: object) -> str:
+    if not isinstance(value, str) or not value:
+        raise FieldError("this is no profile", 'write a file such as "my-device.toml", or an installed profile\'s name')
+    return value
+
+
 FilePath = Annotated[Path, PlainValidator(_read_path)]
 SiteName = Annotated[str, PlainValidator(_read_site)]
+ProfileName = Annotated[str, PlainValidator(_read_profile)]
 UnitName = Annotated[str, PlainValidator(_read_unit)]
 Loopback = Annotated[str, PlainValidator(_read_bind)]
 
@@ -75,11 +82,15 @@ class StudyTable(_Table):
 class DeviceTable(_Table):
     """`[device]`: the nebulizer. `poll` is how often it is read in a dose.
 
-    `rate_nl_per_s` and `sigma_ppm` are this device's own calibration; without them the prior of its class counts.
+    `port` is a device URL, whose grammar the drivers own; `profile` a file of this folder or the name of an installed
+    device profile, None where the driver needs none; `trace` the file that every byte of the wire goes to, None for
+    none. `rate_nl_per_s` and `sigma_ppm` are this device's own calibration; without them the prior of its class counts.
     """
 
     driver: str = Field(examples=['"mesh-reference"'])
     port: str = Field(examples=['"/dev/serial/by-id/usb-example"'])
+    profile: ProfileName | None = None
+    trace: FilePath | None = None
     poll: Duration = 250_000_000
     rate_nl_per_s: int | None = Field(default=None, ge=100, le=100_000)
     sigma_ppm: int | None = Field(default=None, ge=1_000, le=1_000_000)
@@ -129,6 +140,11 @@ class LoadedConfig:
     def path(self, relative: Path) -> Path:
         """Return a path of the file as it is found from anywhere."""
         return self.folder / relative
+
+    def traced_to(self, trace: Path) -> "LoadedConfig":
+        """Return this configuration with another byte trace, as the caller's path; the digest stays the file's."""
+        device = self.config.device.model_copy(update={"trace": trace.absolute()})
+        return replace(self, config=self.config.model_copy(update={"device": device}))
 
 
 def load_config(path: Path) -> LoadedConfig | tuple[Fault, ...]:

@@ -2,7 +2,6 @@
 
 import logging
 import os
-import secrets
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -25,7 +24,7 @@ from nebctl.ports import Clock, Nebulizer
 from nebctl.store.faults import StoreFault
 from nebctl.store.ledger import UnitLedger
 from nebctl.study import Study, StudyFault, load_approvers, load_study
-from nebctl.unit import Opened, StartFault, Unit
+from nebctl.unit import LIVE_EDGE, Edge, Opened, StartFault, Unit
 from nebctl.worklists import WorklistKeeper
 from nebctl_drivers.priors import PRIORS
 from nebctl_drivers.registry import open_driver
@@ -49,22 +48,24 @@ async def run_unit(loaded: LoadedConfig, *, wait_for_device: bool, ready: Callab
         await opened.ledger.close()
 
 
-async def open_parts(loaded: LoadedConfig) -> Opened:
+async def open_parts(loaded: LoadedConfig, edge: Edge = LIVE_EDGE) -> Opened:
     """Read the study and open clock, driver and ledger; close what a restart left open in the log.
 
     Raises: `StartFault` naming the first part that cannot be opened.
     """
+    _check_edge(loaded, edge)
     config, path = loaded.config, loaded.path
     try:
-        clock = FileClock(path(config.clock.file)) if config.clock.file else SystemClock()
+        clock = edge.clock or (FileClock(path(config.clock.file)) if config.clock.file else SystemClock())
         zone = ZoneInfo(config.unit.zone)
         trust = path(config.unit.trust)
         approvers = load_approvers(trust / "approvers.vkey")
         study = load_study(path(config.study.protocol), config.study.arm, path(config.study.site_rules), approvers)
         orders = load_vkey(trust / "pharmacy-orders.vkey")
-        nebulizer = _nebulizer(loaded, clock)
+        nebulizer = _nebulizer(loaded, clock, edge)
         _check_device_class(loaded, study)
-        ledger = await _open_ledger(loaded, clock)
+        _check_promises(loaded, study, nebulizer)
+        ledger = await _open_ledger(loaded, clock, edge)
     except ZoneInfoNotFoundError:
         raise StartFault(f"[unit] zone {config.unit.zone!r} is no time zone; write one such as Asia/Shanghai") from None
     except (StudyFault, KeyFault, ClockFileFault, StoreFault) as fault:
@@ -89,22 +90,39 @@ async def open_parts(loaded: LoadedConfig) -> Opened:
         ledger=ledger,
         history=history,
         worklists=worklists,
+        edge=edge,
         unreceipted=(await ledger.backlog()).waiting,
     )
 
 
-def _nebulizer(loaded: LoadedConfig, clock: Clock) -> Nebulizer:
+def _nebulizer(loaded: LoadedConfig, clock: Clock, edge: Edge) -> Nebulizer:
     device = loaded.config.device
-    port = device.port if "://" in device.port else str(loaded.path(Path(device.port)))
     nebulizer = open_driver(
-        device.driver, port, nonce=lambda: secrets.token_hex(4), now_ns=lambda: clock.instant().mono_ns
+        device.driver,
+        device.port if "://" in device.port else str(loaded.path(Path(device.port))),
+        nonce=lambda: edge.random(4).hex(),
+        now_ns=lambda: clock.instant().mono_ns,
+        profile=_profile(loaded),
+        trace=loaded.path(device.trace) if device.trace is not None else None,
+        simulated=loaded.config.unit.simulated,
+        own_link=edge.open_link,
     )
     if isinstance(nebulizer, CommandFailed):
         raise StartFault(f"[device] {nebulizer.sentence()}", wrong_call=True)
+    if isinstance(nebulizer, tuple):
+        raise StartFault("\n".join(map(str, nebulizer)), wrong_call=True)
     return nebulizer
 
 
-async def _open_ledger(loaded: LoadedConfig, clock: Clock) -> UnitLedger:
+def _profile(loaded: LoadedConfig) -> str | None:
+    """Return the device's profile; a file is found from the configuration's own folder, and any other name is left."""
+    profile = loaded.config.device.profile
+    if profile is None or not ("/" in profile or profile.endswith(".toml")):
+        return profile
+    return str(loaded.path(Path(profile)))
+
+
+async def _open_ledger(loaded: LoadedConfig, clock: Clock, edge: Edge) -> UnitLedger:
     unit = loaded.config.unit
     data = loaded.path(unit.data)
     if not data.is_dir():
@@ -118,8 +136,9 @@ async def _open_ledger(loaded: LoadedConfig, clock: Clock) -> UnitLedger:
         verify=verify,
         witness=load_trust(loaded.path(unit.trust), "pharmacy"),
         stamp=stamp,
-        random=secrets.token_bytes,
+        random=edge.random,
         at=clock.instant(),
+        thread=edge.thread() if edge.thread else None,
     )
 
 
@@ -136,6 +155,18 @@ def _rules(loaded: LoadedConfig, study: Study, nebulizer: Nebulizer) -> Rules:
     return Rules(limits=limits, site=study.rules, model=_model(loaded), declaration=nebulizer.declaration)
 
 
+def _check_edge(loaded: LoadedConfig, edge: Edge) -> None:
+    """Refuse chance, time or wires of somebody else's making for a unit that treats people.
+
+    Raises: `StartFault`.
+    """
+    if edge != LIVE_EDGE and not loaded.config.unit.simulated:
+        raise StartFault(
+            "[unit] simulated = false: a live unit takes chance, time, wires and broker from this machine alone",
+            wrong_call=True,
+        )
+
+
 def _check_device_class(loaded: LoadedConfig, study: Study) -> None:
     """Refuse a device that cannot emit a whole dose, unless the site's approved rules number that deviation.
 
@@ -148,6 +179,30 @@ def _check_device_class(loaded: LoadedConfig, study: Study) -> None:
             '"DEV-001 …", and approve the file, or use a mesh',
             wrong_call=True,
         )
+
+
+def _check_promises(loaded: LoadedConfig, study: Study, nebulizer: Nebulizer) -> None:
+    """Refuse a live unit whose device keeps S22 or S24 neither by itself nor by a cut-off, unless the site accepts it.
+
+    Raises: `StartFault` naming the line that is missing.
+    """
+    if loaded.config.unit.simulated:
+        return
+    for promise in nebulizer.declaration.missing():
+        if study.rules.acceptance(promise) is None:
+            lack, key = _ACCEPTED[promise]
+            raise StartFault(
+                f"[device] driver {loaded.config.device.driver!r}: {lack} ({promise}), and "
+                f"{loaded.config.study.site_rules} has no [deviations] {key}; use a device with an independent "
+                'cut-off, or add a numbered deviation, such as "DEV-002 …", and approve the file',
+                wrong_call=True,
+            )
+
+
+_ACCEPTED = {
+    "S22": ("the device does not turn off by itself within 2 s of a lost host", "host_loss"),
+    "S24": ("the device knows no maximum on-time of its own", "host_max_on"),
+}
 
 
 def _model(loaded: LoadedConfig) -> DeviceModel:

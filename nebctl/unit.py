@@ -3,14 +3,17 @@
 import asyncio
 import contextlib
 import logging
-import random
 import secrets
 import signal
 import socket
 from collections.abc import AsyncIterator, Callable
-from dataclasses import dataclass
+from concurrent.futures import Executor
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TypeAlias
 from zoneinfo import ZoneInfo
+
+from starlette.applications import Starlette
 
 from nebctl import SOFTWARE
 from nebctl.bedside.api import Api
@@ -21,12 +24,13 @@ from nebctl.clock import trusted
 from nebctl.config import LoadedConfig
 from nebctl.core import events as ev
 from nebctl.core.alarms import Condition
+from nebctl.core.device import CommandFailed
 from nebctl.core.history import UnitHistory
 from nebctl.core.ledger.encoding import b64
 from nebctl.core.ledger.records import Json
 from nebctl.core.session import LIVE, Rules, State
-from nebctl.ports import Clock, Nebulizer
-from nebctl.publish.connection import MqttSettings
+from nebctl.ports import Clock, Link, Nebulizer
+from nebctl.publish.connection import Connect, MqttSettings, connect
 from nebctl.publish.unit import Callbacks, Standing, UnitPublisher
 from nebctl.runner import Runner, Surroundings
 from nebctl.store.ledger import UnitLedger
@@ -58,6 +62,52 @@ class StartFault(Exception):  # noqa: N818 - a fault is of the world, not of the
         self.wrong_call = wrong_call
 
 
+def ask_to_end() -> asyncio.Event:
+    """Return what SIGTERM and SIGINT set."""
+    asked, loop = asyncio.Event(), asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, asked.set)
+    return asked
+
+
+@contextlib.asynccontextmanager
+async def serve_on_loopback(make: Callable[[frozenset[str]], Starlette], bind: str) -> AsyncIterator[str]:
+    """Serve the application that `make` returns for its Host values; yield its address.
+
+    Raises: `StartFault` where the port is taken.
+    """
+    listener = _listen(bind)
+    port = listener.getsockname()[1]
+    async with serve(make(hosts_of(listener)), listener):
+        yield f"http://127.0.0.1:{port}"
+
+
+ServePage: TypeAlias = Callable[
+    [Callable[[frozenset[str]], Starlette], str], contextlib.AbstractAsyncContextManager[str]
+]
+"""Serves a page as `serve_on_loopback` does."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Edge:
+    """What a unit takes from the world beside its configuration; only a simulated unit may be given anything else.
+
+    `random` gives fresh bytes. `clock` None is the clock that the configuration names, `open_link` None the wires that
+    device URLs lead to, `thread` None a thread of the ledger's own. `ended` returns what asks the unit to end.
+    """
+
+    random: Callable[[int], bytes] = secrets.token_bytes
+    clock: Clock | None = None
+    open_link: Callable[[str], Link | CommandFailed] | None = None
+    thread: Callable[[], Executor] | None = None
+    connect: Connect = connect
+    ended: Callable[[], asyncio.Event] = ask_to_end
+    serve: ServePage = serve_on_loopback
+
+
+LIVE_EDGE = Edge()
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Opened:
     """Everything that was read and opened before the unit can serve; `unreceipted` records waited at the start."""
@@ -72,6 +122,7 @@ class Opened:
     history: UnitHistory
     worklists: WorklistKeeper
     unreceipted: int
+    edge: Edge = field(default_factory=Edge)
 
 
 class Unit:
@@ -80,6 +131,7 @@ class Unit:
     def __init__(self, opened: Opened) -> None:
         self._opened = opened
         self._config = opened.loaded.config
+        self._random = opened.edge.random
         self._notice = ServiceNotice()
         self._closing = asyncio.Event()
         self._receipted = opened.ledger.size - opened.unreceipted
@@ -89,15 +141,20 @@ class Unit:
             regimen=opened.study.regimen,
             rules=opened.study.rules,
             zone=opened.zone,
-            random_hex=lambda digits: secrets.token_hex((digits + 1) // 2)[:digits],
+            random_hex=lambda digits: self._random((digits + 1) // 2).hex()[:digits],
             peripherals=PERIPHERALS,
             simulated=self._config.unit.simulated,
         )
         self._desk = Desk(self._runner, opened.clock, place, opened.worklists.current)
 
+    @property
+    def runner(self) -> Runner:
+        """Return the loop, to be read."""
+        return self._runner
+
     async def run(self, ready: Callable[[str], None]) -> None:
         """Serve until a signal asks to end, then leave the device off and the log whole."""
-        asked = _ask_to_end()
+        asked = self._opened.edge.ended()
         if not self._trusted():
             log.warning("the clock is not trusted: no dose can be started until it is synchronised or checked")
         async with self._page() as address, asyncio.TaskGroup() as tasks:
@@ -188,9 +245,10 @@ class Unit:
             unit.id,
             opened.ledger,
             callbacks,
-            random=random.random,
-            nonce=lambda: secrets.token_hex(16),
+            random=lambda: int.from_bytes(self._random(6)) / 2**48,
+            nonce=lambda: self._random(16).hex(),
             log=logging.getLogger("nebctl.stream"),
+            connect=opened.edge.connect,
         )
 
     async def _take_worklist(self, note_text: str) -> None:
@@ -217,22 +275,22 @@ class Unit:
 
     @contextlib.asynccontextmanager
     async def _page(self) -> AsyncIterator[str]:
-        """Serve the API on loopback; yield its address."""
+        """Serve the API; yield its address."""
         token = _fresh_token(self._opened.loaded.path(self._config.unit.data) / "api.token")
-        listener = _listen(self._config.page.bind)
-        port = listener.getsockname()[1]
-        hosts = hosts_of(listener)
-        api = Api(
-            runner=self._runner,
-            desk=self._desk,
-            show=self._show(),
-            token=token,
-            closing=self._closing,
-            hosts=hosts,
-            cookie=f"nebctl-{self._config.unit.id}",
-        )
-        async with serve(api.app(), listener):
-            yield f"http://127.0.0.1:{port}"
+
+        def make(hosts: frozenset[str]) -> Starlette:
+            return Api(
+                runner=self._runner,
+                desk=self._desk,
+                show=self._show(),
+                token=token,
+                closing=self._closing,
+                hosts=hosts,
+                cookie=f"nebctl-{self._config.unit.id}",
+            ).app()
+
+        async with self._opened.edge.serve(make, self._config.page.bind) as address:
+            yield address
 
     def _show(self) -> Callable[[], dict[str, Json]]:
         shown = Shown(
@@ -254,13 +312,6 @@ class Unit:
         if publisher is None:
             return {"connected": False, "fault": "no broker is configured", "waiting": waiting}
         return {"connected": publisher.connected, "fault": publisher.fault, "waiting": waiting}
-
-
-def _ask_to_end() -> asyncio.Event:
-    asked, loop = asyncio.Event(), asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, asked.set)
-    return asked
 
 
 def _fresh_token(path: Path) -> str:

@@ -2,11 +2,13 @@
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
+from types import NoneType
+from typing import TypeVar
 
 from nebctl.core import events as ev
 from nebctl.core.alarms import Condition
-from nebctl.core.device import Certainty, CommandFailed, DeviceReport
+from nebctl.core.device import Certainty, CommandFailed, Declaration, DeviceReport, Identity, RunOutcome
 from nebctl.core.effects import StartAerosol
 from nebctl.core.session import LIVE, Session
 from nebctl.ports import Clock, Nebulizer
@@ -21,11 +23,115 @@ OVERDUE_S = 5.0
 """Delivery does not go on for longer than this without a report (S27)."""
 MISMATCH_S = 0.5
 """A device that still runs this long after STOP is an alarm of its own (S26)."""
-REOPEN_S = 1.0
+RETRY_FIRST_S = 0.25
+RETRY_MOST_S = 4.0
+"""A lost device is looked for at once, then after 0.25 s, and each time after twice as long, up to this."""
 CLOSE_WAIT_S = 0.3
 STOP_PERIOD_S = 0.05
 """A STOP that fails is repeated, and not faster than this, however fast it fails."""
 NEVER = float("-inf")
+READ_LIMIT_S = 2.5
+"""A beat and a reading that never end are given up while there is time to stop for the missing report (S27)."""
+STOP_LIMIT_S = 5.0
+START_LIMIT_S = 10.0
+OPEN_LIMIT_S = 15.0
+"""Drivers end their calls by themselves, sooner than these limits; a driver at fault shall not hold up the loop."""
+WEDGED_S = 2 * OVERDUE_S
+"""A driver at fault that has brought no report for so long is opened afresh."""
+
+Answer = TypeVar("Answer")
+
+
+class Contained:
+    """A nebulizer that keeps to its port whatever its driver does: what is raised becomes a failure as a value.
+
+    A call that does not end in its time, an answer of the wrong type and a cancellation that nobody asked for are
+    contained too. `fault` is the newest of these, None once the driver has answered well again.
+    """
+
+    def __init__(self, driver: Nebulizer) -> None:
+        self._driver = driver
+        self._told: set[tuple[str, str]] = set()
+        self.fault: CommandFailed | None = None
+
+    @property
+    def declaration(self) -> Declaration:
+        """Return which promises the device keeps by itself."""
+        return self._driver.declaration
+
+    @property
+    def loss(self) -> CommandFailed | None:
+        """Return why there is no wire to the device; None while there is one."""
+        try:
+            return self._driver.loss
+        except Exception as error:
+            return self._contain("loss", error)
+
+    async def open(self) -> Identity | CommandFailed:
+        """Open the conversation afresh, also after a loss; the output is proven OFF afterwards."""
+        return await self._call("open", self._driver.open, Identity, OPEN_LIMIT_S)
+
+    async def start(self, run: str, max_on_ms: int) -> DeviceReport | CommandFailed:
+        """Start or continue a run, once; after anything but an answer the run may be on."""
+        return await self._call("start", lambda: self._driver.start(run, max_on_ms), DeviceReport, START_LIMIT_S)
+
+    async def stop(self) -> DeviceReport | CommandFailed:
+        """Turn the output off now, ahead of everything else."""
+        return await self._call("stop", self._driver.stop, DeviceReport, STOP_LIMIT_S)
+
+    async def beat(self) -> CommandFailed | None:
+        """Tell the device that the host's control loop is alive."""
+        return await self._call("beat", self._driver.beat, NoneType, READ_LIMIT_S)
+
+    async def status(self) -> DeviceReport | CommandFailed:
+        """Read the device."""
+        return await self._call("status", self._driver.status, DeviceReport, READ_LIMIT_S)
+
+    async def last_run(self) -> RunOutcome | CommandFailed:
+        """Ask what the device remembers of its last run."""
+        return await self._call("last run", self._driver.last_run, RunOutcome, READ_LIMIT_S)
+
+    async def close(self) -> None:
+        """Close the conversation."""
+        await self._call("close", self._driver.close, NoneType, READ_LIMIT_S)
+
+    async def _call(
+        self, name: str, call: Callable[[], Awaitable[object]], kind: type[Answer], limit_s: float
+    ) -> Answer | CommandFailed:
+        try:
+            async with asyncio.timeout(limit_s):
+                answer = await call()
+        except asyncio.CancelledError as error:
+            task = asyncio.current_task()
+            if task is None or task.cancelling():
+                raise
+            return self._contain(name, error)
+        except Exception as error:
+            return self._contain(name, error)
+        if isinstance(answer, CommandFailed):
+            return answer
+        if not isinstance(answer, kind):
+            return self._contain(name, TypeError(f"an answer of type {type(answer).__name__}"))
+        self.fault = None
+        self._told = {told for told in self._told if told[0] != name}
+        return answer
+
+    def _contain(self, name: str, error: BaseException) -> CommandFailed:
+        """Return the failure, and log it: with its traceback the first time, quietly while it repeats."""
+        kind = type(error).__name__
+        if (name, kind) in self._told:
+            log.debug("device: %s failed again with %s", name, kind)
+        else:
+            self._told.add((name, kind))
+            log.error("device: the driver failed at %s", name, exc_info=error)
+        self.fault = CommandFailed(
+            command=name,
+            certainty=Certainty.UNKNOWN,
+            seen=f"an error in the driver ({kind})",
+            expected="an answer or a failure told",
+            advice="It is tried again; show the log to an engineer.",
+        )
+        return self.fault
 
 
 class DeviceWatch:
@@ -45,7 +151,7 @@ class DeviceWatch:
         post: Callable[[ev.Event], None],
         alarm: Callable[[Condition], None],
     ) -> None:
-        self.nebulizer = nebulizer
+        self.nebulizer = Contained(nebulizer)
         self._clock = clock
         self._witnessed = witnessed
         self._rows = rows
@@ -53,7 +159,8 @@ class DeviceWatch:
         self._post = post
         self._alarm = alarm
         self.last_report: DeviceReport | None = None
-        self._heard_s = self._beaten_s = self._opened_s = NEVER
+        self._heard_s = self._beaten_s = self._retry_at_s = NEVER
+        self._retry_s = RETRY_FIRST_S
         self._overdue_told = False
         self._restarted = False
         self._stopping: asyncio.Task[None] | None = None
@@ -63,11 +170,11 @@ class DeviceWatch:
         return _now_s() - self._heard_s
 
     async def poll(self) -> None:
-        """Read the device once, or try to open it again."""
-        if self.nebulizer.loss is not None or self._restarted:
-            await self._reopen()
-        else:
-            await self._read()
+        """Read the device once, or try to open it again; whatever goes wrong, the next poll tries anew."""
+        try:
+            await (self._reopen() if self._must_open() else self._read())
+        except Exception:
+            log.exception("device: a poll failed")
         if self._live() and not self._overdue_told and self.age_s() > OVERDUE_S:
             self._overdue_told = True
             self._post(ev.ReportOverdue(seconds=int(self.age_s())))
@@ -123,13 +230,19 @@ class DeviceWatch:
     def _live(self) -> bool:
         return self._session().state in LIVE
 
+    def _must_open(self) -> bool:
+        """Say whether the device is to be greeted: unknown, lost, restarted, or behind a driver that stays at fault."""
+        wedged = self.nebulizer.fault is not None and self.age_s() > WEDGED_S
+        return self._witnessed.device is None or self.nebulizer.loss is not None or self._restarted or wedged
+
     async def _reopen(self) -> None:
         if self._witnessed.device is not None:
             self._lose()
-        if _now_s() - self._opened_s < REOPEN_S:
+        if _now_s() < self._retry_at_s:
             return
-        self._opened_s = _now_s()
         device = await self.nebulizer.open()
+        self._retry_at_s = _now_s() + self._retry_s
+        self._retry_s = min(2 * self._retry_s, RETRY_MOST_S)
         if isinstance(device, CommandFailed):
             log.debug("device: %s", device.sentence())
             return
@@ -140,7 +253,7 @@ class DeviceWatch:
         self._post(ev.LinkBack(device=device, last=None if isinstance(last, CommandFailed) else last))
 
     def _lose(self) -> None:
-        loss = self.nebulizer.loss
+        loss = self.nebulizer.loss or self.nebulizer.fault
         self._witnessed.see_device(None)
         if self._live():
             self._rows.add_loss(self._session(), self._clock.instant().mono_ns)
@@ -157,7 +270,13 @@ class DeviceWatch:
             self._lose()
 
     def _hear(self, result: DeviceReport | CommandFailed) -> None:
-        """Turn what a command brought back into an event."""
+        """Turn what a command brought back into an event; what cannot be taken counts as not heard."""
+        try:
+            self._take(result)
+        except Exception:
+            log.exception("device: an answer could not be taken")
+
+    def _take(self, result: DeviceReport | CommandFailed) -> None:
         if isinstance(result, CommandFailed):
             if self.nebulizer.loss is None:
                 self._post(ev.CommandLost(failure=result))
@@ -167,11 +286,12 @@ class DeviceWatch:
         device = self._witnessed.device
         self._restarted |= device is not None and device.boot != result.boot
         self.last_report = result
-        self._heard_s = _now_s()
-        self._overdue_told = False
         self._witnessed.see_report(result)
         self._rows.add(self._session(), result)
         self._post(ev.Reported(report=result))
+        self._heard_s = _now_s()  # only now: a report that could not be taken is a report that is missing
+        self._overdue_told = False
+        self._retry_s = RETRY_FIRST_S
 
 
 def _now_s() -> float:

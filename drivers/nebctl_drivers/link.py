@@ -2,177 +2,108 @@
 
 import asyncio
 import contextlib
+import logging
 import os
 import socket
 import termios
-from urllib.parse import urlsplit
+from collections.abc import Callable
+from pathlib import Path
 
 import serial
 
 from nebctl.core.device import Certainty, CommandFailed
 from nebctl.ports import Link
 
-from .port_trouble import explain_open_failure
+from .address import DEFAULT_BAUDRATE, Address, LineSettings, read_address
+from .descriptor import RECEIVE_LIMIT, DescriptorLink, Inbox
+from .port_trouble import explain_connect_failure, explain_open_failure
+from .ports_found import find_usb
+from .trace_file import TracedLink, TraceFile, open_trace
 
-RECEIVE_LIMIT = 65_536
-"""Bytes kept for a reader that lags; beyond it the oldest go, because the newest reading is the one that counts."""
+__all__ = ["RECEIVE_LIMIT", "MemoryLink", "SerialLink", "TcpLink", "memory_pair", "open_link"]
+
+log = logging.getLogger(__name__)
+
 CONNECT_TIMEOUT_S = 3.0
-_CHUNK = 4096
+DEAD_PEER_MS = 4000
+"""A peer that acknowledges nothing for so long is gone; without this, Linux goes on trying for a quarter of an hour.
+
+Source: TCP_USER_TIMEOUT in tcp(7); a planning figure, under the 5 s after which delivery stops without a report.
+"""
+_KEEPALIVE = {socket.TCP_KEEPIDLE: 2, socket.TCP_KEEPINTVL: 1, socket.TCP_KEEPCNT: 2}
+"""An idle wire is asked after 2 s, then each second, and given up after two unanswered probes."""
+_PTY_SLAVES = range(136, 144)
+"""Source: the kernel's admin-guide/devices.txt, Unix98 pseudo-terminal slaves."""
+_STOP_BITS = {1: serial.STOPBITS_ONE, 2: serial.STOPBITS_TWO}
 
 
-class _Inbox:
-    """Received bytes waiting for their one reader, and the reason when no more will come."""
+class SerialLink(DescriptorLink):
+    """A serial line of 8 data bits, without flow control, for one owner at a time; 8N1 unless told otherwise.
 
-    def __init__(self) -> None:
-        self._bytes = bytearray()
-        self._end: CommandFailed | None = None
-        self._ready = asyncio.Event()
-
-    @property
-    def end(self) -> CommandFailed | None:
-        """Return why no more will come; None while the wire is up."""
-        return self._end
-
-    def put(self, data: bytes) -> None:
-        """Add received bytes, unless nobody listens any more; the oldest go where the limit is passed."""
-        if self._end is not None:
-            return
-        self._bytes += data
-        del self._bytes[:-RECEIVE_LIMIT]
-        self._ready.set()
-
-    def finish(self, reason: CommandFailed) -> None:
-        """Let the reader have what is there, and then `reason` for ever; the first reason stays."""
-        self._end = self._end or reason
-        self._ready.set()
-
-    async def take(self) -> bytes | CommandFailed:
-        """Return all that is there, at least one byte, or the reason why nothing more will come."""
-        await self._ready.wait()
-        data = bytes(self._bytes)
-        self._bytes.clear()
-        if self._end is None:
-            self._ready.clear()
-            return data
-        return data or self._end
-
-
-class _DescriptorLink:
-    """A link over one non-blocking descriptor.
-
-    Nothing is buffered on the way out: what the kernel does not take at once is reported, so that no STOP ever waits
-    behind bytes of ours.
+    Each opening follows `path` anew, so that a link in the file system may lead to another port after a plug was
+    pulled; `find`, where given, is asked for the path instead. A pseudo-terminal is opened with 8N1 whatever is asked:
+    it has no line, and with parity its second opening fails.
+    Source: glibc 2.36 and 2.41 answer EINVAL when a pseudo-terminal is opened with parity for the second time.
     """
 
-    def __init__(self, name: str) -> None:
-        self._name = name
-        self._fd: int | None = None
-        self._inbox = _Inbox()
-        self._loop: asyncio.AbstractEventLoop | None = None
-
-    async def _acquire(self) -> int | CommandFailed:
-        raise NotImplementedError
-
-    def _release(self) -> None:
-        raise NotImplementedError
-
-    async def open(self) -> CommandFailed | None:
-        """Open the port; None means open. Opening an open port is harmless."""
-        if self._fd is not None:
-            return None
-        fd = await self._acquire()
-        if isinstance(fd, CommandFailed):
-            return fd
-        self._fd = fd
-        self._inbox = _Inbox()
-        self._loop = asyncio.get_running_loop()
-        self._loop.add_reader(fd, self._receive)
-        return None
-
-    def write(self, data: bytes) -> CommandFailed | None:
-        """Hand bytes to the kernel at once; None means that it took them all."""
-        if self._fd is None:
-            return self._fail("write", Certainty.NOT_DONE, "the port is closed", "Open it first.")
-        if self._inbox.end is not None:
-            return self._inbox.end
-        try:
-            taken = os.write(self._fd, data)
-        except BlockingIOError:
-            return self._fail("write", Certainty.NOT_DONE, "a full output buffer", "The device does not take bytes.")
-        except OSError as error:
-            return self._lose(_say(error))
-        if taken < len(data):
-            seen = f"only {taken} of {len(data)} bytes taken"
-            return self._fail("write", Certainty.UNKNOWN, seen, "The device does not take bytes.")
-        return None
-
-    async def read(self) -> bytes | CommandFailed:
-        """Return the next bytes, at least one; `CommandFailed` means that the wire is gone."""
-        return await self._inbox.take()
-
-    def close(self) -> None:
-        """Close the port; closing twice is harmless."""
-        if self._fd is None:
-            return
-        self._forget_reader(self._fd)
-        self._fd = None
-        self._release()
-        self._inbox.finish(self._fail("read", Certainty.NOT_DONE, "the port is closed", "Open it first."))
-
-    def _receive(self) -> None:
-        assert self._fd is not None
-        try:
-            data = os.read(self._fd, _CHUNK)
-        except (BlockingIOError, InterruptedError):
-            return
-        except OSError as error:
-            self._lose(_say(error))
-            return
-        if data:
-            self._inbox.put(data)
-        else:
-            self._lose("the other end hung up")
-
-    def _lose(self, reason: str) -> CommandFailed:
-        assert self._fd is not None
-        self._forget_reader(self._fd)  # a descriptor at its end stays readable: the loop would spin
-        failure = self._fail("read", Certainty.UNKNOWN, f"the wire is gone ({reason})", "Check cable and power.")
-        self._inbox.finish(failure)
-        return failure
-
-    def _forget_reader(self, fd: int) -> None:
-        if self._loop is not None and not self._loop.is_closed():
-            self._loop.remove_reader(fd)
-
-    def _fail(self, verb: str, certainty: Certainty, seen: str, advice: str) -> CommandFailed:
-        return CommandFailed(
-            command=f"{verb} {self._name}", certainty=certainty, seen=seen, expected="an open wire", advice=advice
-        )
-
-
-def _say(error: OSError) -> str:
-    # asyncio rewords a refused connection into the address alone; the number keeps the reason
-    return os.strerror(error.errno) if error.errno and error.errno > 0 else error.strerror or str(error)
-
-
-class SerialLink(_DescriptorLink):
-    """A serial line, 8N1, without flow control, for one owner at a time."""
-
-    def __init__(self, path: str, baudrate: int = 115_200) -> None:
+    def __init__(
+        self,
+        path: str,
+        baudrate: int = DEFAULT_BAUDRATE,
+        *,
+        parity: str = "N",
+        stop_bits: int = 1,
+        find: Callable[[], str | CommandFailed] | None = None,
+    ) -> None:
         super().__init__(path)
         self._path = path
-        self._baudrate = baudrate
+        self._line = LineSettings(baudrate=baudrate, parity=parity, stop_bits=stop_bits)
+        self._find = find
         self._port: serial.Serial | None = None
+        self._pty_told = False
+        self.note: Callable[[str], None] | None = None
 
     async def _acquire(self) -> int | CommandFailed:
+        # the look at the system's files takes a while, and no other wire is to wait for it
+        path = await asyncio.to_thread(self._find) if self._find is not None else self._path
+        if isinstance(path, CommandFailed):
+            return path
         try:
-            # inter_byte_timeout=0 means VMIN=1: an idle read says EAGAIN, so that an empty read is a hang-up for sure
-            self._port = serial.Serial(
-                self._path, self._baudrate, timeout=0, write_timeout=0, inter_byte_timeout=0, exclusive=True
-            )
-        except (OSError, termios.error) as error:
-            return explain_open_failure(self._path, error)
+            self._port = self._open_port(path, self._settle_line(path))
+        except (OSError, ValueError, termios.error) as error:
+            return await asyncio.to_thread(explain_open_failure, path, error)
+        if self._find is not None:
+            self._say(f"{self._name} is at {path}")
         return self._port.fileno()
+
+    @staticmethod
+    def _open_port(path: str, line: LineSettings) -> serial.Serial:
+        # inter_byte_timeout=0 means VMIN=1: an idle read says EAGAIN, so that an empty read is a hang-up for sure
+        return serial.Serial(
+            path,
+            line.baudrate or DEFAULT_BAUDRATE,
+            parity=line.parity or "N",
+            stopbits=_STOP_BITS[line.stop_bits or 1],
+            timeout=0,
+            write_timeout=0,
+            inter_byte_timeout=0,
+            exclusive=True,
+        )
+
+    def _settle_line(self, path: str) -> LineSettings:
+        """Return the settings to open `path` with."""
+        plain = LineSettings(baudrate=self._line.baudrate, parity="N", stop_bits=1)
+        if self._line == plain or not _is_pty(path):
+            return self._line
+        if not self._pty_told:
+            self._pty_told = True
+            self._say(f"{path} is a pseudo-terminal: opened with {plain.text()} in place of {self._line.text()}")
+        return plain
+
+    def _say(self, text: str) -> None:
+        log.info("%s", text)
+        if self.note is not None:
+            self.note(text)
 
     def _release(self) -> None:
         assert self._port is not None
@@ -180,11 +111,18 @@ class SerialLink(_DescriptorLink):
             self._port.close()
 
 
-class TcpLink(_DescriptorLink):
-    """A TCP stream, such as a serial device server; small writes leave at once."""
+def _is_pty(path: str) -> bool:
+    try:
+        return os.major(Path(path).stat().st_rdev) in _PTY_SLAVES
+    except OSError:
+        return False
+
+
+class TcpLink(DescriptorLink):
+    """A TCP stream, such as a serial device server; small writes leave at once, and a dead peer is noticed in 5 s."""
 
     def __init__(self, host: str, port: int) -> None:
-        super().__init__(f"tcp://{host}:{port}")
+        super().__init__(f"tcp://[{host}]:{port}" if ":" in host else f"tcp://{host}:{port}")
         self._address = (host, port)
         self._socket: socket.socket | None = None
 
@@ -192,10 +130,11 @@ class TcpLink(_DescriptorLink):
         try:
             async with asyncio.timeout(CONNECT_TIMEOUT_S):
                 self._socket = await self._connect()
-        except TimeoutError:
-            return self._refuse(f"no answer in {CONNECT_TIMEOUT_S:g} s")
-        except OSError as error:
-            return self._refuse(_say(error))
+        except TimeoutError as error:
+            silence = OSError(f"no answer in {CONNECT_TIMEOUT_S:g} s")
+            return explain_connect_failure(self._name, error if error.errno else silence)
+        except (OSError, UnicodeError) as error:  # a name may be too long for the resolver
+            return explain_connect_failure(self._name, error if isinstance(error, OSError) else OSError(str(error)))
         return self._socket.fileno()
 
     async def _connect(self) -> socket.socket:
@@ -214,6 +153,10 @@ class TcpLink(_DescriptorLink):
         try:
             stream.setblocking(False)
             stream.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            stream.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+            stream.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, DEAD_PEER_MS)
+            for option, value in _KEEPALIVE.items():
+                stream.setsockopt(socket.IPPROTO_TCP, option, value)
             await asyncio.get_running_loop().sock_connect(stream, address)
         except BaseException:
             stream.close()
@@ -224,15 +167,6 @@ class TcpLink(_DescriptorLink):
         assert self._socket is not None
         self._socket.close()
 
-    def _refuse(self, seen: str) -> CommandFailed:
-        return CommandFailed(
-            command=f"open {self._name}",
-            certainty=Certainty.NOT_DONE,
-            seen=seen,
-            expected="a listening device server",
-            advice="Check that it is switched on, and [device] port.",
-        )
-
 
 class MemoryLink:
     """One end of a wire in memory; like a serial line it takes what nobody at the other end hears.
@@ -241,7 +175,7 @@ class MemoryLink:
     """
 
     def __init__(self) -> None:
-        self.inbox = _Inbox()
+        self.inbox = Inbox()
         self.inbox.finish(_MEMORY_CLOSED)
         self._peer: MemoryLink | None = None
 
@@ -251,7 +185,7 @@ class MemoryLink:
 
     async def open(self) -> CommandFailed | None:
         """Begin with nothing received."""
-        self.inbox = _Inbox()
+        self.inbox = Inbox()
         return None
 
     def write(self, data: bytes) -> CommandFailed | None:
@@ -301,28 +235,35 @@ def memory_pair() -> tuple[MemoryLink, MemoryLink]:
     return near, far
 
 
-def open_link(url: str) -> Link | CommandFailed:
+def open_link(
+    url: str, *, trace: Path | TraceFile | None = None, defaults: LineSettings | None = None
+) -> Link | CommandFailed:
     """Return the link that `url` names; its own `open` then opens the port.
 
-    `/dev/ttyUSB0` and `serial:///dev/ttyUSB0` are serial ports, `tcp://host:port` is a TCP stream.
+    The URL is written as docs/reference/device-urls.md has it. `trace` is the file that every byte goes to, None for
+    none; links with the same file share it. `defaults` are the settings of the line where the URL says nothing, None
+    for 115200 8N1.
     """
-    try:
-        parts = urlsplit(url)
-        host, port = parts.hostname, parts.port
-    except ValueError:
-        return _refuse_url(url)
-    if parts.scheme in {"", "serial"} and not parts.netloc and parts.path.startswith("/"):
-        return SerialLink(url.removeprefix("serial://"))
-    if parts.scheme == "tcp" and host and port and parts.path in {"", "/"}:
-        return TcpLink(host, port)
-    return _refuse_url(url)
+    address = read_address(url)
+    if isinstance(address, CommandFailed):
+        return address
+    link = _make_link(address, address.line.over(defaults or LineSettings()))
+    if trace is None:
+        return link
+    traced = TracedLink(link, open_trace(trace) if isinstance(trace, Path) else trace, url)
+    if isinstance(link, SerialLink):
+        link.note = traced.note
+    return traced
 
 
-def _refuse_url(url: str) -> CommandFailed:
-    return CommandFailed(
-        command="open",
-        certainty=Certainty.NOT_DONE,
-        seen=f"the port {url!r}",
-        expected="'/dev/…', 'serial:///dev/…' or 'tcp://host:port'",
-        advice="Correct [device] port.",
+def _make_link(address: Address, line: LineSettings) -> SerialLink | TcpLink:
+    if address.host is not None and address.port is not None:
+        return TcpLink(address.host, address.port)
+    usb = address.usb
+    return SerialLink(
+        address.path or (usb.text() if usb else address.url),
+        line.baudrate or DEFAULT_BAUDRATE,
+        parity=line.parity or "N",
+        stop_bits=line.stop_bits or 1,
+        find=None if usb is None else lambda: find_usb(usb),
     )

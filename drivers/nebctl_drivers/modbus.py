@@ -1,26 +1,32 @@
-"""Modbus TCP frames without I/O: requests out, answers in, and whether an answer is one to the request.
+"""Modbus requests and answers without I/O, and whether an answer is one to the request.
 
-This is the only module that imports pymodbus. Its framer and PDU codec do the bytes; it takes an answer of another
+This is the only module that imports pymodbus. Its framers and PDU codec do the bytes; it takes an answer of another
 function or length for good, so everything is compared here with what was asked.
 """
 
-from collections.abc import Iterator
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from pymodbus.framer import FramerSocket
+from pymodbus.framer import FramerRTU, FramerSocket
 from pymodbus.pdu import DecodePDU, ModbusPDU
-from pymodbus.pdu.bit_message import WriteSingleCoilRequest, WriteSingleCoilResponse
+from pymodbus.pdu.bit_message import (
+    ReadCoilsRequest,
+    ReadCoilsResponse,
+    WriteSingleCoilRequest,
+    WriteSingleCoilResponse,
+)
 from pymodbus.pdu.register_message import (
     ReadHoldingRegistersRequest,
     ReadHoldingRegistersResponse,
+    ReadInputRegistersRequest,
+    ReadInputRegistersResponse,
     WriteMultipleRegistersRequest,
     WriteMultipleRegistersResponse,
 )
 
-MOST_TRANSACTIONS = 0xFFFF
-_HEADER = 7
-_LONGEST = 254
+_DECODER = DecodePDU(is_server=False)
+_SOCKET, _RTU = FramerSocket(_DECODER), FramerRTU(_DECODER)
 _EXCEPTIONS = {
     1: "illegal function",
     2: "illegal address",
@@ -35,6 +41,24 @@ _EXCEPTIONS = {
 @dataclass(frozen=True, slots=True)
 class Read:
     """Read `count` holding registers from `address` on."""
+
+    unit: int
+    address: int
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
+class ReadInput:
+    """Read `count` input registers from `address` on."""
+
+    unit: int
+    address: int
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
+class ReadCoils:
+    """Read `count` coils from `address` on."""
 
     unit: int
     address: int
@@ -59,7 +83,7 @@ class SetCoil:
     on: bool
 
 
-Request: TypeAlias = Read | Write | SetCoil
+Request: TypeAlias = Read | ReadInput | ReadCoils | Write | SetCoil
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +91,13 @@ class Words:
     """The registers that were read."""
 
     values: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Bits:
+    """The coils that were read."""
+
+    values: tuple[bool, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,107 +118,107 @@ class Denied:
 
 @dataclass(frozen=True, slots=True)
 class Odd:
-    """An answer under the request's number that is no answer to it."""
+    """An answer that is no answer to the request."""
 
     why: str
 
 
-Outcome: TypeAlias = Words | Done | Denied | Odd
+Outcome: TypeAlias = Words | Bits | Done | Denied | Odd
 
 
-@dataclass(frozen=True, slots=True)
-class Frame:
-    """One frame from the wire: transaction number, unit, and the function with its data."""
-
-    tid: int
-    unit: int
-    pdu: bytes
-
-
-@dataclass(frozen=True, slots=True)
-class NoModbus:
-    """Bytes that are no Modbus TCP; where the next frame begins is not known any more."""
-
-    sample: bytes
-
-
-class FrameReader:
-    """Cuts frames out of a stream of bytes."""
-
-    def __init__(self) -> None:
-        self._framer = FramerSocket(DecodePDU(is_server=False))
-        self._buffer = b""
-
-    def feed(self, data: bytes) -> Iterator[Frame | NoModbus]:
-        """Take bytes and yield the frames that they complete; after `NoModbus` the stream is to be given up."""
-        self._buffer += data
-        while len(self._buffer) >= _HEADER:
-            length = int.from_bytes(self._buffer[4:6])
-            if self._buffer[2:4] != b"\0\0" or not 2 <= length <= _LONGEST:
-                sample, self._buffer = self._buffer[:16], b""
-                yield NoModbus(sample)
-                return
-            if len(self._buffer) < 6 + length:
-                return
-            _, unit, tid, pdu = self._framer.decode(self._buffer[: 6 + length])
-            self._buffer = self._buffer[6 + length :]
-            yield Frame(tid, unit, pdu)
-
-
-def encode_request(request: Request, tid: int) -> bytes:
-    """Return the frame of a request under the transaction number `tid`."""
+def encode_tcp(request: Request, tid: int) -> bytes:
+    """Return the Modbus TCP frame of a request under the transaction number `tid`."""
     pdu = _build(request)
-    pdu.dev_id, pdu.transaction_id = request.unit, tid
-    return FramerSocket(DecodePDU(is_server=False)).buildFrame(pdu)
+    pdu.transaction_id = tid
+    return _SOCKET.buildFrame(pdu)
 
 
-def next_transaction(tid: int) -> int:
-    """Return the number after `tid`: 1 to 65535, and round again."""
-    return tid % MOST_TRANSACTIONS + 1
+def encode_rtu(request: Request) -> bytes:
+    """Return the RTU frame of a request: unit, function, data, CRC."""
+    return _RTU.buildFrame(_build(request))
 
 
-def judge_answer(request: Request, frame: Frame) -> Outcome:
-    """Return what `frame` says to `request`, which went out under the frame's number."""
-    if frame.unit != request.unit:
-        return Odd(f"an answer of unit {frame.unit} to a request to unit {request.unit}")
-    function = _function(request)
-    if len(frame.pdu) == 2 and frame.pdu[0] == function | 0x80:
-        return Denied(frame.pdu[1])
-    if frame.pdu[0] != function:
-        return Odd(f"an answer of function {frame.pdu[0]} to function {function}")
-    answer = DecodePDU(is_server=False).decode(frame.pdu)
+def cut_tcp(frame: bytes) -> tuple[int, int, bytes]:
+    """Return transaction number, unit and PDU of a whole Modbus TCP frame."""
+    _, unit, tid, pdu = _SOCKET.decode(frame)
+    return tid, unit, pdu
+
+
+def has_good_crc(frame: bytes) -> bool:
+    """Return whether the last two bytes of an RTU frame are its CRC."""
+    return FramerRTU.compute_CRC(frame[:-2]) == int.from_bytes(frame[-2:])
+
+
+def function_of(request: Request) -> int:
+    """Return the function code of a request."""
+    match request:
+        case ReadCoils():
+            return 1
+        case Read():
+            return 3
+        case ReadInput():
+            return 4
+        case SetCoil():
+            return 5
+        case Write():
+            return 16
+
+
+def answer_length(request: Request) -> int:
+    """Return the bytes of the PDU that answers `request`."""
+    match request:
+        case Read() | ReadInput():
+            return 2 + 2 * request.count
+        case ReadCoils():
+            return 2 + (request.count + 7) // 8
+        case Write() | SetCoil():
+            return 5
+
+
+def judge_answer(request: Request, unit: int, pdu: bytes) -> Outcome:
+    """Return what a PDU of `unit` says to `request`."""
+    if unit != request.unit:
+        return Odd(f"an answer of unit {unit} to a request to unit {request.unit}")
+    function = function_of(request)
+    if len(pdu) == 2 and pdu[0] == function | 0x80:
+        return Denied(pdu[1])
+    if pdu[0] != function:
+        return Odd(f"an answer of function {pdu[0]} to function {function}")
+    answer = _DECODER.decode(pdu)
     # what pymodbus reads must be all there is: it drops surplus bytes and takes missing ones for fewer registers
-    if answer is None or bytes([answer.function_code]) + answer.encode() != frame.pdu:
-        return Odd(f"the unreadable answer {frame.pdu.hex()}")
+    if answer is None or bytes([answer.function_code]) + answer.encode() != pdu:
+        return Odd(f"the unreadable answer {pdu.hex()}")
     return _compare(request, answer)
 
 
 def _build(request: Request) -> ModbusPDU:
+    pdu = _build_pdu(request)
+    pdu.dev_id = request.unit
+    return pdu
+
+
+def _build_pdu(request: Request) -> ModbusPDU:
     match request:
         case Read():
             return ReadHoldingRegistersRequest(address=request.address, count=request.count)
+        case ReadInput():
+            return ReadInputRegistersRequest(address=request.address, count=request.count)
+        case ReadCoils():
+            return ReadCoilsRequest(address=request.address, count=request.count)
         case Write():
             return WriteMultipleRegistersRequest(address=request.address, registers=list(request.values))
         case SetCoil():
             return WriteSingleCoilRequest(address=request.address, bits=[request.on])
 
 
-def _function(request: Request) -> int:
-    match request:
-        case Read():
-            return 3
-        case Write():
-            return 16
-        case SetCoil():
-            return 5
-
-
 def _compare(request: Request, answer: ModbusPDU) -> Outcome:
     match request, answer:
         case Read(), ReadHoldingRegistersResponse():
-            if len(answer.registers) != request.count:
-                return Odd(f"{len(answer.registers)} registers where {request.count} were asked")
-            return Words(tuple(answer.registers))
+            return _compare_words(request.count, answer.registers)
+        case ReadInput(), ReadInputRegistersResponse():
+            return _compare_words(request.count, answer.registers)
+        case ReadCoils(), ReadCoilsResponse():
+            return _compare_bits(request.count, answer.bits)
         case Write(), WriteMultipleRegistersResponse():
             told, asked = (answer.address, answer.count), (request.address, len(request.values))
         case SetCoil(), WriteSingleCoilResponse():
@@ -195,3 +226,15 @@ def _compare(request: Request, answer: ModbusPDU) -> Outcome:
         case _:
             return Odd(f"a {type(answer).__name__}")
     return Done() if told == asked else Odd(f"an answer about {told} where {asked} was written")
+
+
+def _compare_words(count: int, registers: Sequence[int]) -> Outcome:
+    if len(registers) != count:
+        return Odd(f"{len(registers)} registers where {count} were asked")
+    return Words(tuple(registers))
+
+
+def _compare_bits(count: int, bits: Sequence[bool]) -> Outcome:
+    if len(bits) != (count + 7) // 8 * 8:
+        return Odd(f"{len(bits)} coils where {count} were asked")
+    return Bits(tuple(bits[:count]))

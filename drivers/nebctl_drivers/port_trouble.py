@@ -3,23 +3,29 @@
 import errno
 import grp
 import os
-from collections.abc import Iterator
 from pathlib import Path
-
-from serial.tools import list_ports
 
 from nebctl.core.device import Certainty, CommandFailed
 
-_ABSENT = frozenset((errno.ENOENT, errno.ENODEV, errno.ENXIO))
+from .ports_found import find_holders, find_ports
+
+_ABSENT = frozenset((errno.ENOENT, errno.ENODEV, errno.ENXIO, errno.ENOTDIR))
 _BUSY = frozenset((errno.EBUSY, errno.EAGAIN))
 _FORBIDDEN = frozenset((errno.EACCES, errno.EPERM))
+_TCP_REASONS = {
+    errno.ECONNREFUSED: "Nothing listens there: check that the device server is on, and the port number.",
+    errno.EHOSTUNREACH: "Check the network cable, and that the device server is on.",
+    errno.ENETUNREACH: "Check this machine's network.",
+    errno.ETIMEDOUT: "Check the network cable, and that the device server is on.",
+    errno.ECONNRESET: "The device server hung up: it may serve another host already; many take one at a time.",
+}
 
 
 def explain_open_failure(path: str, error: Exception) -> CommandFailed:
     """Return what stood in the way of opening the serial port `path`, with the person's next step."""
     number = _find_errno(error)
     if number in _ABSENT:
-        present = ", ".join(port.device for port in list_ports.comports()) or "none"
+        present = ", ".join(port.text() for port in find_ports()) or "none"
         seen = f"port {path} does not exist; present ports: {present}"
         return _refuse(path, seen, "Plug the device in or correct [device] port.")
     if number in _BUSY:
@@ -29,6 +35,24 @@ def explain_open_failure(path: str, error: Exception) -> CommandFailed:
         seen = f"port {path} may not be opened by this user"
         return _refuse(path, seen, f"Add the user to the group {_name_group(path)}.")
     return _refuse(path, f"port {path} did not open as a serial line: {error}", "Correct [device] port.")
+
+
+def explain_connect_failure(name: str, error: OSError) -> CommandFailed:
+    """Return why the TCP address `name` could not be reached, with the person's next step."""
+    advice = _TCP_REASONS.get(error.errno or 0, "Check that it is switched on, and [device] port.")
+    return CommandFailed(
+        command=f"open {name}",
+        certainty=Certainty.NOT_DONE,
+        seen=say_error(error),
+        expected="a listening device server",
+        advice=advice,
+    )
+
+
+def say_error(error: OSError) -> str:
+    """Return the operating system's reason alone."""
+    # asyncio rewords a refused connection into the address alone; the number keeps the reason
+    return os.strerror(error.errno) if error.errno and error.errno > 0 else error.strerror or str(error)
 
 
 def _refuse(path: str, seen: str, advice: str) -> CommandFailed:
@@ -51,24 +75,7 @@ def _find_errno(error: Exception) -> int | None:
 
 
 def _name_holders(path: str) -> str:
-    names = [f"{_read_name(pid)} (pid {pid})" for pid in sorted(_find_holders(os.path.realpath(path)))]
-    return ", ".join(names) or "another program"
-
-
-def _find_holders(target: str) -> Iterator[int]:
-    for process in Path("/proc").glob("[0-9]*"):
-        try:
-            if any(str(descriptor.readlink()) == target for descriptor in (process / "fd").iterdir()):
-                yield int(process.name)
-        except OSError:
-            continue  # another user's process, or one that has just ended
-
-
-def _read_name(pid: int) -> str:
-    try:
-        return Path(f"/proc/{pid}/comm").read_text(encoding="utf-8").strip()
-    except OSError:
-        return "a program"
+    return ", ".join(holder.text() for holder in find_holders(path)) or "a program that this user may not see"
 
 
 def _name_group(path: str) -> str:

@@ -32,5 +32,11 @@ gas (https://pmc.ncbi.nlm.nih.gov/articles/PMC462714/), vapour of about 14 % of 
 unit's own calibration replaces them; residuals of 0.8 to 2.0 mL: http://wjgnet.com/2307-8960/full/v2/i12/742-T1.htm.
 """
 
-PRIORS: Mapping[str, DeviceModel] = {"jet-modbus": JET, "mesh-reference": MESH}
-"""The prior of each driver's device class."""
+PRIORS: Mapping[str, DeviceModel] = {
+    "board-9c": MESH,
+    "jet": JET,
+    "jet-modbus": JET,
+    "mesh-reference": MESH,
+    "modbus-nebulizer": MESH,
+}
+"""The prior of each driver's device class; a Modbus nebulizer counts as a mesh until its own calibration says more."""

@@ -16,8 +16,13 @@ import click
     help="The unit's configuration, unit.toml.",
 )
 @click.option("--wait-for-device", is_flag=True, help="Stay up without a nebulizer and keep looking for it.")
+@click.option(
+    "--trace",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Write every byte to and from the device to this file, in place of the one of [device] trace.",
+)
 @click.option("--verbose", is_flag=True, help="Log every step.")
-def run(config_path: Path, wait_for_device: bool, verbose: bool) -> None:
+def run(config_path: Path, wait_for_device: bool, trace: Path | None, verbose: bool) -> None:
     """Run a unit: drive its device, keep its ledger, send its records.
 
     Prints `ready ADDRESS` once the bedside API serves. SIGTERM turns the device off and ends within 2 s.
@@ -32,6 +37,8 @@ def run(config_path: Path, wait_for_device: bool, verbose: bool) -> None:
         for fault in loaded:
             click.echo(str(fault), err=True)
         raise SystemExit(2)
+    if trace is not None:
+        loaded = loaded.traced_to(trace)
     try:
         asyncio.run(run_unit(loaded, wait_for_device=wait_for_device, ready=lambda at: click.echo(f"ready {at}")))
     except StartFault as fault:

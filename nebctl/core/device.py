@@ -3,6 +3,9 @@
 from dataclasses import dataclass
 from enum import Enum
 
+HOST_LOSS_MS = 2000
+"""How long after its last beat a device may go on (S22)."""
+
 
 class Output(Enum):
     """What the device says that its output is doing."""
@@ -39,6 +42,11 @@ class Declaration:
     host_loss_off_ms: int | None
     max_on_in_device: bool
     senses: tuple[str, ...]
+
+    def missing(self) -> tuple[str, ...]:
+        """Return which of S22 and S24 the device does not keep; without a cut-off, a site must have accepted that."""
+        in_time = self.host_loss_off_ms is not None and self.host_loss_off_ms <= HOST_LOSS_MS
+        return ("S22",) * (not in_time) + ("S24",) * (not self.max_on_in_device)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

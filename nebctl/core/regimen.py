@@ -135,7 +135,8 @@ class SiteRules:
     `in_use_ns` is the time from thaw to use; None means that none is configured. `in_use_margin_ppm` is how much of the
     expected duration must still be left of it at the start, and `soft_on_ppm` how much of it may pass before the
     operator is asked. `jet_under` is the numbered deviation under which this site gives by jet nebulizers, which cannot
-    emit a whole dose; None means that it does not.
+    emit a whole dose; None means that it does not. `host_loss` and `host_max_on` are those under which it uses devices
+    that do not turn off by themselves within 2 s of a lost host (S22), or at a maximum on-time (S24).
     """
 
     completeness_low_ppm: PartsPerMillion = 900_000
@@ -152,6 +153,12 @@ class SiteRules:
     max_pause_ns: Nanoseconds = 5 * NS_PER_MIN
     residual_wait_ns: Nanoseconds = 30 * NS_PER_MIN
     jet_under: str | None = None
+    host_loss: str | None = None
+    host_max_on: str | None = None
+
+    def acceptance(self, promise: str) -> str | None:
+        """Return the deviation by which the site accepts a device without `promise`, S22 or S24; None: it does not."""
+        return {"S22": self.host_loss, "S24": self.host_max_on}[promise]
 
     def lower_nl(self, regimen: Regimen) -> Nanolitres:
         """Return the least volume in nanolitres that counts as a whole dose, rounded up."""

@@ -1,6 +1,5 @@
 """The day judged by the pharmacy's clock: doses that are late, and doses that were missed."""
 
-import secrets
 import sqlite3
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -128,7 +127,7 @@ def _end(
 
 
 def _day(books: Books, dose: OpenDose) -> SessionDay:
-    session = f"{dose.on.isoformat()}-{secrets.token_hex(3)}"
+    session = f"{dose.on.isoformat()}-{books.log.random(3).hex()}"
     return SessionDay(session=session, day=dose.day, tz=books.zone.key, date_local=dose.on.isoformat())
 
 

@@ -5,7 +5,7 @@ import fcntl
 import os
 import secrets
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -29,13 +29,17 @@ LOOK_S = 0.02
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Log:
-    """Where the log lies and who signs it; it is opened for a moment by whoever changes something."""
+    """Where the log lies and who signs it; it is opened for a moment by whoever changes something.
+
+    `random` gives fresh bytes, for salts and names; only a simulated pharmacy may be given anything but the system's.
+    """
 
     path: Path
     site: str
     signer: Signer
     config_sha256: str
     simulated: bool
+    random: Callable[[int], bytes] = secrets.token_bytes
 
     @contextlib.contextmanager
     def open(self, at: Instant) -> Iterator[Writer]:
@@ -50,7 +54,7 @@ class Log:
             signer=self.signer,
             verify=keys.verify,
             witness=None,
-            random=secrets.token_bytes,
+            random=self.random,
         )
         with _turn(self.path), contextlib.closing(Writer(self.path, sealer)) as writer:
             writer.open(at)

@@ -7,6 +7,8 @@ import secrets
 import signal
 import sqlite3
 from collections.abc import AsyncIterator, Callable, Iterator
+from concurrent.futures import Executor
+from dataclasses import dataclass
 from zoneinfo import ZoneInfo
 
 from nebctl import keys
@@ -24,6 +26,7 @@ from nebctl.pharmacy.service import PharmacyService
 from nebctl.pharmacy.setup import orders_name, witness_name
 from nebctl.pharmacy.store import PharmacyStore
 from nebctl.ports import Clock
+from nebctl.publish.connection import Connect, connect
 from nebctl_protocols import UnknownArmError, builtin, default_site_rules, load_protocol, load_site_rules, names
 
 
@@ -35,25 +38,57 @@ def clock_of(config: PharmacyConfig) -> Clock:
     return FileClock(config.clock.file) if config.clock.file else SystemClock()
 
 
-async def serve(config: PharmacyConfig, ready: Callable[[str], None]) -> None:
+def ask_to_end() -> asyncio.Event:
+    """Return what SIGTERM and SIGINT set."""
+    stop = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    return stop
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Edge:
+    """What a pharmacy takes from the world beside its configuration; only a simulated one may be given anything else.
+
+    `random` gives fresh bytes. `clock` None is the clock that the configuration names, `thread` None a thread of the
+    database's own. `ended` returns what asks the service to end.
+    """
+
+    random: Callable[[int], bytes] = secrets.token_bytes
+    clock: Clock | None = None
+    thread: Callable[[], Executor] | None = None
+    connect: Connect = connect
+    ended: Callable[[], asyncio.Event] = ask_to_end
+
+
+LIVE_EDGE = Edge()
+
+
+async def serve(config: PharmacyConfig, ready: Callable[[str], None], edge: Edge = LIVE_EDGE) -> None:
     """Run the pharmacy until SIGTERM or SIGINT.
 
     `ready` is called once records can be kept, with the page's address, or "" where the configuration has no page.
     Raises: `KeyFault` for a key, `StoreFault` for the database, `ClockFileFault` for the clock, `PharmacyFault` for the
-    study protocol or the page.
+    study protocol or the page, and for a pharmacy that is not simulated on a simulation's edge.
     """
-    stop = asyncio.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    clock = clock_of(config)
-    store = _store(config)
+    _check_edge(config, edge)
+    stop = edge.ended()
+    clock = edge.clock or clock_of(config)
+    store = _store(config, edge)
     await store.open(simulated=config.pharmacy.sim, verify=keys.verify)
     try:
         async with _page(config, clock) as address:
             ready(address)
-            await _until(stop, _service(config, store, clock))
+            await _until(stop, _service(config, store, clock, edge))
     finally:
         await store.close()
+
+
+def _check_edge(config: PharmacyConfig, edge: Edge) -> None:
+    """Refuse chance or time of somebody else's making for a pharmacy that serves people."""
+    if edge != LIVE_EDGE and not config.pharmacy.sim:
+        seen = "a simulation's chance, time or broker with sim = false"
+        raise PharmacyFault(seen, "those of this machine alone", "Simulate with a site whose name begins with sim.")
 
 
 @contextlib.contextmanager
@@ -67,17 +102,19 @@ def open_books(config: PharmacyConfig) -> Iterator[Books]:
         yield bookkeeping(config)(db, clock_of(config).instant())
 
 
-def bookkeeping(config: PharmacyConfig) -> Callable[[sqlite3.Connection, Instant], Books]:
+def bookkeeping(config: PharmacyConfig, edge: Edge = LIVE_EDGE) -> Callable[[sqlite3.Connection, Instant], Books]:
     """Return what makes the books of a moment; keys and study are read once.
 
-    Raises: `KeyFault` for the log's key, `PharmacyFault` for the study protocol.
+    Raises: `KeyFault` for the log's key, `PharmacyFault` for the study protocol, and as `serve` for the edge.
     """
+    _check_edge(config, edge)
     place = log.Log(
         path=log.beside(config.database),
         site=config.pharmacy.site,
         signer=keys.load_signer(config.pharmacy.log_key),
         config_sha256=config.sha256,
         simulated=config.pharmacy.sim,
+        random=edge.random,
     )
     book, zone = rulebook(config), ZoneInfo(config.pharmacy.zone)
 
@@ -117,7 +154,7 @@ def _protocol_text(config: PharmacyConfig) -> str:
     return builtin(table.study)
 
 
-def _store(config: PharmacyConfig) -> PharmacyStore:
+def _store(config: PharmacyConfig, edge: Edge) -> PharmacyStore:
     site, signer = config.pharmacy.site, keys.load_signer(config.pharmacy.witness_key)
     desk = Desk(
         site=site,
@@ -127,13 +164,21 @@ def _store(config: PharmacyConfig) -> PharmacyStore:
         signer=keys.load_signer(config.pharmacy.orders_key),
     )
     witness = Vkey(witness_name(site), COSIGNATURE, signer.public)
-    return PharmacyStore(config.database, witness, signer, desk, bookkeeping(config))
+    thread = edge.thread() if edge.thread else None
+    return PharmacyStore(config.database, witness, signer, desk, bookkeeping(config, edge), thread)
 
 
-def _service(config: PharmacyConfig, store: PharmacyStore, clock: Clock) -> PharmacyService:
+def _service(config: PharmacyConfig, store: PharmacyStore, clock: Clock, edge: Edge) -> PharmacyService:
     logger = logging.getLogger("nebctl.pharmacy")
-    random = secrets.SystemRandom().random
-    return PharmacyService(store, config.settings(), config.pharmacy.site, clock, random=random, log=logger)
+    return PharmacyService(
+        store,
+        config.settings(),
+        config.pharmacy.site,
+        clock,
+        random=lambda: int.from_bytes(edge.random(6)) / 2**48,
+        log=logger,
+        connect=edge.connect,
+    )
 
 
 @contextlib.asynccontextmanager

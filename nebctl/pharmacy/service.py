@@ -13,7 +13,7 @@ from nebctl.pharmacy.judging import Overdue
 from nebctl.pharmacy.outcomes import OUTCOMES
 from nebctl.pharmacy.store import PharmacyStore
 from nebctl.ports import Clock
-from nebctl.publish.connection import BrokerFault, Connection, Message, MqttSettings, connect
+from nebctl.publish.connection import BrokerFault, Connect, Live, Message, MqttSettings, connect
 from nebctl.publish.steady import stream_forever
 from nebctl.publish.topics import OUTBOUND, parse_topic, topic
 from nebctl.store.faults import StoreFault
@@ -36,7 +36,9 @@ class PharmacyService:
         *,
         random: Callable[[], float],
         log: logging.Logger,
+        connect: Connect = connect,
     ) -> None:
+        self._connect = connect
         self._store = store
         self._settings = settings
         self._site = site
@@ -92,7 +94,7 @@ class PharmacyService:
             self._log.warning("%s", each.sentence())
 
     async def _stream(self, established: Callable[[], None]) -> None:
-        async with connect(self._settings) as live:
+        async with self._connect(self._settings, None) as live:
             await live.subscribe(topic(self._site, "+", kind) for kind in OUTBOUND)
             established()
             with self._surviving("units"):
@@ -103,7 +105,7 @@ class PharmacyService:
                 tasks.create_task(self._send_receipts(live))
                 tasks.create_task(self._send_worklists(live))
 
-    async def _receive(self, live: Connection) -> None:
+    async def _receive(self, live: Live) -> None:
         handlers = {"record": self._take_record, "hello": self._take_hello, "state": self._take_state}
         async for message in live.messages():
             named = parse_topic(message.topic)
@@ -149,7 +151,7 @@ class PharmacyService:
         self._due.add(unit)
         self._receipt_due.set()
 
-    async def _send_receipts(self, live: Connection) -> None:
+    async def _send_receipts(self, live: Live) -> None:
         """Send what is owed; records that come meanwhile share the next receipt of their unit."""
         while True:
             await self._receipt_due.wait()
@@ -159,7 +161,7 @@ class PharmacyService:
                 with self._surviving(f"receipt for {unit}"):
                     await self._send_receipt(live, unit)
 
-    async def _send_receipt(self, live: Connection, unit: str) -> None:
+    async def _send_receipt(self, live: Live, unit: str) -> None:
         note = await self._store.receipt(unit, self._now_ns())
         if isinstance(note, ClockBehind):
             self._log.warning(
@@ -170,7 +172,7 @@ class PharmacyService:
         elif note is not None:
             await live.publish(Message(topic(self._site, unit, "receipt"), note.encode(), retain=True))
 
-    async def _send_worklists(self, live: Connection) -> None:
+    async def _send_worklists(self, live: Live) -> None:
         with self._surviving("worklists"):
             await self._send_each(live, await self._store.worklists())
         while True:
@@ -181,7 +183,7 @@ class PharmacyService:
                     await self._outcome_came.wait()
             self._outcome_came.clear()
 
-    async def _send_each(self, live: Connection, worklists: Mapping[str, str]) -> None:
+    async def _send_each(self, live: Live, worklists: Mapping[str, str]) -> None:
         for unit, note in worklists.items():
             await live.publish(Message(topic(self._site, unit, "worklist"), note.encode(), retain=True))
 

@@ -1,7 +1,7 @@
 """Making a pharmacy: its keys, the trust files that others check it by, and its configuration."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -9,13 +9,15 @@ from nebctl.core.ledger.head import origin
 from nebctl.core.ledger.note import COSIGNATURE, ED25519, Vkey
 from nebctl.keys import create_key, write_public
 from nebctl.pharmacy.log import UNIT
+from nebctl.ports import Signer
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
     """What the new pharmacy is; `clock` None means the system's clock, `zone` is where its days begin and end.
 
-    `operators` are the therapists, and like `pharmacists` and `investigators` pairs of code and name.
+    `operators` are the therapists, and like `pharmacists` and `investigators` pairs of code and name. `make_key` writes
+    a new private key; only a simulated site may be given another way than the system's chance.
     """
 
     site: str
@@ -27,6 +29,7 @@ class Plan:
     zone: str = "UTC"
     pharmacists: Sequence[tuple[str, str]] = ()
     investigators: Sequence[tuple[str, str]] = ()
+    make_key: Callable[[Path], Signer] = create_key
 
 
 def witness_name(site: str) -> str:
@@ -42,13 +45,16 @@ def orders_name(site: str) -> str:
 def set_up(folder: Path, trust: Path, plan: Plan) -> tuple[Vkey, Vkey, Vkey]:
     """Write keys, trust files and pharmacy.toml; return the countersigning key, that of the orders and of the log.
 
-    Raises: `KeyFault` where a key exists already or a file cannot be written; `OSError` for the configuration.
+    Raises: `KeyFault` where a key exists already or a file cannot be written; `OSError` for the configuration;
+    `ValueError` where a site that is not simulated would get keys that are not new.
     """
+    if plan.make_key is not create_key and not plan.sim:
+        raise ValueError(f"{plan.site} is not simulated: its keys come from the system's chance alone")
     keys = folder / "keys"
     keys.mkdir(parents=True, exist_ok=True, mode=0o700)
-    witness = Vkey(witness_name(plan.site), COSIGNATURE, create_key(keys / "witness.key").public)
-    orders = Vkey(orders_name(plan.site), ED25519, create_key(keys / "orders.key").public)
-    log = Vkey(origin(plan.site, UNIT, 1), ED25519, create_key(keys / "log.key").public)
+    witness = Vkey(witness_name(plan.site), COSIGNATURE, plan.make_key(keys / "witness.key").public)
+    orders = Vkey(orders_name(plan.site), ED25519, plan.make_key(keys / "orders.key").public)
+    log = Vkey(origin(plan.site, UNIT, 1), ED25519, plan.make_key(keys / "log.key").public)
     write_public(trust, "pharmacy", witness)
     write_public(trust, UNIT, log)
     write_public(trust, "pharmacy-orders", orders)

@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import sqlite3
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Executor, ThreadPoolExecutor
 from pathlib import Path
 from typing import Concatenate, ParamSpec, TypeVar
 
@@ -23,7 +23,7 @@ T = TypeVar("T")
 
 
 class PharmacyStore:
-    """The open register of one pharmacy.
+    """The open register of one pharmacy; `thread` does its work one call after the other, None: a thread of its own.
 
     Every method raises: `StoreFault` where the disk or the database refused; nothing was then kept by that call.
     """
@@ -35,13 +35,14 @@ class PharmacyStore:
         signer: Signer,
         desk: orders.Desk,
         books: Callable[[sqlite3.Connection, Instant], Books],
+        thread: Executor | None = None,
     ) -> None:
         self._path = path
         self._witness = witness
         self._signer = signer
         self._desk = desk
         self._books = books
-        self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="pharmacy-db")
+        self._thread = thread or ThreadPoolExecutor(max_workers=1, thread_name_prefix="pharmacy-db")
         self._open = contextlib.ExitStack()
         self._db: sqlite3.Connection | None = None
         self._ingest: Ingest | None = None

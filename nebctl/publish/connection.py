@@ -4,10 +4,10 @@ import asyncio
 import contextlib
 import socket
 import ssl
-from collections.abc import AsyncIterator, Iterable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Protocol, Self, TypeAlias
 from urllib.parse import urlsplit
 
 import aiomqtt
@@ -72,6 +72,26 @@ def obey_cancellation() -> None:
     task = asyncio.current_task()
     if task is not None and task.cancelling():
         raise asyncio.CancelledError
+
+
+class Live(Protocol):
+    """A connection that stands; every failure is a `BrokerFault`."""
+
+    async def publish(self, message: Message, *, qos: int = 1) -> None:
+        """Publish; with `qos` 1 the broker's acknowledgement is awaited."""
+        ...
+
+    async def subscribe(self, topics: Iterable[str]) -> None:
+        """Subscribe with QoS 1."""
+        ...
+
+    def messages(self) -> AsyncIterator[Message]:
+        """Yield what arrives, until the connection ends with a `BrokerFault`."""
+        ...
+
+
+Connect: TypeAlias = Callable[[MqttSettings, Message | None], contextlib.AbstractAsyncContextManager[Live]]
+"""Connects with these settings and this will (None: none), as `connect` does."""
 
 
 class _Client(aiomqtt.Client):

@@ -9,7 +9,7 @@ from typing import Generic, Protocol, TypeVar
 
 from nebctl.core.ledger import canonical
 from nebctl.core.ledger.records import Json
-from nebctl.publish.connection import BrokerFault, Connection, Message, MqttSettings, connect
+from nebctl.publish.connection import BrokerFault, Connect, Live, Message, MqttSettings, connect
 from nebctl.publish.steady import stream_forever
 from nebctl.publish.topics import INBOUND, format_record, parse_topic, topic
 from nebctl.publish.window import Numbered, Window
@@ -90,7 +90,9 @@ class UnitPublisher(Generic[Answer]):
         random: Callable[[], float],
         nonce: Callable[[], str],
         log: logging.Logger,
+        connect: Connect = connect,
     ) -> None:
+        self._connect = connect
         self._settings = settings
         self._topics = {kind: topic(site, unit, kind) for kind in ("record", "state", "hello", "telemetry", *INBOUND)}
         self._outbox = outbox
@@ -99,7 +101,7 @@ class UnitPublisher(Generic[Answer]):
         self._nonce = nonce
         self._log = log
         self._wake = asyncio.Event()
-        self._live: Connection | None = None
+        self._live: Live | None = None
         self._heard = False
         self._reading: Mapping[str, Json] | None = None
         self._reading_came = asyncio.Event()
@@ -133,7 +135,7 @@ class UnitPublisher(Generic[Answer]):
 
     async def _stream(self, established: Callable[[], None]) -> None:
         offline = self._message("state", {"online": False}, retain=True)
-        async with connect(self._settings, will=offline) as live:
+        async with self._connect(self._settings, offline) as live:
             await live.subscribe(self._topics[kind] for kind in INBOUND)
             await self._greet(live)
             established()
@@ -149,13 +151,13 @@ class UnitPublisher(Generic[Answer]):
             finally:
                 self._live = None
 
-    async def _leave(self, live: Connection, offline: Message) -> None:
+    async def _leave(self, live: Live, offline: Message) -> None:
         """Say that the unit goes on purpose: the will speaks only for an accident."""
         with contextlib.suppress(BrokerFault, TimeoutError):
             async with asyncio.timeout(FAREWELL_S):
                 await live.publish(offline)
 
-    async def _greet(self, live: Connection) -> None:
+    async def _greet(self, live: Live) -> None:
         standing = self._callbacks.standing()
         hello: dict[str, Json] = {
             "nonce": self._nonce(),
@@ -172,7 +174,7 @@ class UnitPublisher(Generic[Answer]):
     def _message(self, kind: str, body: Mapping[str, Json], *, retain: bool = False) -> Message:
         return Message(self._topics[kind], canonical.encode(dict(body)), retain)
 
-    async def _receive(self, live: Connection) -> None:
+    async def _receive(self, live: Live) -> None:
         async for message in live.messages():
             named = parse_topic(message.topic)
             try:
@@ -188,7 +190,7 @@ class UnitPublisher(Generic[Answer]):
             self._wake.set()
         raise BrokerFault("the broker closed the connection")
 
-    async def _send(self, live: Connection) -> None:
+    async def _send(self, live: Live) -> None:
         clock = asyncio.get_running_loop().time
         window = Window(resend_s=RESEND_S, nudge_s=NUDGE_S, now=clock())
         while True:
@@ -201,7 +203,7 @@ class UnitPublisher(Generic[Answer]):
                 await live.publish(Message(self._topics["record"], body))
             await self._sleep(window.wait_s(clock()))
 
-    async def _tell(self, live: Connection) -> None:
+    async def _tell(self, live: Live) -> None:
         """Send readings as they come, and the state every half minute, so that the pharmacy sees a quiet unit too."""
         self._reading_came.clear()
         while True:

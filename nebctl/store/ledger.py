@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import ParamSpec, Self, TypeVar
 
@@ -30,7 +30,7 @@ class UnitLedger:
     A call that was begun runs to its end even where its caller is cancelled, and calls run in the order they were made.
     """
 
-    def __init__(self, writer: Writer, thread: ThreadPoolExecutor, vkey: Vkey) -> None:
+    def __init__(self, writer: Writer, thread: Executor, vkey: Vkey) -> None:
         self._writer = writer
         self._thread = thread
         self._vkey = vkey
@@ -48,17 +48,19 @@ class UnitLedger:
         stamp: Stamp,
         random: Callable[[int], bytes],
         at: Instant,
+        thread: Executor | None = None,
     ) -> Self:
         """Open the ledger at `path`, check it whole, and begin a new one with `genesis` at `at`.
 
-        `witness` is the pharmacy's countersigning key; None means that no receipt can be taken.
+        `witness` is the pharmacy's countersigning key; None means that no receipt can be taken. `thread` does the work
+        one call after the other; None means a thread of the ledger's own.
         Raises: `StoreFault` where the file cannot be used or does not hold this unit's whole log;
         `ValueError` where `stamp` is another unit's.
         """
         if stamp.unit != unit:
             raise ValueError(f"stamp of unit {stamp.unit}, expected unit {unit}")
         sealer = Sealer(site=site, stamp=stamp, signer=signer, verify=verify, witness=witness, random=random)
-        writer, thread = Writer(path, sealer), ThreadPoolExecutor(1, thread_name_prefix="ledger")
+        writer, thread = Writer(path, sealer), thread or ThreadPoolExecutor(1, thread_name_prefix="ledger")
         try:
             await _run(thread, writer.open, at)
         except BaseException:
@@ -135,7 +137,7 @@ class UnitLedger:
             await asyncio.shield(asyncio.wrap_future(closed))
 
 
-async def _run(thread: ThreadPoolExecutor, work: Callable[_P, _T], *args: _P.args, **kwargs: _P.kwargs) -> _T:
+async def _run(thread: Executor, work: Callable[_P, _T], *args: _P.args, **kwargs: _P.kwargs) -> _T:
     # Shielded: a caller that is cancelled stops waiting, while the work in the thread runs to its own end.
     try:
         working = thread.submit(work, *args, **kwargs)
@@ -146,7 +148,7 @@ async def _run(thread: ThreadPoolExecutor, work: Callable[_P, _T], *args: _P.arg
     return await asyncio.shield(asyncio.wrap_future(working))
 
 
-def _shut(thread: ThreadPoolExecutor, writer: Writer) -> Future[None] | None:
+def _shut(thread: Executor, writer: Writer) -> Future[None] | None:
     """Close the file after all that was begun; None where that was asked for before."""
     try:
         closed = thread.submit(writer.close)

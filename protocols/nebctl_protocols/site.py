@@ -35,8 +35,13 @@ def _read_deviation(value: object) -> str:
     return value
 
 
+Deviation = Annotated[str, PlainValidator(_read_deviation)]
+
+
 class _Deviations(Table):
-    jet_under: Annotated[str, PlainValidator(_read_deviation)] | None = None
+    jet_under: Deviation | None = None
+    host_loss: Deviation | None = None
+    host_max_on: Deviation | None = None
 
 
 class _SiteRules(Table):
@@ -123,4 +128,6 @@ def _build(rules: _SiteRules) -> SiteRules:
         max_pause_ns=rules.max_pause,
         residual_wait_ns=rules.residual_wait,
         jet_under=rules.deviations.jet_under,
+        host_loss=rules.deviations.host_loss,
+        host_max_on=rules.deviations.host_max_on,
     )

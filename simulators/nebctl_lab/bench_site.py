@@ -100,8 +100,12 @@ class Bench:
 
     def start(self) -> "Bench":
         """Start the simulator and the unit, and wait until the nebulizer answers."""
-        self.simulator.start()
-        return self.start_unit()
+        try:
+            self.simulator.start()
+            return self.start_unit()
+        except BaseException:
+            self.close()  # nothing that did not come up whole is left running
+            raise
 
     def start_unit(self) -> "Bench":
         """Start the unit, and wait until it knows its nebulizer."""

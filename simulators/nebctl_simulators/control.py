@@ -1,5 +1,7 @@
 """An HTTP interface on loopback behind the simulator's back: the truth, the cup, faults and power.
 
+Of several devices on one line each has its own, below its name: /NAME/state and so on; GET / lists the names.
+
 Imported only when it is asked for, because it needs starlette and uvicorn.
 """
 
@@ -8,7 +10,7 @@ import contextlib
 import json
 import socket
 import time
-from collections.abc import Awaitable, Callable, Generator
+from collections.abc import Awaitable, Callable, Generator, Mapping
 from dataclasses import asdict
 from typing import Protocol
 
@@ -16,9 +18,10 @@ import uvicorn
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse
-from starlette.routing import Route
+from starlette.routing import Mount, Route
 
-from nebctl_simulators.serve import Truth
+from nebctl_simulators.serve import OnWire, Truth
+from nebctl_simulators.shim import Injection, Terms
 
 STOP_PATIENCE_S = 0.5
 Answer = dict[str, object]
@@ -39,10 +42,13 @@ class Built(Protocol):
         ...
 
 
-class Device(Protocol):
+class Device(OnWire, Protocol):
     """A simulated device as the bench beside it sees it; times are real ones in ns."""
 
-    serial: str
+    @property
+    def serial(self) -> str:
+        """The serial number."""
+        ...
 
     @property
     def unit(self) -> Built:
@@ -61,7 +67,7 @@ class Device(Protocol):
         """Draw what is in the cup and return it in nL."""
         ...
 
-    def inject(self, fault: str, count: int, ms: int | None, real_ns: int) -> None:
+    def inject(self, fault: str, count: int, ms: int | None, real_ns: int, terms: Terms) -> None:
         """Arm a fault by its name."""
         ...
 
@@ -75,6 +81,10 @@ class Device(Protocol):
 
     def faults(self) -> dict[str, int]:
         """Return the faults that are armed or active."""
+        ...
+
+    def injections(self) -> list[Injection]:
+        """Return the line's faults as they happened, oldest first."""
         ...
 
     def truth(self) -> Truth:
@@ -91,16 +101,14 @@ class _QuietServer(uvicorn.Server):
 
 
 class HttpControl:
-    """The interface on 127.0.0.1 at this port; 0 takes a free one.
+    """An application on 127.0.0.1 at this port; 0 takes a free one.
 
     Raises: OSError when the port is taken.
     """
 
-    def __init__(self, device: Device, port: int) -> None:
+    def __init__(self, app: Starlette, port: int) -> None:
         self._socket = socket.create_server(("127.0.0.1", port))
-        config = uvicorn.Config(
-            control_app(device), log_level="error", access_log=False, lifespan="off", timeout_graceful_shutdown=1
-        )
+        config = uvicorn.Config(app, log_level="error", access_log=False, lifespan="off", timeout_graceful_shutdown=1)
         self._server = _QuietServer(config)
         self._task: asyncio.Task[None] | None = None
 
@@ -136,7 +144,7 @@ def control_app(device: Device, real_ns: Callable[[], int] = time.monotonic_ns) 
     def inject(body: Body) -> Answer:
         ms = _count(body, "ms", 0) if "ms" in body else None
         count = _count(body, "count", 1) if "count" in body else 1
-        device.inject(str(body.get("fault")), count, ms, real_ns())
+        device.inject(str(body.get("fault")), count, ms, real_ns(), _terms(body))
         return {"faults": device.faults()}
 
     def clear(_body: Body) -> Answer:
@@ -151,9 +159,22 @@ def control_app(device: Device, real_ns: Callable[[], int] = time.monotonic_ns) 
         device.pass_time(real_ns())
         return JSONResponse(_describe(device))
 
+    async def injections(_request: Request) -> JSONResponse:
+        return JSONResponse([_tell(injection) for injection in device.injections()])
+
     actions = {"fill": fill, "empty": empty, "inject": inject, "clear": clear, "power": power}
     posts = [Route(f"/{name}", _post(act), methods=["POST"]) for name, act in actions.items()]
-    return Starlette(routes=[Route("/state", state), *posts])
+    return Starlette(routes=[Route("/state", state), Route("/injections", injections), *posts])
+
+
+def bus_app(devices: Mapping[str, Device], real_ns: Callable[[], int] = time.monotonic_ns) -> Starlette:
+    """Return the web application for several devices, each below its name."""
+
+    async def names(_request: Request) -> JSONResponse:
+        return JSONResponse(list(devices))
+
+    mounts = [Mount(f"/{name}", control_app(device, real_ns)) for name, device in devices.items()]
+    return Starlette(routes=[Route("/", names), *mounts])
 
 
 def _post(act: Callable[[Body], Answer]) -> Callable[[Request], Awaitable[JSONResponse]]:
@@ -181,6 +202,19 @@ def _count(body: Body, field: str, least: int) -> int:
             f'{field}: expected a whole number from {least} on, got {value!r}; write such as {{"{field}": 1}}'
         )
     return value
+
+
+def _terms(body: Body) -> Terms:
+    """Return which answers a fault is to take, as far as the body says."""
+    unit, function, address, code = (
+        _count(body, name, 0) if name in body else None for name in ("unit", "function", "address", "code")
+    )
+    return Terms(unit=unit, function=function, address=address, code=code)
+
+
+def _tell(injection: Injection) -> Answer:
+    told = asdict(injection)
+    return told | {"before": injection.before.hex(), "after": injection.after.hex()}
 
 
 def _flag(body: Body, field: str) -> bool:

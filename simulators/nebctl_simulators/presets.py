@@ -1,21 +1,48 @@
-"""Named plants: presets.toml read, and the units and fillings that a seed draws from it."""
+"""Named plants: presets.toml read, and the units and fillings that a seed draws from it.
+
+Behind a preset's name stand its switches, such as `mesh.solo+premature+worn=80`: what is off by default.
+"""
 
 import math
 import random
 import tomllib
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from functools import lru_cache
 from importlib import resources
 
-from nebctl_simulators.plant import NS_PER_S, Load, Mesh
+from nebctl_simulators.plant import NS_PER_S, WHOLE_PPM, Load, Mesh
 
 Table = dict[str, float | str]
 
 NS_PER_MS = 1_000_000
+NL_PER_ML = 1_000_000
+PPM_PER_PERCENT = 10_000
+SWITCHES = {
+    "premature": "some fillings stop early, in the share that was published, or =PERCENT of them",
+    "worn": "=DOSES that the mesh has done before",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stops:
+    """How a unit's fillings stop early: `share` of them, retaining so many percent of the charge."""
+
+    share: float
+    percent: float
+    sd: float
+    low: float
+    high: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Spread:
-    """How fillings differ: the unit's own mean rate in nL/s, and the spread of rate and residual about their means."""
+    """How fillings differ: the unit's own mean rate in nL/s, and the spread of rate and residual about their means.
+
+    The residual is in percent of the charge, or with `residual_is_volume` in millilitres. `stops` is None where no
+    filling stops early. The mesh loses `wear_loss` of its rate over `life_doses` (0: it does not wear), of which it has
+    done `done_doses`.
+    """
 
     rate_nl_s: float
     run_cv: float
@@ -23,6 +50,11 @@ class Spread:
     residual_sd: float
     residual_low: float
     residual_high: float
+    residual_is_volume: bool = False
+    stops: Stops | None = None
+    life_doses: int = 0
+    wear_loss: float = 0.0
+    done_doses: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,7 +69,7 @@ class Firmware:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Unit:
-    """One built unit of a preset: what the seed made of it."""
+    """One built unit of a preset: what the seed made of it. `preset` is the name with its switches."""
 
     preset: str
     seed: int
@@ -48,38 +80,107 @@ class Unit:
 
 def preset_names() -> tuple[str, ...]:
     """Return the names of all presets."""
-    return tuple(sorted(_read_presets()))
+    return tuple(_read_presets())
 
 
 def build_unit(preset: str, seed: int) -> Unit:
     """Return the unit that this seed draws from the preset; the same two always give the same unit.
 
-    Raises: ValueError for a preset that does not exist.
+    Switches change what they say and nothing else: `mesh.solo+premature` is the same unit as `mesh.solo`.
+
+    Raises: ValueError for a preset or a switch that does not exist.
     """
-    presets = _read_presets()
-    if preset not in presets:
-        raise ValueError(f"there is no preset {preset!r}; choose one of: {', '.join(sorted(presets))}")
-    table = presets[preset]
-    chance = _chance(preset, seed, "unit")
+    name, switches = split_preset(preset, preset_names(), SWITCHES)
+    table = _read_presets()[name]
+    chance = _chance(name, seed, "unit")
+    spread = _draw_spread(table, chance)
+    mesh = _draw_mesh(table, chance)
     return Unit(
         preset=preset,
         seed=seed,
-        spread=_draw_spread(table, chance),
-        mesh=_draw_mesh(table, chance),
+        spread=_switch(spread, table, switches, name),
+        mesh=_add_detuning(mesh, table["detuning"], _chance(name, seed, "detuning")),
         firmware=_firmware(table),
     )
 
 
 def draw_load(unit: Unit, number: int) -> Load:
     """Return what chance gives this unit's filling of this number; the first filling is number 1."""
-    chance = _chance(unit.preset, unit.seed, f"load {number}")
+    name = unit.preset.split("+")[0]
+    chance = _chance(name, unit.seed, f"load {number}")
     spread = unit.spread
-    percent = chance.gauss(spread.residual_percent, spread.residual_sd)
-    clipped = min(max(percent, spread.residual_low), spread.residual_high)
-    rate = _draw_lognormal(chance, spread.rate_nl_s, spread.run_cv)
-    return Load(rate_nl_s=max(1, round(rate)), residual_ppm=round(clipped * 10_000))
+    drawn = chance.gauss(spread.residual_percent, spread.residual_sd)
+    residual = min(max(drawn, spread.residual_low), spread.residual_high)
+    rate = _draw_lognormal(chance, spread.rate_nl_s * _worn_share(spread, number), spread.run_cv)
+    rate_nl_s = max(1, round(rate))
+    retained = _draw_stop(spread.stops, _chance(name, unit.seed, f"stop {number}"))
+    if retained is not None:
+        return Load(rate_nl_s=rate_nl_s, residual_ppm=round(retained * PPM_PER_PERCENT), stops_early=True)
+    if spread.residual_is_volume:
+        return Load(rate_nl_s=rate_nl_s, residual_ppm=0, residual_nl=round(residual * NL_PER_ML))
+    return Load(rate_nl_s=rate_nl_s, residual_ppm=round(residual * PPM_PER_PERCENT))
 
 
+def split_preset(text: str, names: tuple[str, ...], switches: Mapping[str, str]) -> tuple[str, dict[str, float | None]]:
+    """Return a preset's name, and its switches with their numbers; None for one without.
+
+    Raises: ValueError for a name, a switch or a number that cannot be.
+    """
+    name, *given = text.split("+")
+    if name not in names:
+        raise ValueError(f"there is no preset {name!r}; choose one of: {', '.join(names)}")
+    found: dict[str, float | None] = {}
+    for item in given:
+        switch, has_number, number = item.partition("=")
+        if switch not in switches:
+            known = "; ".join(f"{key}: {what}" for key, what in switches.items())
+            raise ValueError(f"preset {text!r}: there is no switch {switch!r}; choose of: {known}")
+        if has_number and not (number.isascii() and number.replace(".", "", 1).isdigit() and len(number) < 10):
+            raise ValueError(f"preset {text!r}: {switch} is a number from 0 on, such as 50; got {number!r}")
+        found[switch] = float(number) if has_number else None
+    return name, found
+
+
+def _switch(spread: Spread, table: dict[str, Table], switches: dict[str, float | None], name: str) -> Spread:
+    if "premature" in switches:
+        if "premature" not in table:
+            raise ValueError(f"preset {name!r}: nothing is published about its early stops; leave `premature` out")
+        spread = replace(spread, stops=_read_stops(table["premature"], switches["premature"]))
+    if "worn" in switches:
+        doses = switches["worn"]
+        if doses is None or doses != int(doses) or doses > spread.life_doses:
+            raise ValueError(f"preset {name!r}: worn=DOSES takes a whole number from 0 to {spread.life_doses}")
+        spread = replace(spread, done_doses=int(doses))
+    return spread
+
+
+def _read_stops(table: Table, percent: float | None) -> Stops:
+    share_percent = float(table["share_percent"]) if percent is None else percent
+    if share_percent > 100:
+        raise ValueError(f"premature={share_percent:g}: of 100 fillings at most 100 stop early")
+    return Stops(
+        share=share_percent / 100,
+        percent=float(table["mean_percent"]),
+        sd=float(table["sd_percent"]),
+        low=float(table["low_percent"]),
+        high=float(table["high_percent"]),
+    )
+
+
+def _draw_stop(stops: Stops | None, chance: random.Random) -> float | None:
+    """Return what percent of the charge a filling retains that stops early; None for one that does not."""
+    if stops is None or chance.random() >= stops.share:
+        return None
+    return min(max(chance.gauss(stops.percent, stops.sd), stops.low), stops.high)
+
+
+def _worn_share(spread: Spread, number: int) -> float:
+    if not spread.life_doses:
+        return 1.0
+    return max(0.0, 1 - spread.wear_loss * (spread.done_doses + number - 1) / spread.life_doses)
+
+
+@lru_cache
 def _read_presets() -> dict[str, dict[str, Table]]:
     text = resources.files("nebctl_simulators").joinpath("presets.toml").read_text(encoding="utf-8")
     return tomllib.loads(text)
@@ -95,15 +196,21 @@ def _draw_lognormal(chance: random.Random, mean: float, cv: float) -> float:
 
 
 def _draw_spread(table: dict[str, Table], chance: random.Random) -> Spread:
-    rate, residual = table["rate"], table["residual"]
-    mean_nl_s = float(rate["mean_ml_min"]) * 1_000_000 / 60
+    rate, residual, wear = table["rate"], table["residual"], table["wear"]
+    mean_nl_s = float(rate["mean_ml_min"]) * NL_PER_ML / 60
+    if "batch_sd_ml_min" in rate:
+        mean_nl_s += chance.gauss(0, float(rate["batch_sd_ml_min"]) * NL_PER_ML / 60)
+    per = "ml" if "mean_ml" in residual else "percent"
     return Spread(
         rate_nl_s=_draw_lognormal(chance, mean_nl_s, float(rate["unit_cv"])),
         run_cv=float(rate["run_cv"]),
-        residual_percent=float(residual["mean_percent"]),
-        residual_sd=float(residual["sd_percent"]),
-        residual_low=float(residual["low_percent"]),
-        residual_high=float(residual["high_percent"]),
+        residual_percent=float(residual[f"mean_{per}"]),
+        residual_sd=float(residual[f"sd_{per}"]),
+        residual_low=float(residual[f"low_{per}"]),
+        residual_high=float(residual[f"high_{per}"]),
+        residual_is_volume=per == "ml",
+        life_doses=int(wear["life_doses"]),
+        wear_loss=float(wear["loss_percent"]) / 100,
     )
 
 
@@ -121,8 +228,20 @@ def _draw_mesh(table: dict[str, Table], chance: random.Random) -> Mesh:
         ambient_dc=round(float(warm["ambient_c"]) * 10),
         warm_dc=round(float(warm["warm_c"]) * 10),
         warm_ns=int(warm["warm_s"]) * NS_PER_S,
-        cup_nl=round(float(table["limits"]["cup_ml"]) * 1_000_000),
+        cup_nl=round(float(table["limits"]["cup_ml"]) * NL_PER_ML),
+        nominal_dc=round(float(warm["nominal_c"]) * 10),
+        cold_ppm=round(float(warm["cold_percent_per_c"]) * PPM_PER_PERCENT),
+        thick_ppm=round(float(table["viscosity"]["power"]) * WHOLE_PPM),
     )
+
+
+def _add_detuning(mesh: Mesh, table: Table, chance: random.Random) -> Mesh:
+    loss, power = (
+        chance.uniform(float(table[f"{what}_low_percent"]), float(table[f"{what}_high_percent"]))
+        for what in ("loss", "power")
+    )
+    loss_ppm, power_ppm = round(loss * PPM_PER_PERCENT), round(power * PPM_PER_PERCENT)
+    return replace(mesh, detune_loss_ppm=loss_ppm, detune_power_ppm=power_ppm)
 
 
 def _firmware(table: dict[str, Table]) -> Firmware:

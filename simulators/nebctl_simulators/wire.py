@@ -1,4 +1,4 @@
-"""Where the simulator's line ends: a pseudo-terminal behind a stable symlink, or a TCP port on loopback."""
+"""Where the simulator's line ends: a pseudo-terminal behind a stable symlink, a TCP port on loopback, or memory."""
 
 import asyncio
 import os
@@ -33,6 +33,36 @@ class Wire(Protocol):
     def write(self, data: bytes) -> None:
         """Send bytes to the host, if there is one."""
         ...
+
+
+class MemoryWire:
+    """A line that ends in the same process: what the device says goes to `to_host`, `receive` is the host speaking."""
+
+    def __init__(self, to_host: OnBytes) -> None:
+        self._to_host = to_host
+        self._on_bytes: OnBytes | None = None
+
+    @property
+    def address(self) -> str:
+        """A word in the place of an address."""
+        return "memory"
+
+    def plug(self, on_bytes: OnBytes) -> None:
+        """Let the host reach the device."""
+        self._on_bytes = on_bytes
+
+    def unplug(self) -> None:
+        """Lose what the host says from now on."""
+        self._on_bytes = None
+
+    def write(self, data: bytes) -> None:
+        """Send bytes to the host."""
+        self._to_host(data)
+
+    def receive(self, data: bytes) -> None:
+        """Take bytes from the host."""
+        if self._on_bytes is not None:
+            self._on_bytes(data)
 
 
 class PtyWire:

@@ -86,10 +86,10 @@ def running() -> Session:
     return step(session, reading(Output.RUNNING), NOW, RULES).session
 
 
-def settled(session: Session, residual_nl: int) -> Draft:
+def settled(session: Session, residual_nl: int, rules: Rules = RULES) -> Draft:
     """Return the record of the dose after a residual."""
     residual = Residual(volume=volume(residual_nl), method=Method.DRAWN)
-    done = step(session, ev.ResidualGiven(residual=residual, operator="RT-07"), NOW, RULES)
+    done = step(session, ev.ResidualGiven(residual=residual, operator="RT-07"), NOW, rules)
     records = [draft for effect in done.effects if isinstance(effect, Record) for draft in effect.drafts]
     return next(draft for draft in records if draft.typ == "dose")
 
@@ -129,6 +129,17 @@ def test_a_complete_jet_dose_is_judged_by_the_same_rule(running: Session) -> Non
     assert dose.facts["deviations"] == ["underdose", "device-class-under"]
     assert dose.facts["site_deviation"] == DEVIATION
     assert 1_300_000 < dose.facts["best_nl"] < 1_600_000  # type: ignore[operator]
+
+
+@pytest.mark.req("S22")
+def test_a_dose_repeats_what_the_site_accepted_of_its_device(running: Session) -> None:
+    """A dose by a device without S22 or S24 names the site's deviation for each, null where there is none."""
+    session = end_by_operator(running)
+    assert "site_acceptances" not in settled(session, 1_050_000).facts
+    lacking = replace(RULES.declaration, host_loss_off_ms=3000, max_on_in_device=False)
+    rules = replace(RULES, declaration=lacking, site=SiteRules(jet_under=DEVIATION, host_loss="DEV-002 a nurse stays"))
+    dose = settled(session, 1_050_000, rules)
+    assert dose.facts["site_acceptances"] == {"S22": "DEV-002 a nurse stays", "S24": None}
 
 
 def test_a_partial_jet_dose_is_not_excused_by_its_class(running: Session) -> None:

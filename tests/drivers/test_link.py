@@ -257,9 +257,9 @@ def test_an_unknown_driver_is_refused_with_the_known_ones() -> None:
     failure = open_driver("mesh", "/dev/x", nonce=str, now_ns=int)
     assert isinstance(failure, CommandFailed)
     assert "'mesh'" in failure.seen
-    assert failure.expected == "'jet-modbus' or 'mesh-reference'"
+    assert failure.expected == " or ".join(map(repr, DRIVERS))
     assert isinstance(open_driver("mesh-reference", "COM3", nonce=str, now_ns=int), CommandFailed)
-    assert list(DRIVERS) == ["jet-modbus", "mesh-reference"]
+    assert list(DRIVERS) == ["board-9c", "jet", "jet-modbus", "mesh-reference", "modbus-nebulizer"]
 
 
 async def test_the_driver_works_over_a_real_terminal_until_it_is_unplugged(

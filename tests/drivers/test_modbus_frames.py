@@ -13,19 +13,16 @@ from nebctl_drivers.gas_controller.registers import GasMap
 from nebctl_drivers.modbus import (
     Denied,
     Done,
-    Frame,
-    FrameReader,
-    NoModbus,
     Odd,
     Read,
     Request,
     SetCoil,
     Words,
     Write,
-    encode_request,
+    encode_tcp,
     judge_answer,
-    next_transaction,
 )
+from nebctl_drivers.modbus_tcp import Frame, FrameReader, NoModbus, next_transaction
 from nebctl_drivers.watchdog_relay.registers import RelayMap
 
 GAS, RELAY = GasMap(40), RelayMap(41)
@@ -47,7 +44,7 @@ def golden_frames() -> list[dict[str, Any]]:
     """Return the frames of both profiles."""
     folder = resources.files("nebctl_profiles")
     names = ("alicat-mc-modbus.toml", "watchdog-relay.toml")
-    return [frame for name in names for frame in tomllib.loads(folder.joinpath(name).read_text("utf-8"))["frame"]]
+    return [frame for name in names for frame in tomllib.loads(folder.joinpath(name).read_text("utf-8"))["golden"]]
 
 
 FRAMES = golden_frames()
@@ -62,14 +59,14 @@ def answered(frame: dict[str, Any]) -> object:
     """Return what the golden answer says to its request."""
     [answer] = cut(bytes.fromhex(frame["answer"]))
     assert isinstance(answer, Frame)
-    return judge_answer(REQUESTS[frame["what"]], answer)
+    return judge_answer(REQUESTS[frame["what"]], answer.unit, answer.pdu)
 
 
 @pytest.mark.parametrize("frame", FRAMES, ids=[frame["what"] for frame in FRAMES])
 def test_requests_are_the_hand_made_frames(frame: dict[str, Any]) -> None:
     """Each request goes out as the profile's frame has it, and the profile's answer is taken for its answer."""
     tid = int(frame["request"][:4], 16)
-    assert encode_request(REQUESTS[frame["what"]], tid) == bytes.fromhex(frame["request"])
+    assert encode_tcp(REQUESTS[frame["what"]], tid) == bytes.fromhex(frame["request"])
     assert isinstance(answered(frame), Words | Done)
 
 
@@ -78,31 +75,38 @@ def test_every_request_has_a_golden_frame() -> None:
     assert {frame["what"] for frame in FRAMES} == set(REQUESTS)
 
 
-@pytest.mark.parametrize("frame", [frame for frame in FRAMES if "pressure_pa" in frame], ids=lambda f: f["what"])
+PROCESS = {
+    "read gas, status and process values": (101_353, 22_500, 2_500, ()),
+    "read them with the valve held and the pressure out of range": (101_353, 22_500, 0, ("POV", "HLD")),
+}
+"""Pascals, millidegrees, mL/min and alarms of the golden answers: 14.7 psi is 101353 Pa."""
+
+
+@pytest.mark.parametrize("frame", [frame for frame in FRAMES if frame["what"] in PROCESS], ids=lambda f: f["what"])
 def test_process_values_are_the_manuals(frame: dict[str, Any]) -> None:
     """Pressure, temperature, flow and alarms of the golden answers come out in our units."""
-    setpoint = next(f for f in FRAMES if "setpoint_sccm" in f)
+    setpoint = next(f for f in FRAMES if f["what"] == "read the set-point")
     words, process = answered(setpoint), answered(frame)
     assert isinstance(words, Words)
     assert isinstance(process, Words)
-    reading = GAS.parse(words.values, process.values)
+    reading = GAS.parse(words.values, process.values, 0)
     assert not isinstance(reading, str)
-    assert reading.setpoint_sccm == setpoint["setpoint_sccm"]
-    expected = tuple(frame[name] for name in ("pressure_pa", "temp_mc", "flow_sccm"))
-    assert (reading.pressure_pa, reading.temp_mc, reading.flow_sccm) == expected
-    assert list(reading.alarms) == frame["alarms"]
+    assert reading.setpoint_sccm == setpoint["values"]["setpoint"] * 1000
+    seen = (reading.pressure_pa, reading.temp_mc, reading.flow_sccm, reading.alarms)
+    assert seen == PROCESS[frame["what"]]
 
 
 def test_the_relays_page_is_read_whole() -> None:
     """Contact, run, times and serial number of the golden answer come out."""
-    frame = next(f for f in FRAMES if "closed_ms" in f)
+    frame = next(f for f in FRAMES if "closed" in f["values"])
     words = answered(frame)
     assert isinstance(words, Words)
-    reading = RELAY.parse(words.values)
+    reading = RELAY.parse(words.values, 0)
     assert not isinstance(reading, str)
     assert (reading.closed, reading.cause, reading.watchdog_ms) == (True, EndCause.NONE, 2000)
-    expected = tuple(frame[name] for name in ("run", "max_on_ms", "closed_ms", "serial"))
-    assert (reading.run, reading.max_on_ms, reading.closed_ms, reading.serial) == expected
+    values = frame["values"]
+    assert (reading.run, reading.serial) == (f"{values['run']:08x}", values["serial"])
+    assert (reading.max_on_ms, reading.closed_ms) == (values["max_on"], values["closed"])
 
 
 # answers that are no answer
@@ -134,7 +138,7 @@ READ, SET, COIL = Read(40, 1009, 2), Write(40, 1009, (1, 2)), SetCoil(41, 0, on=
 )
 def test_an_answer_to_something_else_is_odd(request_: Request, unit: int, pdu: str, why: str) -> None:
     """Unit, function, count, address and length of an answer are each compared with what was asked."""
-    outcome = judge_answer(request_, Frame(1, unit, bytes.fromhex(pdu)))
+    outcome = judge_answer(request_, unit, bytes.fromhex(pdu))
     assert isinstance(outcome, Odd)
     assert why in outcome.why
 
@@ -142,7 +146,7 @@ def test_an_answer_to_something_else_is_odd(request_: Request, unit: int, pdu: s
 @pytest.mark.parametrize(("request_", "pdu"), [(READ, "8302"), (SET, "9003"), (COIL, "8503")])
 def test_an_exception_is_a_refusal_in_words(request_: Request, pdu: str) -> None:
     """A Modbus exception of the request's own function comes back as such, with its meaning."""
-    outcome = judge_answer(request_, Frame(1, request_.unit, bytes.fromhex(pdu)))
+    outcome = judge_answer(request_, request_.unit, bytes.fromhex(pdu))
     assert isinstance(outcome, Denied)
     assert "illegal" in outcome.text()
 
@@ -167,7 +171,7 @@ def test_no_bytes_break_the_reader(data: bytes) -> None:
     """Whatever comes, the reader gives frames or says that it is no Modbus, and each frame can be judged."""
     for frame in cut(data):
         if isinstance(frame, Frame):
-            assert isinstance(judge_answer(READ, frame), Words | Denied | Odd)
+            assert isinstance(judge_answer(READ, frame.unit, frame.pdu), Words | Denied | Odd)
 
 
 def test_transaction_numbers_go_round_without_nought() -> None:
@@ -191,7 +195,7 @@ def test_the_word_order_is_the_profiles() -> None:
     text = resources.files("nebctl_profiles").joinpath("alicat-mc-modbus.toml").read_text("utf-8")
     swapped = GasMap(40, tomllib.loads(text.replace('order = "ABCD"', 'order = "CDAB"')))
     assert swapped.write_setpoint(6000).values == tuple(reversed(GAS.write_setpoint(6000).values))
-    reading = swapped.parse(swapped.write_setpoint(6000).values, (0,) * 11)
+    reading = swapped.parse(swapped.write_setpoint(6000).values, (0,) * 11, 0)
     assert not isinstance(reading, str)
     assert reading.setpoint_sccm == 6000
 
@@ -199,7 +203,7 @@ def test_the_word_order_is_the_profiles() -> None:
 @pytest.mark.parametrize("word", [0x7FC0, 0x7F80, 0xFF80])
 def test_a_value_that_is_no_number_is_unreadable(word: int) -> None:
     """Not-a-number and infinity from the wire never become a flow."""
-    assert GAS.parse((word, 0), (0,) * 11) in ("setpoint nan", "setpoint inf", "setpoint -inf")
+    assert GAS.parse((word, 0), (0,) * 11, 0) in ("setpoint nan", "setpoint inf", "setpoint -inf")
 
 
 @pytest.mark.parametrize(
@@ -216,8 +220,8 @@ def test_a_value_that_is_no_number_is_unreadable(word: int) -> None:
 )
 def test_a_relay_that_contradicts_its_page_is_unreadable(place: int, word: int, why: str) -> None:
     """Another device, a contact at odds with its cause, or a watchdog that is too slow is named."""
-    words = answered(next(f for f in FRAMES if "closed_ms" in f))
+    words = answered(next(f for f in FRAMES if "closed" in f["values"]))
     assert isinstance(words, Words)
     changed = [*words.values]
     changed[place] = word
-    assert why in str(RELAY.parse(changed))
+    assert why in str(RELAY.parse(changed, 0))

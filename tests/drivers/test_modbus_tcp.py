@@ -8,9 +8,12 @@ from dataclasses import dataclass, field
 import pytest
 
 from nebctl.core.device import Certainty, CommandFailed
+from nebctl_drivers.bus import Bus, Reply
 from nebctl_drivers.link import MemoryLink, memory_pair
 from nebctl_drivers.modbus import Read, SetCoil, Words, Write
-from nebctl_drivers.modbus_tcp import ModbusTcp, Reply
+from nebctl_drivers.modbus_talk import ModbusSeat, read_words, write_once
+from nebctl_drivers.modbus_tcp import ModbusTcp
+from nebctl_drivers.timing import Timing
 
 pytestmark = pytest.mark.virtual
 
@@ -55,13 +58,14 @@ class Unit:
 
 
 @asynccontextmanager
-async def join() -> AsyncIterator[tuple[ModbusTcp, Unit]]:
+async def join() -> AsyncIterator[tuple[ModbusSeat, Unit]]:
     """Join a host and a unit; afterwards no task of the host may be left."""
     near, far = memory_pair()
     await far.open()
     unit = Unit(far)
     serving = asyncio.create_task(unit.serve())
-    wire = ModbusTcp(near, now_ns=lambda: round(asyncio.get_running_loop().time() * 1e9), timeout_s=TIMEOUT_S)
+    now_ns: Callable[[], int] = lambda: round(asyncio.get_running_loop().time() * 1e9)  # noqa: E731
+    wire = Bus(near, ModbusTcp(), Timing(answer_s=TIMEOUT_S), now_ns=now_ns).seat()
     assert await wire.open() is None
     try:
         yield wire, unit
@@ -76,12 +80,12 @@ async def test_a_late_answer_goes_nowhere() -> None:
     """Answers that come after their time-out are never taken for a later request's, however many follow."""
     async with join() as (wire, unit):
         unit.plan = [0.25, 0.05]
-        first = await wire.read(READ, "read")
+        first = await read_words(wire, READ, "read")
         assert not isinstance(first, CommandFailed)
         assert first[0] == (2,)  # the second request's own answer
         for number in range(3, 10):
             unit.plan = [0.15] if number % 2 else []
-            again = await wire.read(READ, "read")
+            again = await read_words(wire, READ, "read")
             assert not isinstance(again, CommandFailed)
             assert again[0] == (number,)
 
@@ -90,10 +94,10 @@ async def test_after_a_cancelled_read_its_answer_goes_nowhere() -> None:
     """The next request waits until the cancelled one's answer has passed, and gets its own."""
     async with join() as (wire, unit):
         unit.plan = [0.1]
-        reading = asyncio.create_task(wire.read(READ, "read"))
+        reading = asyncio.create_task(read_words(wire, READ, "read"))
         await asyncio.sleep(0.01)
         reading.cancel()
-        result = await wire.read(READ, "read")
+        result = await read_words(wire, READ, "read")
         assert not isinstance(result, CommandFailed)
         assert result[0] == (2,)
         assert unit.heard[1][0] - unit.heard[0][0] == pytest.approx(0.1)
@@ -103,7 +107,7 @@ async def test_one_transaction_at_a_time() -> None:
     """Three callers at once are served one after the other, each with its own answer."""
     async with join() as (wire, unit):
         unit.plan = [0.05, 0.05, 0.05]
-        results = await asyncio.gather(*(wire.read(READ, "read") for _ in range(3)))
+        results = await asyncio.gather(*(read_words(wire, READ, "read") for _ in range(3)))
         assert [result[0] for result in results if not isinstance(result, CommandFailed)] == [(1,), (2,), (3,)]
         times = [at for at, _, _ in unit.heard]
         assert times == pytest.approx([times[0], times[0] + 0.05, times[0] + 0.1])
@@ -114,9 +118,9 @@ async def test_a_read_is_asked_three_times_under_new_numbers(answer: bytes | Non
     """Lost, wrong and refused reads are asked again; two spoiled ones cost nothing, three are a failure."""
     async with join() as (wire, unit):
         unit.plan = [answer, answer]
-        assert not isinstance(await wire.read(READ, "read it"), CommandFailed)
+        assert not isinstance(await read_words(wire, READ, "read it"), CommandFailed)
         unit.plan = [answer] * 3
-        failure = await wire.read(READ, "read it")
+        failure = await read_words(wire, READ, "read it")
         assert isinstance(failure, CommandFailed)
         assert failure.command == "read it"
         assert "(3 times asked)" in failure.seen
@@ -138,7 +142,7 @@ async def test_a_write_is_never_sent_again(answer: bytes | None, certainty: Cert
     """A write without a good acknowledgement went out once; only an exception proves that it was not done."""
     async with join() as (wire, unit):
         unit.plan = [answer]
-        failure = await wire.write(WRITE, "write it")
+        failure = await write_once(wire, WRITE, "write it")
         assert isinstance(failure, CommandFailed)
         assert failure.certainty is certainty
         await asyncio.sleep(5)
@@ -150,7 +154,7 @@ async def test_a_stop_goes_ahead_of_everything() -> None:
     """STOP's bytes leave in the very call, while a read waits and others queue; they go on after the stop."""
     async with join() as (wire, unit):
         unit.plan = [0.15]
-        queued = [asyncio.create_task(wire.read(READ, "read")) for _ in range(3)]
+        queued = [asyncio.create_task(read_words(wire, READ, "read")) for _ in range(3)]
         await asyncio.sleep(0.01)
         [sent] = wire.begin_stop([COIL])
         await asyncio.sleep(0)
@@ -196,7 +200,7 @@ async def test_a_doubled_or_unasked_answer_changes_nothing() -> None:
         unit.link.write(bytes.fromhex("0001 0000 0005 28 03 02 0063"))
         await asyncio.sleep(0.01)
         second = await wire.ask(READ)
-        told = [reply.outcome for reply in (first, second) if isinstance(reply, Reply)]
+        told = [reply.answer for reply in (first, second) if isinstance(reply, Reply)]
         assert told == [Words((1,)), Words((2,))]
 
 
@@ -205,6 +209,6 @@ async def test_a_refused_permit_keeps_the_bytes_back() -> None:
     refusal = CommandFailed(command="x", certainty=Certainty.NOT_DONE, seen="no", expected="yes", advice="wait")
     permit: Callable[[], CommandFailed | None] = lambda: refusal  # noqa: E731
     async with join() as (wire, unit):
-        result = await wire.write(WRITE, "write", permit)
+        result = await write_once(wire, WRITE, "write", permit)
         assert isinstance(result, CommandFailed)
         assert (result.command, result.seen, unit.heard) == ("write", "no", [])

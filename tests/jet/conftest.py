@@ -8,8 +8,12 @@ from dataclasses import dataclass, replace
 import pytest
 
 from nebctl.core.device import CommandFailed, DeviceReport
+from nebctl_drivers.bus import Bus
+from nebctl_drivers.jet.assembly import modbus_jet
 from nebctl_drivers.jet.device import Jet
 from nebctl_drivers.link import MemoryLink, memory_pair
+from nebctl_drivers.modbus_tcp import ModbusTcp
+from nebctl_drivers.timing import Timing
 from nebctl_simulators.jet.device import Device, Truth
 from nebctl_simulators.jet.presets import Unit, build_unit
 from nebctl_simulators.simtime import ScaledTime
@@ -87,7 +91,8 @@ async def join(*, opened: bool = True, fill_nl: int = FILL_NL, speed: int = 1) -
     await far.open()
     device = Device(unit=steady_unit(), serial="SIM-0002", sim_time=ScaledTime(0, speed * 1000), real_ns=loop_ns())
     device.pour(fill_nl)
-    jet = Jet(near, port="/x", now_ns=lambda: loop_ns() * speed)
+    bus = Bus(near, ModbusTcp(), Timing(answer_s=0.2), now_ns=lambda: loop_ns() * speed)
+    jet = modbus_jet(bus, port="/x", now_ns=lambda: loop_ns() * speed)
     bench = Bench(jet, device, far, [])
     tasks = [asyncio.create_task(bench.serve()), asyncio.create_task(bench.tick())]
     if opened:

@@ -62,8 +62,10 @@ class JetBench(Bench):
 def jet(tmp_path: Path) -> Iterator[JetBench]:
     """A jet unit that is up."""
     bench = JetBench(tmp_path / "site")
-    yield bench.start_unit()
-    bench.close()
+    try:
+        yield bench.start_unit()
+    finally:
+        bench.close()
 
 
 @pytest.mark.req("S17")

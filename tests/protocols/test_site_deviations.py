@@ -15,6 +15,16 @@ def test_a_numbered_deviation_is_taken_whole() -> None:
     assert load_site_rules(FORMAT, "site.toml") == SiteRules(jet_under=None)
 
 
+def test_what_a_site_accepts_of_devices_is_numbered_too() -> None:
+    """A device without S22 or without S24 is accepted by a deviation of its own; one is not the other."""
+    rules = load_site_rules(f'{FORMAT}host_loss = "{TEXT}"\n', "site.toml")
+    assert isinstance(rules, SiteRules)
+    assert (rules.acceptance("S22"), rules.acceptance("S24")) == (TEXT, None)
+    rules = load_site_rules(f'{FORMAT}host_max_on = "{TEXT}"\n', "site.toml")
+    assert isinstance(rules, SiteRules)
+    assert (rules.acceptance("S22"), rules.acceptance("S24")) == (None, TEXT)
+
+
 @pytest.mark.parametrize("value", ['"yes"', "true", '"DEV-001"', '"DEV- why"', '"dev-1 why"', '""', "1"])
 def test_a_deviation_without_number_or_reason_is_refused(value: str) -> None:
     """Each fault names the field, the value and what would be right."""

@@ -4,9 +4,17 @@ import subprocess
 import sys
 
 LIST_MODULES = "import sys, nebctl_simulators.cli; print('\\n'.join(sys.modules))"
+LIST_WIRES = """
+import sys
+import nebctl_simulators.serve, nebctl_simulators.line.pace, nebctl_simulators.modbus.nebulizer
+import nebctl_simulators.mesh.device, nebctl_simulators.jet.device
+print('\\n'.join(sys.modules))
+"""
 LIST_ALL = """
 import sys
 import nebctl_simulators.control, nebctl_simulators.serve, nebctl_simulators.wire, nebctl_simulators.cli
+import nebctl_simulators.line.pace, nebctl_simulators.mesh.device, nebctl_simulators.jet.device
+import nebctl_simulators.modbus.nebulizer
 print('\\n'.join(sys.modules))
 """
 
@@ -21,6 +29,11 @@ def test_the_commands_load_late() -> None:
     """Looking at the commands loads neither a web server nor terminals, so that `nebctl --help` stays quick."""
     loaded = list_modules(LIST_MODULES)
     assert loaded.isdisjoint({"starlette", "uvicorn", "termios", "pty", "asyncio"})
+
+
+def test_terminals_are_for_pseudo_terminals_alone() -> None:
+    """Wires, pacing and every device load without the modules that a machine without pseudo-terminals lacks."""
+    assert list_modules(LIST_WIRES).isdisjoint({"termios", "pty", "tty"})
 
 
 def test_the_simulator_knows_nebctl_only_by_the_wire() -> None:

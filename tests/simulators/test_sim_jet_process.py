@@ -122,7 +122,9 @@ def test_the_control_interface_and_the_truth(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ((), "give --tcp HOST:PORT"),
+        ((), "give one of --pty PATH and --tcp HOST:PORT"),
+        (("--pty", "jet", "--framing", "tcp"), "a serial line carries Modbus RTU"),
+        (("--tcp", "127.0.0.1:0", "--baud", "50"), "--baud"),
         (("--tcp", "0.0.0.0:0"), "listens on loopback only"),
         (("--tcp", "127.0.0.1:0", "--speed", "2", "--clock", "c"), "--speed and --clock exclude each other"),
         (("--tcp", "127.0.0.1:0", "--serial", "A-1"), "a simulated device has a serial such as SIM-0001"),

@@ -15,8 +15,12 @@ SCCM_PER = {"SLPM": 1_000.0, "SCCM": 1.0}
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GasReading:
-    """One reading: flows in sccm, absolute pressure in Pa, temperature in millidegrees Celsius, alarms by name."""
+    """One reading: flows in sccm, absolute pressure in Pa, temperature in millidegrees Celsius, alarms by name.
 
+    `at_ns` is the host's monotonic time of the answer.
+    """
+
+    at_ns: int
     setpoint_sccm: int
     flow_sccm: int
     pressure_pa: int
@@ -35,7 +39,7 @@ class GasMap:
         setpoint: Table = table["block"]["setpoint"]
         self.read_setpoint = Read(unit, setpoint["address"], setpoint["count"])
         self.read_process = Read(unit, self._process["address"], self._process["count"])
-        self.timeout_s: float = table["bus"]["timeout_ms"] / 1000
+        self.timeout_s: float = table["bus"]["answer_ms"] / 1000
         self.reset_sccm = self._sccm("setpoint", self._points["setpoint"]["reset_value"])
 
     def write_setpoint(self, sccm: int) -> Write:
@@ -44,12 +48,13 @@ class GasMap:
         Raises: `ValueError` for a flow outside the profile's limits.
         """
         point = self._points["setpoint"]
-        value = sccm / SCCM_PER[point["unit"]]
-        if not point["least"] <= value <= point["most"]:
-            raise ValueError(f"set-point {value:g} {point['unit']}: expected {point['least']:g} to {point['most']:g}")
+        value, limits = sccm / SCCM_PER[point["unit"]], point["limits"]
+        if not limits["least"] <= value <= limits["most"]:
+            expected = f"{limits['least']:g} to {limits['most']:g}"
+            raise ValueError(f"set-point {value:g} {point['unit']}: expected {expected}")
         return Write(self._unit, point["address"], _swapped(struct.unpack(">HH", struct.pack(">f", value)), point))
 
-    def parse(self, setpoint: Sequence[int], process: Sequence[int]) -> GasReading | str:
+    def parse(self, setpoint: Sequence[int], process: Sequence[int], at_ns: int) -> GasReading | str:
         """Return the reading of the two blocks, or what is wrong with it."""
         point = self._points["setpoint"]
         values = {"setpoint": _number(setpoint, point)}
@@ -59,6 +64,7 @@ class GasMap:
         if odd:
             return ", ".join(odd)
         return GasReading(
+            at_ns=at_ns,
             setpoint_sccm=self._sccm("setpoint", values["setpoint"]),
             flow_sccm=self._sccm("mass_flow", values["mass_flow"]),
             pressure_pa=round(values["pressure"] * PA_PER[self._points["pressure"]["unit"]]),

@@ -1,12 +1,15 @@
 """The reference mesh controller as a `Nebulizer`: what to send again, what never, and what a silence proves."""
 
-import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import TypeVar
 
 from nebctl.core.device import Certainty, CommandFailed, Declaration, DeviceReport, Identity, Output, RunOutcome
 from nebctl.ports import Link
+from nebctl_drivers.bus import Bus
+from nebctl_drivers.reading import ATTEMPTS, read
+from nebctl_drivers.stopping import StopPart, StopSwitch
+from nebctl_drivers.timing import Permit, Reply, Result, Silence
 
 from .answers import (
     PROTOCOL,
@@ -19,13 +22,10 @@ from .answers import (
     read_status,
     speaks_our_protocol,
 )
-from .conversation import Conversation, Pending, Permit, Reply, Result
-from .frames import Refused
+from .dialect import TIMING, Command, MeshDialect, Said
+from .frames import Answer, Refused
 from .starting import judge_start
-from .stopping import StopUntilOff
 
-READ_ATTEMPTS = 3
-"""A read is sent once and at most twice more, each time under a new number; reading twice does no harm."""
 DECLARATION = Declaration(
     keeps_s14=True,
     host_loss_off_ms=2000,
@@ -54,11 +54,14 @@ class MeshReference:
     def __init__(self, link: Link, *, port: str, nonce: Callable[[], str], now_ns: Callable[[], int]) -> None:
         self._port = port
         self._nonce = nonce
-        self._wire = Conversation(link, now_ns)
+        self._seat = Bus(link, MeshDialect(), TIMING, now_ns=now_ns).seat()
+        self._switch = StopSwitch(
+            lambda: (StopPart(self._seat, (Command("STOP"),), (Command("STAT"),)),),
+            _why_not_off,
+            expected="STAT with state OFF",
+            advice="Use the device's own switch.",
+        )
         self._starting = False
-        self._stopping: asyncio.Task[DeviceReport | CommandFailed] | None = None
-        self._stops = 0
-        self._off_unproven = False
         self._boot: int | None = None
 
     @property
@@ -67,19 +70,14 @@ class MeshReference:
         return DECLARATION
 
     @property
-    def lost(self) -> asyncio.Event:
-        """Return the event that is set while there is no wire to the controller."""
-        return self._wire.lost
-
-    @property
     def loss(self) -> CommandFailed | None:
         """Return why there is no wire; None while there is one."""
-        return self._wire.loss
+        return self._seat.loss
 
     async def open(self) -> Identity | CommandFailed:
         """Open the conversation afresh and prove that the output is OFF; it may be called again after a loss."""
         await self.close()
-        failure = await self._wire.open()
+        failure = await self._seat.open()
         if failure is not None:
             return failure
         identity: Identity | CommandFailed | None = None
@@ -88,7 +86,7 @@ class MeshReference:
         finally:
             if not isinstance(identity, Identity):
                 await self.close()
-        self._off_unproven = False
+        self._switch.unproven = False
         self._boot = identity.boot if isinstance(identity, Identity) else None
         return identity
 
@@ -102,7 +100,7 @@ class MeshReference:
             return _refuse("START", f"run {run!r} for {max_on_ms} ms", "eight hexadecimal digits and at least 1 ms")
         if self._starting:
             return _refuse("START", "another start under way", "one start at a time")
-        refusal = self._refuse_unproven()
+        refusal = self._switch.refuse_unproven()
         if refusal is not None:
             return refusal
         self._starting = True
@@ -116,16 +114,11 @@ class MeshReference:
 
         Callers at the same time share one stop; a caller that is cancelled does not end it.
         """
-        if self._stopping is None or self._stopping.done():
-            self._stops += 1
-            self._off_unproven = True
-            first = self._wire.begin_stop()
-            self._stopping = asyncio.create_task(self._stop_until_off(first))
-        return await asyncio.shield(self._stopping)
+        return await self._switch.stop()
 
     async def beat(self) -> CommandFailed | None:
         """Feed the controller's watchdog; not after a STOP without proof of OFF, when the watchdog is the last hope."""
-        fields = await self._read("BEAT", lambda fields, _: read_beat(fields), self._refuse_unproven)
+        fields = await self._read("BEAT", lambda fields, _: read_beat(fields), self._switch.refuse_unproven)
         return fields if isinstance(fields, CommandFailed) else None
 
     async def status(self) -> DeviceReport | CommandFailed:
@@ -138,25 +131,24 @@ class MeshReference:
 
     async def close(self) -> None:
         """End the conversation and wait for all that it began; the controller turns itself off when the beats end."""
-        await self._wire.close()
-        if self._stopping is not None:
-            await asyncio.wait({self._stopping})
+        await self._seat.close()
+        await self._switch.settled()
 
     async def _greet(self) -> Identity | CommandFailed:
         seen = ""
-        for _ in range(READ_ATTEMPTS):
+        for _ in range(ATTEMPTS):
             nonce = self._nonce()
-            result = await self._wire.ask("HELLO", nonce)
+            result = await self._seat.ask(Command("HELLO", (nonce,)))
             if isinstance(result, CommandFailed):
                 return result
             identity = _judge_hello(result, nonce)
             if isinstance(identity, Identity):
                 return await self._prove_off(identity)
-            seen = identity or seen
+            seen = identity
         return CommandFailed(
             command=f"open {self._port}",
             certainty=Certainty.UNKNOWN,
-            seen=seen or self._wire.describe_heard(),
+            seen=seen or "silence",
             expected=f"a reference mesh controller, protocol {PROTOCOL}",
             advice="Check [device] driver and port.",
         )
@@ -176,7 +168,7 @@ class MeshReference:
         )
 
     async def _start_once(self, run: str, max_on_ms: int) -> DeviceReport | CommandFailed:
-        stops = self._stops
+        permit = self._switch.forbid_after()
         before = await self.status()
         if isinstance(before, CommandFailed):
             return replace(before, command="START", certainty=Certainty.NOT_DONE)
@@ -184,12 +176,11 @@ class MeshReference:
             return _refuse("START", f"output {before.output.value}", "output off")
         if before.boot != self._boot:  # it is not the device, as it stood, that the host tested and authorised
             return _refuse("START", f"boot {before.boot}, restarted since it was opened", f"boot {self._boot}")
-        permit = self._forbid_after_stop(stops)
-        result = await self._wire.ask("START", run, max_on_ms, permit=permit)
+        result = await self._seat.ask(Command("START", (run, max_on_ms)), permit)
         if isinstance(result, CommandFailed) and result.certainty is Certainty.NOT_DONE:
             return result
-        if isinstance(result, Reply) and isinstance(result.line, Refused):
-            return _explain_refusal(result.line)
+        if isinstance(result, Reply) and isinstance(result.answer, Refused):
+            return _explain_refusal(result.answer)
         granted_ms = _read_grant(result, run)
         if granted_ms is not None and granted_ms > max_on_ms:
             return _doubt_start(f"{granted_ms} ms granted", f"at most {max_on_ms} ms")
@@ -197,60 +188,53 @@ class MeshReference:
         if isinstance(after, CommandFailed):
             return _doubt_start(f"{after.seen} when STAT was asked after it", "a read-back")
         acknowledged = granted_ms is not None
-        return judge_start(run, before, after, acknowledged=acknowledged, overtaken=self._stops != stops)
-
-    async def _stop_until_off(self, first: Pending | CommandFailed) -> DeviceReport | CommandFailed:
-        try:
-            report = await StopUntilOff(self._wire).run(first)
-        finally:
-            self._wire.end_stop()
-        self._off_unproven = isinstance(report, CommandFailed)
-        return report
+        return judge_start(run, before, after, acknowledged=acknowledged, overtaken=permit() is not None)
 
     async def _read(
         self, command: str, parse: Callable[[Sequence[str], int], _Fields | Unreadable], permit: Permit | None = None
     ) -> _Fields | CommandFailed:
-        """Ask until a readable answer comes, `READ_ATTEMPTS` times at most; a read that a STOP overtook counts too."""
-        seen = "no answer"
-        for _ in range(READ_ATTEMPTS):
-            result = await self._wire.ask(command, permit=permit)
-            if isinstance(result, CommandFailed):
-                return replace(result, command=command)
-            if result is None:
-                continue
-            if isinstance(result.line, Refused):
-                return _explain_refusal(result.line)
-            fields = parse(result.line.fields, result.at_ns)
-            if not isinstance(fields, Unreadable):
-                return fields
-            seen = fields.why
-        return CommandFailed(
-            command=command,
-            certainty=Certainty.UNKNOWN,
-            seen=f"{seen} ({READ_ATTEMPTS} times asked)",
+        """Ask until a readable answer comes; a refusal is an answer, and a read that a STOP overtook counts too."""
+
+        def take(reply: Reply[Said]) -> _Fields | CommandFailed | str:
+            if isinstance(reply.answer, Refused):
+                return _explain_refusal(reply.answer)
+            fields = _fields(reply, parse)
+            return fields.why if isinstance(fields, Unreadable) else fields
+
+        return await read(
+            self._seat,
+            Command(command),
+            name=command,
+            parse=take,
+            permit=permit,
             expected="an answer as docs/wire-protocol.md has it",
             advice="Check cable, power and firmware.",
         )
 
-    def _refuse_unproven(self) -> CommandFailed | None:
-        if not self._off_unproven:
-            return None
-        return _refuse("request", "a STOP whose effect is not proven", "a STAT with state OFF after it; stop again")
 
-    def _forbid_after_stop(self, stops: int) -> Permit:
-        def permit() -> CommandFailed | None:
-            return None if self._stops == stops else _refuse("START", "a STOP in the meantime", "none")
-
-        return permit
+def _fields(reply: Reply[Said], parse: Callable[[Sequence[str], int], _Fields | Unreadable]) -> _Fields | Unreadable:
+    assert isinstance(reply.answer, Answer)  # refusals are told apart before, and events are never answers
+    return parse(reply.answer.fields, reply.at_ns)
 
 
-def _judge_hello(result: Reply | None, nonce: str) -> Identity | str:
-    """Return who answered, or what was wrong with the answer; an empty text means silence."""
-    if result is None:
-        return ""
-    if isinstance(result.line, Refused):
-        return f"HELLO refused with {result.line.reason}"
-    hello = read_hello(result.line.fields)
+def _why_not_off(replies: tuple[Reply[Said], ...]) -> DeviceReport | str:
+    """Return the read-back where it proves OFF, else what it says."""
+    [reply] = replies
+    if isinstance(reply.answer, Refused):
+        return f"{reply.answer.command} refused with {reply.answer.reason}"
+    report = _fields(reply, read_status)
+    if isinstance(report, Unreadable):
+        return report.why
+    return report if report.output is Output.OFF else f"output {report.output.value}"
+
+
+def _judge_hello(result: Reply[Said] | Silence, nonce: str) -> Identity | str:
+    """Return who answered, or what was seen instead."""
+    if isinstance(result, Silence):
+        return result.seen
+    if isinstance(result.answer, Refused):
+        return f"HELLO refused with {result.answer.reason}"
+    hello = _fields(result, lambda fields, _: read_hello(fields))
     if isinstance(hello, Unreadable):
         return f"an answer to HELLO with {hello.why}"
     if not speaks_our_protocol(hello.identity.protocol):
@@ -260,11 +244,11 @@ def _judge_hello(result: Reply | None, nonce: str) -> Identity | str:
     return hello.identity
 
 
-def _read_grant(result: Result, run: str) -> int | None:
+def _read_grant(result: Result[Said], run: str) -> int | None:
     """Return the on-time that the answer to START grants `run`; None means that no such answer came."""
-    if not isinstance(result, Reply) or isinstance(result.line, Refused):
+    if not isinstance(result, Reply) or isinstance(result.answer, Refused):
         return None
-    granted = read_start(result.line.fields)
+    granted = _fields(result, lambda fields, _: read_start(fields))
     return None if isinstance(granted, Unreadable) or granted.run != run else granted.granted_ms
 
 

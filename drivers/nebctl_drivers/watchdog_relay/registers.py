@@ -13,8 +13,12 @@ _CAUSES = {0: EndCause.POWER_UP, 1: EndCause.STOP, 2: EndCause.BEAT, 3: EndCause
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RelayReading:
-    """One reading. `run` is None before the first run since power-up; `closed_ms` that run's on-time by the relay."""
+    """One reading; `at_ns` is the host's monotonic time of the answer.
 
+    `run` is None before the first run since power-up; `closed_ms` that run's on-time by the relay.
+    """
+
+    at_ns: int
     closed: bool
     cause: EndCause
     watchdog_ms: int
@@ -29,15 +33,16 @@ class RelayMap:
 
     def __init__(self, unit: int, profile: Table | None = None) -> None:
         table = profile if profile is not None else read_profile(PROFILE)
-        registers: Table = table["register"]
+        points: dict[str, Table] = table["point"]
+        block: Table = table["block"]["all"]
         self._unit = unit
         self._identity: Table = table["identity"]
-        self._watchdog_ms: int = table["timing"]["watchdog_ms"]
-        self._beat: int = registers["beat"]
-        self._run: int = registers["run"]
-        self.read_all = Read(unit, registers["block"], registers["count"])
-        self.open_contact = SetCoil(unit, table["coil"]["contact"], on=False)
-        self.close_contact = SetCoil(unit, table["coil"]["contact"], on=True)
+        self._watchdog_ms: int = points["watchdog"]["limits"]["most"]
+        self._beat: int = points["beat"]["address"]
+        self._run: int = points["run"]["address"]  # the maximum on-time stands behind it, and is written with it
+        self.read_all = Read(unit, block["address"], block["count"])
+        self.open_contact = SetCoil(unit, points["coil"]["address"], on=False)
+        self.close_contact = SetCoil(unit, points["coil"]["address"], on=True)
 
     def feed(self, number: int) -> Write:
         """Return the request that feeds the watchdog; `number` tells one feeding from the next."""
@@ -49,7 +54,7 @@ class RelayMap:
         words = (number >> 16, number & 0xFFFF, max_on_ms >> 16, max_on_ms & 0xFFFF)
         return Write(self._unit, self._run, words)
 
-    def parse(self, words: Sequence[int]) -> RelayReading | str:
+    def parse(self, words: Sequence[int], at_ns: int) -> RelayReading | str:
         """Return the reading, or what is wrong with it."""
         identity, version, closed, cause, _, watchdog_ms = words[:6]
         if (identity, version) != (self._identity["word"], self._identity["map_version"]):
@@ -60,6 +65,7 @@ class RelayMap:
             return f"a watchdog of {watchdog_ms} ms"
         run = words[6] << 16 | words[7]
         return RelayReading(
+            at_ns=at_ns,
             closed=closed == 1,
             cause=_CAUSES[cause],
             watchdog_ms=watchdog_ms,

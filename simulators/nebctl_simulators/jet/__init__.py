@@ -1,1 +1,1 @@
-"""A simulated jet nebulizer: gas controller, cut-off relay and cup, behind one Modbus TCP port."""
+"""A simulated jet nebulizer: gas controller, cut-off relay and cup, as two units on a Modbus line."""

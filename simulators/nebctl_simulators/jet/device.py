@@ -1,31 +1,23 @@
 """The simulated jet nebulizer whole: gas controller, relay, cup, line faults and power, without I/O or own clock."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
-from nebctl_simulators.jet import codec
-from nebctl_simulators.jet.codec import Fault, FrameReader, ModbusFault, Request
 from nebctl_simulators.jet.cup import AL_PER_NL, Cup, Load, advance, draw, duty_ppm, pour
 from nebctl_simulators.jet.gas import GasController
 from nebctl_simulators.jet.presets import Unit, draw_load
 from nebctl_simulators.jet.relay import Relay
-from nebctl_simulators.shim import NS_PER_MS, LineFault, Shim
+from nebctl_simulators.modbus import codec
+from nebctl_simulators.modbus.codec import Fault, ModbusFault, Request, pack_registers
+from nebctl_simulators.modbus.framing import TcpFraming
+from nebctl_simulators.modbus.line import ModbusLine
+from nebctl_simulators.shim import ANY, NS_PER_MS, Injection, Terms
 from nebctl_simulators.simtime import SimTime
 
 GAS_UNIT, RELAY_UNIT = 40, 41
 WHOLE_PPM = 1_000_000
-LINE_FAULTS = tuple(fault.value for fault in LineFault if fault is not LineFault.BAD_CRC)  # Modbus TCP has no CRC
-DEFAULT_MS = {"late": 350, "split": 5, "unplug": 1000, "mute": 1000}
-
-
-class FrameFault(StrEnum):
-    """What can be wrong with the next answers although they are whole."""
-
-    WRONG_UNIT = "wrong_unit"
-    WRONG_FUNCTION = "wrong_function"
-    WRONG_COUNT = "wrong_count"
-    WRONG_TRANSACTION = "wrong_transaction"
+DEFAULT_MS = {"unplug": 1000, "mute": 1000}
 
 
 class DeviceFault(StrEnum):
@@ -40,7 +32,7 @@ class DeviceFault(StrEnum):
     WEAK_COMPRESSOR = "weak_compressor"
 
 
-FAULT_NAMES = (*LINE_FAULTS, *FrameFault, *DeviceFault)
+DEVICE_FAULTS = tuple(fault.value for fault in DeviceFault)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,20 +66,28 @@ class Truth:
 
 
 class Device:
-    """Gas controller and relay behind one Modbus TCP port, with the cup that they feed.
+    """Gas controller and relay with the cup that they feed, on a Modbus line of their own or on one with others.
 
-    Every call names the real time in ns; plant time follows from it by `sim_time`.
+    Without a `line` they stand alone on Modbus TCP. Every call names the real time in ns; plant time follows from it
+    by `sim_time`.
     """
 
-    def __init__(self, *, unit: Unit, serial: str, sim_time: SimTime, real_ns: int) -> None:
+    def __init__(
+        self,
+        *,
+        unit: Unit,
+        serial: str,
+        sim_time: SimTime,
+        real_ns: int,
+        line: ModbusLine | None = None,
+        gas_unit: int = GAS_UNIT,
+        relay_unit: int = RELAY_UNIT,
+    ) -> None:
         self.unit = unit
         self.serial = serial
         self._time = sim_time
         self._real_ns = real_ns
         self._sim_ns = sim_time.at(real_ns)
-        self._reader = FrameReader()
-        self._shim = Shim(unit.seed)
-        self._frame_faults: list[FrameFault] = []
         self._pours = 0
         self._powered = True
         self._until_ns = {DeviceFault.UNPLUG: real_ns, DeviceFault.MUTE: real_ns}
@@ -95,7 +95,19 @@ class Device:
         self._relay = Relay(serial, real_ns)
         empty = Load(aerosol_nl_s=1, share_ppm=WHOLE_PPM, residual_nl=0, onset_nl=0, least_ppm=200_000)
         self._cup = Cup(size_nl=unit.cup_nl, load=empty)
-        self._units: dict[int, Callable[[Request], bytes]] = {GAS_UNIT: self._ask_gas, RELAY_UNIT: self._ask_relay}
+        self._units: dict[int, Callable[[Request], bytes]] = {gas_unit: self._ask_gas, relay_unit: self._ask_relay}
+        self._line = line or ModbusLine(TcpFraming(), unit.seed)
+        self._line.join(self)
+
+    @property
+    def units(self) -> Collection[int]:
+        """The unit ids of gas controller and relay."""
+        return self._units
+
+    @property
+    def fault_names(self) -> tuple[str, ...]:
+        """The faults that can be injected."""
+        return (*self._line.fault_names, *DEVICE_FAULTS)
 
     @property
     def is_plugged(self) -> bool:
@@ -113,17 +125,24 @@ class Device:
 
     def step(self, real_ns: int) -> bytes:
         """Let time pass up to `real_ns` and return the bytes that are due to the host."""
-        self.pass_time(real_ns)
-        return self._shim.due(real_ns)
+        return self._line.step(real_ns)
 
     def feed(self, data: bytes, real_ns: int) -> bytes:
         """Take bytes from the host and return those that are due to it."""
-        self.pass_time(real_ns)
-        if self._powered and self._until_ns[DeviceFault.MUTE] <= real_ns:
-            for request in self._reader.feed(data, real_ns):
-                if request.unit in self._units:  # an absent unit stays silent, as on a bus
-                    self._shim.answer(self._spoil(self._answer(request)), real_ns)
-        return self._shim.due(real_ns)
+        return self._line.feed(data, real_ns)
+
+    def next_ns(self) -> int | None:
+        """Return when bytes are due that the line still holds back; None: none are."""
+        return self._line.next_ns()
+
+    def ask(self, request: Request) -> bytes | None:
+        """Return the data of the answer to a request for one of the units; None: both are silent.
+
+        Raises: ModbusFault for a request that is refused.
+        """
+        if not self._powered or self._until_ns[DeviceFault.MUTE] > self._real_ns:
+            return None
+        return self._units[request.unit](request)
 
     def pour(self, volume_nl: int) -> None:
         """Pour into the cup; the filling's character comes from the seed and the number of the pour.
@@ -144,30 +163,27 @@ class Device:
         if on != self._powered:
             self._gas.restart()
             self._relay.restart()
-            self._shim.discard()
+            self._line.discard(self._units)
         self._powered = on
 
-    def inject(self, fault: str, count: int, ms: int | None, real_ns: int) -> None:
-        """Arm a fault by its name: `count` answers, or `ms` of real time, whichever it knows.
+    def inject(self, fault: str, count: int, ms: int | None, real_ns: int, terms: Terms = ANY) -> None:
+        """Arm a fault by its name: `count` answers that fit, or `ms` of real time, whichever it knows.
 
         Raises: ValueError for a name that is no fault.
         """
-        if fault not in FAULT_NAMES:
-            raise ValueError(f"there is no fault {fault!r}; choose one of: {', '.join(FAULT_NAMES)}")
+        if fault not in self.fault_names:
+            raise ValueError(f"there is no fault {fault!r}; choose one of: {', '.join(self.fault_names)}")
         self.pass_time(real_ns)
-        lasting_ms = DEFAULT_MS.get(fault, 0) if ms is None else ms
-        if fault in LINE_FAULTS:
-            self._shim.arm(LineFault(fault), count, lasting_ms)
-        elif fault in tuple(FrameFault):
-            self._frame_faults += [FrameFault(fault)] * count
+        if fault in self._line.fault_names:
+            self._line.arm(fault, count, ms, replace(terms, among=frozenset(self._units)))
         else:
+            lasting_ms = DEFAULT_MS.get(fault, 0) if ms is None else ms
             self._harm(DeviceFault(fault), real_ns + lasting_ms * NS_PER_MS)
 
     def clear(self, real_ns: int) -> None:
         """End every fault."""
         self.pass_time(real_ns)
-        self._shim.clear()
-        self._frame_faults.clear()
+        self._line.clear()
         self._until_ns = dict.fromkeys(self._until_ns, real_ns)
         self._gas.kinked = self._gas.weak = self._relay.welded = False
 
@@ -175,9 +191,11 @@ class Device:
         """Return the faults that are armed or active: the count left of the counted ones, 1 for the others."""
         active = {fault.value: 1 for fault, until_ns in self._until_ns.items() if until_ns > self._real_ns}
         active |= {fault.value: 1 for fault, on in self._lasting().items() if on}
-        for fault in self._frame_faults:
-            active[fault.value] = active.get(fault.value, 0) + 1
-        return active | self._shim.armed()
+        return active | self._line.armed()
+
+    def injections(self) -> list[Injection]:
+        """Return the line's faults as they happened, oldest first."""
+        return self._line.injections()
 
     def truth(self) -> Truth:
         """Return what is really so, as of the last step."""
@@ -239,18 +257,12 @@ class Device:
             case DeviceFault.UNPLUG | DeviceFault.MUTE:
                 self._until_ns[fault] = until_ns
                 if fault is DeviceFault.UNPLUG:
-                    self._shim.discard()
-
-    def _answer(self, request: Request) -> bytes:
-        try:
-            return codec.encode_answer(request, self._units[request.unit](request))
-        except ModbusFault as refused:
-            return codec.encode_fault(request, refused.fault)
+                    self._line.discard(self._units)
 
     def _ask_gas(self, request: Request) -> bytes:
         if request.function in (codec.READ_HOLDING, codec.READ_INPUT):
-            address, count = codec.parse_read(request.data, 125)
-            return _registers(self._read_gas(address, count))
+            address, count = codec.parse_read(request.data, codec.MOST_REGISTERS)
+            return pack_registers(self._read_gas(address, count))
         if request.function == codec.WRITE_REGISTERS:
             self._gas.write(*codec.parse_write(request.data))
             return request.data[:4]
@@ -264,11 +276,11 @@ class Device:
     def _ask_relay(self, request: Request) -> bytes:
         relay = self._relay
         if request.function == codec.READ_HOLDING:
-            address, count = codec.parse_read(request.data, 125)
+            address, count = codec.parse_read(request.data, codec.MOST_REGISTERS)
             words = relay.read()
             if address + count > len(words):
                 raise ModbusFault(Fault.ADDRESS)
-            return _registers(words[address : address + count])
+            return pack_registers(words[address : address + count])
         if request.function == codec.READ_COILS:
             if codec.parse_read(request.data, 1)[0] != 0:
                 raise ModbusFault(Fault.ADDRESS)
@@ -280,27 +292,3 @@ class Device:
             relay.write(*codec.parse_write(request.data))
             return request.data[:4]
         raise ModbusFault(Fault.FUNCTION)
-
-    def _spoil(self, frame: bytes) -> bytes:
-        if not self._frame_faults:
-            return frame
-        match self._frame_faults.pop(0):
-            case FrameFault.WRONG_UNIT:
-                return frame[:6] + bytes([frame[6] ^ 0x7F]) + frame[7:]
-            case FrameFault.WRONG_FUNCTION:
-                return frame[:7] + bytes([frame[7] ^ 0x07]) + frame[8:]
-            case FrameFault.WRONG_TRANSACTION:
-                return bytes([frame[0] ^ 0xFF]) + frame[1:]
-            case FrameFault.WRONG_COUNT:
-                return _shorten(frame)
-
-
-def _registers(words: tuple[int, ...]) -> bytes:
-    return bytes([2 * len(words)]) + b"".join(word.to_bytes(2) for word in words)
-
-
-def _shorten(frame: bytes) -> bytes:
-    """Return the answer with one register less, consistent in itself; a write's answer with another count."""
-    if frame[7] in (codec.READ_HOLDING, codec.READ_INPUT) and frame[8] > 2:
-        return frame[:4] + (len(frame) - 8).to_bytes(2) + frame[6:8] + bytes([frame[8] - 2]) + frame[9:-2]
-    return frame[:-1] + bytes([frame[-1] ^ 1])

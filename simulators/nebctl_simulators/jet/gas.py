@@ -7,8 +7,8 @@ import random
 import struct
 from dataclasses import dataclass
 
-from nebctl_simulators.jet.codec import Fault, ModbusFault
 from nebctl_simulators.jet.presets import Gas
+from nebctl_simulators.modbus.codec import Fault, ModbusFault
 
 COMMAND, SETPOINT, GAS_NUMBER, STATUS = 999, 1009, 1199, 1200
 AIR = 0

@@ -5,7 +5,7 @@ Its watchdog runs on real time, because the host and its beats do; its maximum o
 
 from enum import IntEnum
 
-from nebctl_simulators.jet.codec import Fault, ModbusFault
+from nebctl_simulators.modbus.codec import Fault, ModbusFault
 
 IDENTITY = 0x4E57
 MAP_VERSION = 1

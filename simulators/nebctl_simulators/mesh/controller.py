@@ -82,8 +82,18 @@ class Controller:
     `stuck_stops` is a fault for tests: that many of the next STOP commands leave the output on, and say so.
     """
 
-    def __init__(self, *, serial: str, firmware: Firmware, memory: Memory, plant: Plant, real_ns: int) -> None:
+    def __init__(
+        self,
+        *,
+        serial: str,
+        firmware: Firmware,
+        memory: Memory,
+        plant: Plant,
+        real_ns: int,
+        watchdog_ns: int = WATCHDOG_NS,
+    ) -> None:
         self.serial = serial
+        self._watchdog_ns = watchdog_ns
         self.firmware = firmware
         self.plant = plant
         self.stuck_stops = 0
@@ -169,7 +179,7 @@ class Controller:
     def advance(self, real_ns: int, dt_ns: int) -> None:
         """Let time pass: `dt_ns` of plant time up to the real moment `real_ns`, with every rule kept on the way."""
         since_ns, self._real_ns = self._real_ns, real_ns
-        deadline_ns = self._beat_ns + WATCHDOG_NS
+        deadline_ns = self._beat_ns + self._watchdog_ns
         if self.is_on and real_ns >= deadline_ns:
             # The watchdog bites within this step: plant time before it passes with the output on, the rest with it OFF.
             share_ns = dt_ns * max(0, deadline_ns - since_ns) // max(1, real_ns - since_ns)

@@ -4,11 +4,12 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from nebctl_simulators.mesh.codec import LineReader, encode_line
-from nebctl_simulators.mesh.controller import Controller, Fault, State
+from nebctl_simulators.mesh.controller import WATCHDOG_NS, Controller, Fault, State
 from nebctl_simulators.mesh.memory import Memory
 from nebctl_simulators.plant import Load, Plant, draw, pour
 from nebctl_simulators.presets import Unit, draw_load
-from nebctl_simulators.shim import NS_PER_MS, LineFault, Shim
+from nebctl_simulators.shim import ANY, NS_PER_MS, Injection, LineFault, Shim, Terms
+from nebctl_simulators.shim import DEFAULT_MS as LINE_MS
 from nebctl_simulators.simtime import SimTime
 
 
@@ -27,7 +28,7 @@ class DeviceFault(StrEnum):
 
 LATCHED = {DeviceFault.NO_CUP: Fault.CUP, DeviceFault.LOST_RESONANCE: Fault.RES, DeviceFault.HARDWARE: Fault.HW}
 # What `ms` means when a fault is injected without it: longer than the host's patience of 100 ms, a gap inside a line, …
-DEFAULT_MS = {"late": 150, "split": 5, "unplug": 1000, "mute": 1000, "hang": 500}
+DEFAULT_MS = {**LINE_MS, "late": 150, "unplug": 1000, "mute": 1000, "hang": 500}
 DEVICE_FAULTS = tuple(item.value for item in DeviceFault)
 FAULT_NAMES = tuple(item.value for item in LineFault) + DEVICE_FAULTS
 
@@ -63,7 +64,16 @@ class Device:
     Every call names the real time in ns; plant time follows from it by `sim_time`.
     """
 
-    def __init__(self, *, unit: Unit, serial: str, sim_time: SimTime, memory: Memory, real_ns: int) -> None:
+    def __init__(
+        self,
+        *,
+        unit: Unit,
+        serial: str,
+        sim_time: SimTime,
+        memory: Memory,
+        real_ns: int,
+        watchdog_ns: int = WATCHDOG_NS,
+    ) -> None:
         self.unit = unit
         self.serial = serial
         self._time = sim_time
@@ -77,7 +87,12 @@ class Device:
         self._hung = False
         plant = Plant(mesh=unit.mesh, load=Load(rate_nl_s=1, residual_ppm=0))
         self._controller = Controller(
-            serial=serial, firmware=unit.firmware, memory=memory, plant=plant, real_ns=real_ns
+            serial=serial,
+            firmware=unit.firmware,
+            memory=memory,
+            plant=plant,
+            real_ns=real_ns,
+            watchdog_ns=watchdog_ns,
         )
         self._send_events(real_ns)
 
@@ -112,12 +127,22 @@ class Device:
     def feed(self, data: bytes, real_ns: int) -> bytes:
         """Take bytes from the host and return those that are due to it."""
         self.pass_time(real_ns)
-        if self._powered and not self._hung and self._until_ns[DeviceFault.MUTE] <= real_ns:
+        if self._listens(real_ns):
             for payload in self._reader.feed(data):
+                self._shim.heard(encode_line(payload), real_ns)
                 answer = self._controller.receive(payload)
                 if answer is not None:
                     self._shim.answer(encode_line(answer), real_ns)
         return self._shim.due(real_ns)
+
+    def command(self, payload: str, real_ns: int) -> str | None:
+        """Give the program one request past the line, as another processor on its board does; None: no answer."""
+        self.pass_time(real_ns)
+        return self._controller.receive(payload) if self._listens(real_ns) else None
+
+    def next_ns(self) -> int | None:
+        """Return when bytes are due that the line still holds back; None: none are."""
+        return self._shim.next_ns()
 
     def pour(self, volume_nl: int) -> None:
         """Pour into the cup; the filling's rate and residual come from the seed and the number of the pour.
@@ -144,11 +169,13 @@ class Device:
             self._wake(real_ns)
         self._powered = on
 
-    def inject(self, fault: str, count: int, ms: int | None, real_ns: int) -> None:
+    def inject(self, fault: str, count: int, ms: int | None, real_ns: int, terms: Terms = ANY) -> None:
         """Arm a fault by its name: `count` answers or stops, or `ms` of real time, whichever it knows.
 
-        Raises: ValueError for a name that is no fault.
+        Raises: ValueError for a name that is no fault, and for terms, which this line's answers do not have.
         """
+        if terms != ANY:
+            raise ValueError("this line has one device and no units, functions or addresses: leave them out")
         if fault not in FAULT_NAMES:
             raise ValueError(f"there is no fault {fault!r}; choose one of: {', '.join(FAULT_NAMES)}")
         self.pass_time(real_ns)
@@ -176,6 +203,10 @@ class Device:
             active[DeviceFault.STUCK_ON.value] = self._controller.stuck_stops
         return active | self._shim.armed()
 
+    def injections(self) -> list[Injection]:
+        """Return the line's faults as they happened, oldest first."""
+        return self._shim.injections()
+
     def truth(self) -> Truth:
         """Return what is really so, as of the last step."""
         controller, plant = self._controller, self._controller.plant
@@ -196,6 +227,9 @@ class Device:
             powered=self._powered,
             plugged=self.is_plugged,
         )
+
+    def _listens(self, real_ns: int) -> bool:
+        return self._powered and not self._hung and self._until_ns[DeviceFault.MUTE] <= real_ns
 
     def _harm(self, fault: DeviceFault, count: int, real_ns: int, until_ns: int) -> None:
         if fault in LATCHED:

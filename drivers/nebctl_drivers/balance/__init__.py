@@ -1,0 +1,1 @@
+"""Balances that speak MT-SICS: weights as exact micrograms, with stable and dynamic kept apart."""

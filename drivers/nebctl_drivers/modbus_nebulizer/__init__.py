@@ -1,0 +1,1 @@
+"""A nebulizer with a Modbus register map, driven by its profile."""

@@ -1,0 +1,13 @@
+"""The group `nebctl bench`."""
+
+import click
+
+from nebctl_lab.bench.wire import wire
+
+
+@click.group(epilog="Example: nebctl bench wire --json")
+def bench() -> None:
+    """Measure nebctl on this machine: ratios within one run, beside the limits that they must keep."""
+
+
+bench.add_command(wire)

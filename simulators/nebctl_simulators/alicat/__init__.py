@@ -1,0 +1,1 @@
+"""A simulated Alicat mass flow controller with its ASCII dialect."""

@@ -1,0 +1,1 @@
+"""A simulated 9C main board: a mesh nebulizer's controller with binary frames."""
