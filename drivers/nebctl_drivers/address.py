@@ -31,6 +31,7 @@ _USB = re.compile(r"usb://([0-9A-Fa-f]{4}):([0-9A-Fa-f]{4})(?:/([^/?#]+))?(?:\?(
 _NETWORK = re.compile(r"(tcp|rtu\+tcp)://(\[[^\]/?#]*\]|[^:/?#\[\]@]*)(?::([^/?#]*))?/?(?:\?([^#]*))?")
 _HOST = re.compile(r"[A-Za-z0-9_]([A-Za-z0-9_.-]*[A-Za-z0-9_.])?")
 _COUNT = re.compile(r"0|[1-9][0-9]{0,9}")
+_LOOPBACK = frozenset(("localhost", "127.0.0.1", "::1", "[::1]"))
 _SETTINGS_ON_A_PATH = re.compile(r"\?[a-z_]+=")
 
 
@@ -108,6 +109,10 @@ class Address:
         if self.path is not None:
             return _serial_key(self.path)
         return f"tcp:{(self.host or '').lower().rstrip('.')}:{self.port}"
+
+    def is_bench_wire(self) -> bool:
+        """Return whether the port, as it is now, can only lead to a program: a pseudo-terminal, or TCP on loopback."""
+        return self.bus_key.startswith("serial:/dev/pts/") or (self.host or "").lower() in _LOOPBACK
 
 
 def read_address(url: str) -> Address | CommandFailed:

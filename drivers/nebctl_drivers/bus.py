@@ -1,10 +1,12 @@
 """The bus guard: one for each physical bus. It hands no answer to another request, and lets STOP pass everything.
 
-Why no late answer is ever believed. With numbers an answer counts only under its own. Without them (Modbus RTU, ASCII
-lines) a request that was given up stays on the list as a ghost, and an answer goes to the oldest request that it fits:
-so it can come too late for its own request, but never count for a later one. After a request without an answer the bus
-is quiet for as long as the answer might still take (quarantine), and a station that owes one is first asked something
-whose answer cannot be mistaken (a probe): stations answer in order, so what it owed before will not come any more.
+Why no late answer is believed. With numbers an answer counts only under its own. Without them (Modbus RTU, ASCII lines)
+a request that was given up stays on the list as a ghost, and an answer goes to the oldest request that it fits: so it
+can come too late for its own request, but never count for a later one. After a request without an answer, and after
+each opening, the bus is quiet for as long as an answer might still take (quarantine), and a station that owes one is
+first asked something whose answer cannot be mistaken (a probe): stations answer in order, so what it owed before will
+not come any more. The same is done after an answer that nobody waited for, and now and then where requests of one look
+follow each other without a pause, because a doubled answer shows in no other way.
 """
 
 import asyncio
@@ -16,9 +18,10 @@ from typing import Generic
 from nebctl.core.device import Certainty, CommandFailed
 from nebctl.ports import Link
 
-from .exchange import A, Answered, Dialect, R, Unasked, Unusable
+from .exchange import A, Answered, Dialect, R, Stray, Unasked, Unusable
 from .seat import Pending, Seat
 from .timing import (
+    LEAST_THINK_S,
     MOST_WIRE_S,
     NOT_OPEN,
     NOTHING,
@@ -31,13 +34,19 @@ from .timing import (
     Timing,
     too_long,
 )
+from .waiting import WaitingList
 
 __all__ = ["Bus", "Pending", "Permit", "Reply", "Result", "Seat", "Silence", "Timing"]
 
-STOP_HOLD_S = 0.030
-"""How long the others make room after a STOP's frame; then they go on, or their watchdogs would trip for its sake."""
-GHOST_LIFE_S = 1.0
-"""A request that was given up is answered at most so late, or four late windows where these are longer."""
+MOST_IN_A_ROW = 64
+PAUSE_S = 0.02
+"""Requests of one look that follow each other faster than this are interrupted by a probe once in `MOST_IN_A_ROW`."""
+DOUBT_LASTS_S = 60.0
+"""For so long after a doubled answer the bus waits, before it asks on, twice as long as the second copy took."""
+PATIENT_ROUND = 8
+"""Each eighth read-back of a STOP is given all the time that the station may think, the others what it used to take."""
+MOST_CLEAR_S = 3.0
+"""Nobody waits longer for a line that is never silent; a STOP of another device may last 2 s."""
 
 
 @dataclass(eq=False, slots=True)
@@ -62,16 +71,23 @@ class Bus(Generic[R, A]):
         self.timing = timing
         self._now_ns = now_ns
         self._seats: set[Seat[R, A]] = set()
-        self._waiting: list[Pending[R, A]] = []
+        self._waiting = WaitingList(dialect, timing.late_s())
         self._urgent: deque[Pending[R, A]] = deque()
         self._timer: asyncio.TimerHandle | None = None
         self._turn = asyncio.Lock()
         self._opening = asyncio.Lock()
-        self._busy_until = self._quiet_until = self._hold_until = float("-inf")
+        self._busy_until = self._left_until = self._orderly_at = self._quiet_until = self._hold_until = float("-inf")
+        self._thought_s: float | None = None
+        self._settle_s, self._settles_until = 0.0, float("-inf")
         self._pump: asyncio.Task[None] | None = None
         self._exchanges: dict[asyncio.Task[Result[A] | None], Seat[R, A]] = {}
         self._stir: asyncio.Future[None] | None = None
         self.loss: CommandFailed | None = NOT_OPEN
+
+    @property
+    def numbered(self) -> bool:
+        """Return whether answers name their requests."""
+        return self._dialect.numbered
 
     def seat(self, *, probe: R | None = None, unasked: Callable[[A, int], None] | None = None) -> "Seat[R, A]":
         """Return a place on the bus for one station.
@@ -90,8 +106,10 @@ class Bus(Generic[R, A]):
             return failure
 
     async def leave(self, seat: "Seat[R, A]") -> None:
-        """Let a seat go with all it waits for; with the last one the link closes."""
+        """Let a seat go with all it waits for; what turns off goes out first. With the last seat the link closes."""
         async with self._opening:
+            for pending in [pending for pending in self._urgent if pending.seat is seat and pending.first]:
+                self._send(pending)  # no silence is waited for: it is now or never
             self.give_up(seat, replace(NOT_OPEN, certainty=Certainty.UNKNOWN))
             self._seats.discard(seat)
             self._wake()
@@ -118,14 +136,16 @@ class Bus(Generic[R, A]):
             if result is not None:
                 return result
 
-    def urge(self, seat: "Seat[R, A]", requests: Sequence[R]) -> list["Pending[R, A] | CommandFailed"]:
-        """Put a STOP's requests ahead of everything but other STOPs, each at the first silence."""
+    def urge(self, seat: "Seat[R, A]", requests: Sequence[R], *, first: bool) -> list["Pending[R, A] | CommandFailed"]:
+        """Put a STOP's requests ahead of everything, each at the first silence; `first` ones before read-backs."""
         failure = seat.loss
         if failure is not None:
             return [replace(failure, certainty=Certainty.NOT_DONE) for _ in requests]
         now = _now()
-        fresh = [Pending(seat, request, now, urgent=True) for request in requests]
-        self._urgent.extend(fresh)
+        fresh = [Pending(seat, request, now, first=first, crossed=first) for request in requests]
+        ahead = sum(bool(pending.first) for pending in self._urgent) if first else len(self._urgent)
+        for place, pending in enumerate(fresh, ahead):
+            self._urgent.insert(place, pending)
         self._send_urgent()
         return list(fresh)
 
@@ -135,11 +155,10 @@ class Bus(Generic[R, A]):
 
     def give_up(self, seat: "Seat[R, A]", result: "Result[A]") -> None:
         """Settle all that a seat waits for; what may still be answered stays behind as a ghost."""
-        self.drop_unsent(seat)
-        for pending in self._waiting:
-            if pending.seat is seat:
-                pending.settle(result)
-        self._forget_numbered()
+        for pending in [pending for pending in self._urgent if pending.seat is seat]:
+            pending.settle(Silence("no silence on the wire"))
+            self._urgent.remove(pending)
+        self._waiting.settle(result, seat)
 
     def heard(self) -> str:
         """Return what came since the last request and was no answer; empty for silence."""
@@ -157,14 +176,14 @@ class Bus(Generic[R, A]):
 
     async def _exchange(self, call: _Call[R, A]) -> "Result[A] | None":
         """Return what came of a request; None means that it was not sent because its seat stops."""
-        if not await self._clear(call.seat):
-            return None
-        if self._owes(call.seat, call.request):
+        hindrance = await self._clear(call.seat)
+        if hindrance is None and self._is_in_doubt(call.seat, call.request):
             stuck = await self._get_in_step(call.seat)
             if stuck is not None:
                 return stuck
-            if not await self._clear(call.seat):
-                return None
+            hindrance = await self._clear(call.seat)
+        if hindrance is not None:
+            return hindrance if isinstance(hindrance, Silence) else None
         if not call.wanted:
             return Silence("nobody waits for it any more")
         refusal = call.seat.loss or (call.permit() if call.permit is not None else None)
@@ -181,45 +200,57 @@ class Bus(Generic[R, A]):
         if not pending.answer.done():
             pending.settle(Silence(self.heard() or NOTHING))
         result = pending.answer.result()
-        if pending in self._waiting and not self._dialect.numbered:
+        if self._waiting.has(pending) and not self._dialect.numbered:
             self._quiet_until = max(self._quiet_until, _now() + self.timing.late_s())
-        self._forget_numbered()
+        self._waiting.lay()
         return result
 
-    async def _clear(self, seat: "Seat[R, A]") -> bool:
-        """Wait until the wire is the seat's; False means that the seat has begun to stop."""
+    async def _clear(self, seat: "Seat[R, A]") -> "Silence | bool | None":
+        """Wait until the wire is the seat's: None. True means that the seat stops, a silence that it was never free."""
+        until = _now() + MOST_CLEAR_S + self.timing.late_s()
         while seat.no_stop.is_set():
             if seat.loss is not None:
-                return True
-            ready = max(self._quiet_until, self._hold_until, self._busy_until + self.timing.gap_s)
+                return None
+            gap_s = self.timing.gap_s + (self._settle_s if _now() < self._settles_until else 0.0)
+            ready = max(self._quiet_until, self._hold_until, self._busy_until + gap_s)
             if self._urgent:
                 ready = max(ready, _now() + self.timing.gap_s)
             elif ready <= _now():
-                return True
+                return None
+            if ready > until:
+                return Silence("a line that is never silent")
             assert self._stir is not None  # an open bus has one
             await asyncio.wait({self._stir}, timeout=ready - _now())
-        return False
+        return True
+
+    def _is_in_doubt(self, seat: "Seat[R, A]", request: R) -> bool:
+        """Return whether the next answer could be taken for one to `request` without being it."""
+        if self._dialect.numbered:
+            return False
+        last = seat.last
+        hurried = last is not None and _now() - last.due < PAUSE_S and self._dialect.alike(last.request, request)
+        seat.alike_in_a_row = seat.alike_in_a_row + 1 if hurried else 0
+        in_doubt = not seat.in_step or self._waiting.owes(seat, request, _now())
+        return in_doubt or (seat.alike_in_a_row >= MOST_IN_A_ROW and seat.probe is not None)
 
     async def _get_in_step(self, seat: "Seat[R, A]") -> "Silence | CommandFailed | None":
         """Ask what cannot be mistaken; None means that nothing is owed any more."""
-        if seat.probe is None:  # the quarantine has passed, and there is nothing better to go by
-            self._waiting = [pending for pending in self._waiting if pending.seat is not seat]
+        seat.alike_in_a_row = 0
+        if seat.probe is None:  # nothing better to go by than time
+            late = not seat.in_step
+            seat.in_step = True
+            self._waiting.drop(seat)
+            self._quiet_until = max(self._quiet_until, _now() + self.timing.late_s()) if late else self._quiet_until
             return None
-        for probe in self._dialect.probes(seat.probe):
-            if not self._owes(seat, probe):
-                result = await self._round(seat, probe)
-                return None if isinstance(result, Reply) else result
-        return Silence("a line that is not in step, and no answer yet")
-
-    def _owes(self, seat: "Seat[R, A]", request: R) -> bool:
-        """Return whether an answer that could be taken for one to `request` may still come."""
-        oldest = _now() - max(GHOST_LIFE_S, 4 * self.timing.late_s())
-        self._waiting = [w for w in self._waiting if not w.answer.done() or w.due > oldest]
-        return any(
-            pending.seat is seat and self._dialect.alike(pending.request, request)
-            for pending in self._waiting
-            if pending.answer.done()
-        )
+        probes = list(self._dialect.probes(seat.probe))
+        free = [probe for probe in probes if not self._waiting.owes(seat, probe, _now())] or probes
+        # a second copy of the last answer must not look like the probe's, where there is a choice
+        last = seat.last
+        other = (probe for probe in free if last is None or not self._dialect.alike(last.request, probe))
+        probe = next(other, free[0])
+        result = await self._round(seat, probe)
+        seat.in_step = isinstance(result, Reply)
+        return None if isinstance(result, Reply) else result
 
     def _send(self, pending: Pending[R, A]) -> CommandFailed | None:
         sent = self._dialect.encode(pending.request)
@@ -227,14 +258,22 @@ class Bus(Generic[R, A]):
         wire_s = self.timing.wire_s(len(sent.frame) + longest)
         if wire_s > MOST_WIRE_S:
             return too_long(wire_s)
+        now = _now()
+        pending.crossed &= not self._dialect.numbered and self._waiting.crosses(pending, now)
         failure = self._link.write(sent.frame)
         if failure is not None:
             return failure
-        self._busy_until = max(self._busy_until, _now()) + self.timing.wire_s(len(sent.frame))
-        pending.sent = sent
-        pending.due = self._busy_until if self.timing.baud else _now()
-        pending.due += self.timing.answer_s + self.timing.wire_s(longest) + 2 * self.timing.latency_s
-        self._waiting.append(pending)
+        self._left_until = max(self._left_until, now) + self.timing.wire_s(len(sent.frame))
+        self._busy_until = max(self._busy_until, self._left_until)
+        self._orderly_at = self._left_until
+        pending.sent, pending.left = sent, self._left_until
+        after_s = self.timing.wire_s(longest) + 2 * self.timing.latency_s
+        pending.due = pending.left + self.timing.answer_s + after_s
+        thought_s = self.timing.answer_s if self._thought_s is None else self._thought_s
+        patient = not pending.first and pending.seat.rounds % PATIENT_ROUND == PATIENT_ROUND - 1
+        think_s = self.timing.answer_s if patient else max(LEAST_THINK_S, 2 * thought_s)
+        pending.held = pending.left + min(self.timing.answer_s, think_s) + after_s
+        self._waiting.add(pending)
         return None
 
     def _send_urgent(self) -> None:
@@ -243,28 +282,20 @@ class Bus(Generic[R, A]):
             self._timer.cancel()
             self._timer = None
         while self._urgent:
-            pending = self._urgent[0]
-            silent = max(self._busy_until + self.timing.gap_s, self._hold_until)
-            ready = min(silent, pending.asked + MOST_WIRE_S + self.timing.gap_s)
+            pending, gap_s = self._urgent[0], self.timing.gap_s
+            patient = max(pending.asked, self._orderly_at) + MOST_WIRE_S + gap_s
+            ready = max(self._hold_until, self._left_until + gap_s, min(self._busy_until + gap_s, patient))
             if ready > _now():
                 self._timer = asyncio.get_running_loop().call_at(ready, self._send_urgent)
                 return
+            if not pending.first and self._repeat_crossed(pending.seat):
+                continue
             self._urgent.popleft()
             failure = self._send(pending)
             if failure is not None:
                 pending.settle(failure)
             elif not self._dialect.numbered:
-                self._hold_until = min(_now() + STOP_HOLD_S, pending.due)
-
-    def drop_unsent(self, seat: "Seat[R, A]") -> None:
-        """Drop what a stop has not sent yet: it begins anew."""
-        for pending in [pending for pending in self._urgent if pending.seat is seat]:
-            pending.settle(Silence("no silence on the wire"))
-            self._urgent.remove(pending)
-
-    def _forget_numbered(self) -> None:
-        if self._dialect.numbered:
-            self._waiting = [pending for pending in self._waiting if not pending.answer.done()]
+                self._hold_until = pending.held
 
     async def _open(self) -> CommandFailed | None:
         await self._close()
@@ -272,7 +303,10 @@ class Bus(Generic[R, A]):
         if failure is not None:
             return failure
         self._dialect.reset()
-        self._busy_until = self._quiet_until = self._hold_until = float("-inf")
+        now = _now()
+        self._busy_until = self._left_until = self._orderly_at = self._hold_until = float("-inf")
+        # bytes for an earlier owner of the port may still be on their way; ghosts stay for the same reason
+        self._quiet_until = float("-inf") if self._dialect.numbered else now + self.timing.late_s()
         self.loss = None
         self._stir = asyncio.get_running_loop().create_future()
         self._pump = asyncio.create_task(self._listen())
@@ -301,31 +335,53 @@ class Bus(Generic[R, A]):
 
     def _take(self, data: bytes) -> Unusable | None:
         at_ns = self._now_ns()
-        waiting = [pending.sent for pending in self._waiting if pending.sent is not None]
-        for heard in self._dialect.feed(data, waiting):
-            if isinstance(heard, Unusable):
-                return heard
-            if isinstance(heard, Unasked):
-                for seat in self._seats:
-                    seat.hear(heard.answer, at_ns)
-            else:
-                self._answer(heard, at_ns)
+        for heard in self._dialect.feed(data, self._waiting.sent()):
+            match heard:
+                case Unusable():
+                    return heard
+                case Unasked():
+                    for seat in self._seats:
+                        seat.hear(heard.answer, at_ns)
+                case Stray():
+                    self._doubt(heard)
+                case _:
+                    self._answer(heard, at_ns)
+        if self._repeat_crossed():
+            self._hold_until = float("-inf")
+            self._send_urgent()
         return None
 
+    def _doubt(self, heard: Stray[R]) -> None:
+        """Note that a station says things twice: it is asked a probe, and the bus waits longer after answers."""
+        for seat in self._seats:
+            if seat.last is not None and seat.last.sent is heard.sent:
+                seat.in_step = False
+                self._settle_s = min(max(self._settle_s, 2 * (_now() - seat.last.due)), self.timing.late_s())
+                self._settles_until = _now() + DOUBT_LASTS_S
+
+    def _repeat_crossed(self, seat: "Seat[R, A] | None" = None) -> bool:
+        """Put what turns off ahead once more where it met another's answer on the wire, of one seat or of all."""
+        met = [w for w in self._waiting if w.first and w.crossed and not w.answer.done() and seat in (None, w.seat)]
+        for pending in met:
+            pending.crossed = False
+            self._urgent.appendleft(Pending(pending.seat, pending.request, _now(), first=True))
+        return bool(met)
+
     def _answer(self, heard: Answered[R, A], at_ns: int) -> None:
-        pending = next((pending for pending in self._waiting if pending.sent is heard.sent), None)
+        pending = self._waiting.take(heard.sent, _now())
         if pending is None:
             return
-        place = self._waiting.index(pending)
-        older = self._waiting[:place]
-        # stations answer in order: what this one owed for earlier requests will not come any more
-        kept = [w for w in older if w.seat is not pending.seat or not w.answer.done()]
-        self._waiting = kept + self._waiting[place + 1 :]
+        now = _now()
+        thought_s = now - pending.left - self.timing.wire_s(self._dialect.longest(pending.request))
+        self._thought_s = max(thought_s, (self._thought_s or 0.0) * 0.95)
         pending.settle(Reply(heard.answer, at_ns))
-        self._busy_until = _now()  # it came after its request had left, whatever the baud rate says
-        if pending.urgent:
-            self._hold_until = _now()
-            self._send_urgent()
+        # it came after its request had left, whatever the baud rate says
+        self._busy_until = self._left_until = self._orderly_at = now
+        pending.due = now
+        pending.seat.last = pending
+        if pending.first is not None:
+            self._hold_until = now
+        self._send_urgent()
 
     def _lose(self, reason: CommandFailed) -> None:
         self.loss = self.loss or reason
@@ -333,9 +389,7 @@ class Bus(Generic[R, A]):
         unsent, self._urgent = self._urgent, deque()
         for pending in unsent:
             pending.settle(replace(reason, certainty=Certainty.NOT_DONE))
-        abandoned, self._waiting = self._waiting, []
-        for pending in abandoned:
-            pending.settle(replace(reason, certainty=Certainty.UNKNOWN))
+        self._waiting.settle(replace(reason, certainty=Certainty.UNKNOWN))
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None

@@ -36,13 +36,20 @@ class Unasked(Generic[A_co]):
 
 
 @dataclass(frozen=True, slots=True)
+class Stray(Generic[R]):
+    """A good answer that nobody waits for, like the one to `sent`, which was answered already."""
+
+    sent: Sent[R]
+
+
+@dataclass(frozen=True, slots=True)
 class Unusable:
     """The stream of bytes is not of this dialect; nobody can tell any more where a frame begins."""
 
     why: str
 
 
-Heard: TypeAlias = Answered[R, A_co] | Unasked[A_co] | Unusable
+Heard: TypeAlias = Answered[R, A_co] | Unasked[A_co] | Stray[R] | Unusable
 
 
 class Dialect(Protocol[R, A_co]):

@@ -4,6 +4,7 @@ This is the only module that imports pymodbus. Its framers and PDU codec do the 
 function or length for good, so everything is compared here with what was asked.
 """
 
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
@@ -13,6 +14,10 @@ from pymodbus.pdu import DecodePDU, ModbusPDU
 from pymodbus.pdu.bit_message import (
     ReadCoilsRequest,
     ReadCoilsResponse,
+    ReadDiscreteInputsRequest,
+    ReadDiscreteInputsResponse,
+    WriteMultipleCoilsRequest,
+    WriteMultipleCoilsResponse,
     WriteSingleCoilRequest,
     WriteSingleCoilResponse,
 )
@@ -23,8 +28,12 @@ from pymodbus.pdu.register_message import (
     ReadInputRegistersResponse,
     WriteMultipleRegistersRequest,
     WriteMultipleRegistersResponse,
+    WriteSingleRegisterRequest,
+    WriteSingleRegisterResponse,
 )
 
+# It says on its own what a broken answer is like; here that is a value, and the caller's to say.
+logging.getLogger("pymodbus").setLevel(logging.CRITICAL)
 _DECODER = DecodePDU(is_server=False)
 _SOCKET, _RTU = FramerSocket(_DECODER), FramerRTU(_DECODER)
 _EXCEPTIONS = {
@@ -66,12 +75,30 @@ class ReadCoils:
 
 
 @dataclass(frozen=True, slots=True)
+class ReadDiscrete:
+    """Read `count` discrete inputs from `address` on."""
+
+    unit: int
+    address: int
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
 class Write:
     """Write holding registers from `address` on."""
 
     unit: int
     address: int
     values: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class WriteOne:
+    """Write one holding register by function 6, for devices that know no other."""
+
+    unit: int
+    address: int
+    value: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +110,18 @@ class SetCoil:
     on: bool
 
 
-Request: TypeAlias = Read | ReadInput | ReadCoils | Write | SetCoil
+@dataclass(frozen=True, slots=True)
+class SetCoils:
+    """Write coils from `address` on."""
+
+    unit: int
+    address: int
+    values: tuple[bool, ...]
+
+
+ReadRequest: TypeAlias = Read | ReadInput | ReadCoils | ReadDiscrete
+WriteRequest: TypeAlias = Write | WriteOne | SetCoil | SetCoils
+Request: TypeAlias = ReadRequest | WriteRequest
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +133,7 @@ class Words:
 
 @dataclass(frozen=True, slots=True)
 class Bits:
-    """The coils that were read."""
+    """The coils or discrete inputs that were read."""
 
     values: tuple[bool, ...]
 
@@ -154,12 +192,18 @@ def function_of(request: Request) -> int:
     match request:
         case ReadCoils():
             return 1
+        case ReadDiscrete():
+            return 2
         case Read():
             return 3
         case ReadInput():
             return 4
         case SetCoil():
             return 5
+        case WriteOne():
+            return 6
+        case SetCoils():
+            return 15
         case Write():
             return 16
 
@@ -169,9 +213,9 @@ def answer_length(request: Request) -> int:
     match request:
         case Read() | ReadInput():
             return 2 + 2 * request.count
-        case ReadCoils():
+        case ReadCoils() | ReadDiscrete():
             return 2 + (request.count + 7) // 8
-        case Write() | SetCoil():
+        case Write() | WriteOne() | SetCoil() | SetCoils():
             return 5
 
 
@@ -205,10 +249,16 @@ def _build_pdu(request: Request) -> ModbusPDU:
             return ReadInputRegistersRequest(address=request.address, count=request.count)
         case ReadCoils():
             return ReadCoilsRequest(address=request.address, count=request.count)
+        case ReadDiscrete():
+            return ReadDiscreteInputsRequest(address=request.address, count=request.count)
         case Write():
             return WriteMultipleRegistersRequest(address=request.address, registers=list(request.values))
+        case WriteOne():
+            return WriteSingleRegisterRequest(address=request.address, registers=[request.value])
         case SetCoil():
             return WriteSingleCoilRequest(address=request.address, bits=[request.on])
+        case SetCoils():
+            return WriteMultipleCoilsRequest(address=request.address, bits=list(request.values))
 
 
 def _compare(request: Request, answer: ModbusPDU) -> Outcome:
@@ -219,8 +269,14 @@ def _compare(request: Request, answer: ModbusPDU) -> Outcome:
             return _compare_words(request.count, answer.registers)
         case ReadCoils(), ReadCoilsResponse():
             return _compare_bits(request.count, answer.bits)
+        case ReadDiscrete(), ReadDiscreteInputsResponse():
+            return _compare_bits(request.count, answer.bits)
+        case SetCoils(), WriteMultipleCoilsResponse():
+            told, asked = (answer.address, answer.count), (request.address, len(request.values))
         case Write(), WriteMultipleRegistersResponse():
             told, asked = (answer.address, answer.count), (request.address, len(request.values))
+        case WriteOne(), WriteSingleRegisterResponse():
+            told, asked = (answer.address, answer.registers[0]), (request.address, request.value)
         case SetCoil(), WriteSingleCoilResponse():
             told, asked = (answer.address, bool(answer.bits[0])), (request.address, request.on)
         case _:
@@ -236,5 +292,5 @@ def _compare_words(count: int, registers: Sequence[int]) -> Outcome:
 
 def _compare_bits(count: int, bits: Sequence[bool]) -> Outcome:
     if len(bits) != (count + 7) // 8 * 8:
-        return Odd(f"{len(bits)} coils where {count} were asked")
+        return Odd(f"{len(bits)} bits where {count} were asked")
     return Bits(tuple(bits[:count]))

@@ -8,16 +8,21 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from .bus import Timing
-from .exchange import Answered, Sent
+from .exchange import Answered, Sent, Stray
 from .modbus import (
     Odd,
     Outcome,
     Read,
     ReadCoils,
+    ReadDiscrete,
     ReadInput,
+    ReadRequest,
     Request,
     SetCoil,
+    SetCoils,
     Write,
+    WriteOne,
+    WriteRequest,
     answer_length,
     encode_rtu,
     function_of,
@@ -27,6 +32,7 @@ from .modbus import (
 
 _KEPT = 512
 _EXCEPTION_BYTES = 5
+_REQUEST_BYTES = 8
 _SHOWN = 16
 
 
@@ -47,10 +53,12 @@ class ModbusRtu:
     def __init__(self) -> None:
         self._buffer = bytearray()
         self._echoes = False
+        self._answered: dict[int, Sent[Request]] = {}
 
     def reset(self) -> None:
         """Forget what was heard."""
         self._buffer.clear()
+        self._answered.clear()
 
     def encode(self, request: Request) -> Sent[Request]:
         """Return the request; what came before it was no answer to it."""
@@ -61,8 +69,10 @@ class ModbusRtu:
         """Return the bytes of the answer."""
         return 3 + answer_length(request)
 
-    def feed(self, data: bytes, waiting: Sequence[Sent[Request]]) -> Iterator[Answered[Request, Outcome]]:
-        """Take bytes and yield what they answer, each the oldest request that it fits."""
+    def feed(
+        self, data: bytes, waiting: Sequence[Sent[Request]]
+    ) -> Iterator[Answered[Request, Outcome] | Stray[Request]]:
+        """Take bytes and yield what they answer, each the oldest request that it fits; then what nobody asked for."""
         self._buffer += data
         del self._buffer[:-_KEPT]
         rest = list(waiting)
@@ -70,7 +80,12 @@ class ModbusRtu:
             answered, end = found
             del self._buffer[:end]
             rest.remove(answered.sent)
+            self._answered[answered.sent.request.unit] = answered.sent
             yield answered
+        while self._answered and (found := self._find(list(self._answered.values()))) is not None:
+            again, end = found
+            del self._buffer[:end]
+            yield Stray(again.sent)
 
     def heard(self) -> str:
         """Return what lies unread, in words."""
@@ -80,7 +95,7 @@ class ModbusRtu:
         """Return reads of the same place that differ in their count, and so in the length of their answers."""
         if isinstance(known, Read | ReadInput):
             yield from (replace(known, count=count) for count in range(1, known.count + 1))
-        elif isinstance(known, ReadCoils):
+        elif isinstance(known, ReadCoils | ReadDiscrete):
             yield from (replace(known, count=count) for count in range(1, known.count + 1, 8))
 
     def alike(self, one: Request, other: Request) -> bool:
@@ -88,8 +103,12 @@ class ModbusRtu:
         if one.unit != other.unit or function_of(one) != function_of(other):
             return False
         match one, other:
+            case (SetCoils(), SetCoils()):
+                return (one.address, len(one.values)) == (other.address, len(other.values))
             case (Write(), Write()):
                 return (one.address, len(one.values)) == (other.address, len(other.values))
+            case (WriteOne(), WriteOne()):
+                return (one.address, one.value) == (other.address, other.value)
             case (SetCoil(), SetCoil()):
                 return (one.address, one.on) == (other.address, other.on)
             case _:
@@ -101,33 +120,55 @@ class ModbusRtu:
             if self._buffer[start] in units:
                 for sent in waiting:
                     fit = self._fit(sent, start)
-                    if fit is not None:
+                    if fit is not None and not _has_foreign_request(self._buffer[:start], sent):
                         return Answered(sent, fit[0]), fit[1]
         return None
 
     def _fit(self, sent: Sent[Request], start: int) -> tuple[Outcome, int] | None:
         """Return what a frame at `start` says to a request, and where it ends; None where there is none to it."""
         request, buffer = sent.request, self._buffer
-        if buffer[start] != request.unit:
+        if buffer[start] != request.unit or buffer[start + 1] & 0x7F != function_of(request):
             return None
-        if isinstance(request, SetCoil) and self._echoes:  # its answer looks like its own echo: it must come twice
+        if isinstance(request, WriteRequest) and self._echoes:
+            # The answer of a single register or coil looks like the request's own echo, so both must come; an echo of
+            # more than one can look like its answer where the next two bytes happen to be the CRC.
             if buffer[start : start + len(sent.frame)] != sent.frame:
                 return None if buffer[start + 1] < 0x80 else self._judge(sent, start, _EXCEPTION_BYTES)
             start += len(sent.frame)
             if len(buffer) <= start + 1:
                 return None
+        elif buffer[start : start + len(sent.frame)] == sent.frame and not isinstance(request, WriteRequest):
+            return None  # a request's echo can look like its answer where the address begins like a count of bytes
         is_exception = buffer[start + 1] == function_of(request) | 0x80
         fit = self._judge(sent, start, _EXCEPTION_BYTES if is_exception else self.longest(request))
-        if fit is not None and isinstance(request, Read | ReadInput | ReadCoils):
+        if fit is not None and isinstance(request, ReadRequest):
             self._echoes = bytes(buffer[:start]).endswith(sent.frame)
         return fit
 
     def _judge(self, sent: Sent[Request], start: int, length: int) -> tuple[Outcome, int] | None:
         frame = bytes(self._buffer[start : start + length])
-        if len(frame) < length or not has_good_crc(frame):
+        if len(frame) < length or not _begins_well(sent.request, frame) or not has_good_crc(frame):
             return None
         outcome = judge_answer(sent.request, frame[0], frame[1:-2])
         return None if isinstance(outcome, Odd) else (outcome, start + length)
+
+
+def _begins_well(request: Request, frame: bytes) -> bool:
+    """Return whether a frame's third byte is right: looking is quick, and a checksum at every byte of noise is not."""
+    if frame[1] & 0x80:
+        return True
+    third = answer_length(request) - 2 if isinstance(request, ReadRequest) else request.address >> 8
+    return frame[2] == third
+
+
+def _has_foreign_request(before: bytes | bytearray, sent: Sent[Request]) -> bool:
+    """Return whether another master's request of the same function stands before an answer, which is then its own."""
+    ours = sent.frame[:2]
+    for start in range(len(before) - _REQUEST_BYTES + 1):
+        frame = bytes(before[start : start + _REQUEST_BYTES])
+        if frame[:2] == ours and frame != sent.frame and has_good_crc(frame):
+            return True
+    return False
 
 
 def _describe(data: bytes) -> str:

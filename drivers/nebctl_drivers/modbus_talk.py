@@ -5,7 +5,7 @@ from typing import TypeAlias
 
 from nebctl.core.device import Certainty, CommandFailed
 
-from .modbus import Denied, Done, Odd, Outcome, Read, ReadInput, Request, SetCoil, Words, Write
+from .modbus import Denied, Done, Odd, Outcome, Read, ReadInput, Request, Words, WriteRequest
 from .reading import read
 from .seat import Seat
 from .timing import Permit, Reply, Silence
@@ -37,7 +37,7 @@ async def read_words(
 
 
 async def write_once(
-    seat: ModbusSeat, request: Write | SetCoil, name: str, permit: Permit | None = None
+    seat: ModbusSeat, request: WriteRequest, name: str, permit: Permit | None = None
 ) -> CommandFailed | None:
     """Send a write once; None means acknowledged, and an exception of the unit means not done."""
     result = await seat.ask(request, permit)

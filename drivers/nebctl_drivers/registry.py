@@ -94,7 +94,12 @@ def _make_board_9c(wanted: Wanted) -> Had:
     link = wanted.buses.link(wanted.address, Language.BOARD_9C, defaults=installed_line(BOARD_PROFILE))
     if isinstance(link, CommandFailed):
         return link
-    return Board9C(link, port=wanted.address.url, now_ns=wanted.now_ns, simulated=wanted.simulated)
+
+    # The board cannot say that it is simulated; a wire that leads to a program says it for it (S48).
+    def simulated() -> bool:
+        return wanted.simulated or wanted.address.is_bench_wire()
+
+    return Board9C(link, port=wanted.address.url, now_ns=wanted.now_ns, simulated=simulated)
 
 
 def _make_modbus_nebulizer(wanted: Wanted) -> Had:

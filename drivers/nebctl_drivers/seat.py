@@ -1,7 +1,7 @@
 """The place of one station on a bus, and what it has on its way there."""
 
 import asyncio
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Generic, Protocol
 
@@ -13,9 +13,12 @@ from .timing import NOT_OPEN, Permit, Result, Silence, Timing
 
 @dataclass(eq=False, slots=True)
 class Pending(Generic[R, A]):
-    """A request on its way; `sent` None while it waits for silence, `due` the loop time until which it is awaited.
+    """A request on its way.
 
-    A pending whose answer is settled and which is still on the bus's list is a ghost: its answer may yet come.
+    `sent` is None while it waits for silence, `left` the loop time at which its last byte has left, `due` that until
+    which it is awaited, `held` the time until which the others make room for its answer. `first` marks what turns off
+    in a STOP, None an ordinary request; `crossed` that another's answer may still come and meet it. A pending
+    whose answer is settled and which is still on the bus's list is a ghost: its answer may yet come.
     """
 
     seat: "Seat[R, A]"
@@ -23,8 +26,11 @@ class Pending(Generic[R, A]):
     asked: float
     answer: "asyncio.Future[Result[A]]" = field(default_factory=lambda: asyncio.get_running_loop().create_future())
     sent: Sent[R] | None = None
+    left: float = 0.0
     due: float = 0.0
-    urgent: bool = False
+    held: float = 0.0
+    first: bool | None = None
+    crossed: bool = False
 
     def settle(self, result: "Result[A]") -> None:
         """Give the answer to who waits for it, unless they have one."""
@@ -38,6 +44,11 @@ class Guard(Protocol[R, A]):
     loss: CommandFailed | None
     timing: Timing
 
+    @property
+    def numbered(self) -> bool:
+        """Return whether answers name their requests."""
+        ...
+
     async def join(self, seat: "Seat[R, A]") -> CommandFailed | None:
         """Take a seat in."""
         ...
@@ -50,16 +61,12 @@ class Guard(Protocol[R, A]):
         """Run one exchange."""
         ...
 
-    def urge(self, seat: "Seat[R, A]", requests: Sequence[R]) -> list["Pending[R, A] | CommandFailed"]:
+    def urge(self, seat: "Seat[R, A]", requests: Sequence[R], *, first: bool) -> list["Pending[R, A] | CommandFailed"]:
         """Put requests ahead of everything."""
         ...
 
     def has_unsent(self, seat: "Seat[R, A]") -> bool:
         """Return whether urgent requests still wait for silence."""
-        ...
-
-    def drop_unsent(self, seat: "Seat[R, A]") -> None:
-        """Drop urgent requests that still wait for silence."""
         ...
 
     def give_up(self, seat: "Seat[R, A]", result: Result[A]) -> None:
@@ -72,7 +79,11 @@ class Guard(Protocol[R, A]):
 
 
 class Seat(Generic[R, A]):
-    """The place of one station on a bus; a device asks through it and never touches the link."""
+    """The place of one station on a bus; a device asks through it and never touches the link.
+
+    The bus keeps its own notes here: whether the station is `in_step`, how many requests of one look it has answered
+    without a pause, when it last spoke, its `last` answered request, and how many `rounds` its present STOP has made.
+    """
 
     def __init__(self, bus: Guard[R, A], probe: R | None, unasked: Callable[[A, int], None] | None) -> None:
         self._bus = bus
@@ -82,6 +93,11 @@ class Seat(Generic[R, A]):
         self._turn = asyncio.Lock()
         self.no_stop = asyncio.Event()
         self.no_stop.set()
+        self.in_step = True
+        self.alike_in_a_row = 0
+        self.spoke_at = float("-inf")
+        self.last: Pending[R, A] | None = None
+        self.rounds = 0
 
     @property
     def loss(self) -> CommandFailed | None:
@@ -112,16 +128,19 @@ class Seat(Generic[R, A]):
     def begin_stop(self, requests: Sequence[R]) -> list["Pending[R, A] | CommandFailed"]:
         """Abandon what this seat waits for, hold its other requests back, and send these at the first silence."""
         self.no_stop.clear()
+        self.rounds = 0
         self._bus.give_up(self, Silence("a STOP ahead of it"))
-        return self._bus.urge(self, requests)
+        return self._bus.urge(self, requests, first=True)
 
-    def urge(self, requests: Sequence[R]) -> list["Pending[R, A] | CommandFailed"]:
-        """Send more requests of the same stop, behind those that still wait for silence."""
-        return self._bus.urge(self, requests)
+    def urge(self, requests: Sequence[R], *, first: bool) -> list["Pending[R, A] | CommandFailed"]:
+        """Send more requests of the same stop; `first` marks those that turn off: they go ahead of every read-back."""
+        self.rounds += first
+        return self._bus.urge(self, requests, first=first)
 
-    def drop_unsent(self) -> None:
-        """Drop what the stop has not sent yet: it begins anew."""
-        self._bus.drop_unsent(self)
+    @property
+    def numbered(self) -> bool:
+        """Return whether answers name their requests."""
+        return self._bus.numbered
 
     def has_unsent(self) -> bool:
         """Return whether requests of the stop still wait for silence."""
@@ -140,8 +159,3 @@ class Seat(Generic[R, A]):
         """Take what a station said by itself."""
         if self._unasked is not None:
             self._unasked(answer, at_ns)
-
-
-def settled(items: Iterable["Pending[R, A] | CommandFailed"]) -> bool:
-    """Return whether each of a stop's requests has come to something."""
-    return all(isinstance(item, CommandFailed) or item.answer.done() for item in items)

@@ -8,7 +8,7 @@ from typing import Any, Generic, TypeAlias, TypeVar
 from nebctl.core.device import Certainty, CommandFailed
 
 from .exchange import A, R
-from .seat import Pending, Seat, settled
+from .seat import Pending, Seat
 from .timing import Permit, Reply
 
 T = TypeVar("T")
@@ -16,6 +16,8 @@ T = TypeVar("T")
 STOP_PERIOD_S = 0.050
 STOP_LASTS_S = 2.0
 """Without a beat for that long a device's own watchdog, or its cut-off's, has acted too (S22)."""
+OTHERS_TURN_S = 0.015
+"""What the other seats of a bus get between two repeats: a device that is gone must not starve their watchdogs."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,9 +56,7 @@ class _Round(Generic[R, A]):
     def __init__(self, part: StopPart[R, A]) -> None:
         self._part = part
         self._sent = part.seat.begin_stop(part.writes)
-        self._done = 0
         self._asked: list[list[Pending[R, A] | CommandFailed]] = []
-        self._asked_at = 0.0
 
     @property
     def loss(self) -> CommandFailed | None:
@@ -69,22 +69,25 @@ class _Round(Generic[R, A]):
 
     def ask(self) -> None:
         """Ask for the read-backs, behind the writes."""
-        self._asked.append(self._part.seat.urge(self._part.reads))
-        self._asked_at = asyncio.get_running_loop().time()
+        self._asked.append(self._part.seat.urge(self._part.reads, first=False))
 
     def repeat(self) -> bool:
-        """Send the writes again; return whether the read-backs are to be asked for again, answered or overdue."""
-        seat = self._part.seat
-        done = sum(isinstance(item, Pending) and item.answer.done() for item in (*self._sent, *self._asked[-1]))
-        unsent = seat.has_unsent()
-        if unsent and done > self._done:  # a slow wire gets its time
-            self._done = done
+        """Send the writes again; return whether the read-backs are to be asked for again.
+
+        Where answers bear no number a repeat would talk over the answers to the last one: it waits until these have had
+        their time, and the other seats a turn.
+        """
+        seat, now = self._part.seat, asyncio.get_running_loop().time()
+        open_reads = [item for item in self._asked[-1] if isinstance(item, Pending) and not item.answer.done()]
+        if not seat.numbered:
+            out = [item for item in self._sent if isinstance(item, Pending) and not item.answer.done()]
+            if seat.has_unsent() or any(item.held + OTHERS_TURN_S > now for item in (*out, *open_reads)):
+                return False
+        elif any(item.due > now for item in open_reads):
+            self._sent = seat.urge(self._part.writes, first=True)
             return False
-        waited = asyncio.get_running_loop().time() - self._asked_at
-        again = unsent or settled(self._asked[-1]) or waited >= seat.timing.answer_s
-        seat.drop_unsent()
-        self._sent, self._done = seat.urge(self._part.writes), 0
-        return again
+        self._sent = seat.urge(self._part.writes, first=True)
+        return True
 
     def waiting(self) -> "set[asyncio.Future[Any]]":
         """Return the answers to reads that are still to come."""
@@ -144,7 +147,9 @@ def _begin(part: AnyPart) -> _AnyRound:
 
 
 def _loss(rounds: Sequence[_AnyRound]) -> CommandFailed | None:
-    return next((each.loss for each in rounds if each.loss is not None), None)
+    """Return why there is no wire to any part that stands on one; the others are to be stopped all the same."""
+    lost = [each.loss for each in rounds]
+    return None if None in lost else next(iter(lost), None)
 
 
 def _replies(items: Iterable[Pending[R, A] | CommandFailed]) -> Iterator[Reply[A]]:
@@ -233,6 +238,9 @@ class StopSwitch(Generic[T]):
             if not isinstance(judged, str):
                 return judged
             seen = judged or seen
+        lost = next((each.loss for each in rounds if each.loss is not None), None)
+        if lost is not None:
+            return replace(lost, command="STOP", certainty=Certainty.UNKNOWN)
         return CommandFailed(
             command="STOP",
             certainty=Certainty.UNKNOWN,

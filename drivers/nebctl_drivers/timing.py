@@ -10,6 +10,8 @@ from .exchange import A, A_co
 
 MOST_WIRE_S = 0.040
 """No exchange occupies the wire for longer, because a STOP may have to wait for its end (S20)."""
+LEAST_THINK_S = 0.005
+"""What a station is given to answer a STOP at least, before the next frame goes out."""
 LONGEST_FRAME = 256
 NOTHING = "no answer"
 

@@ -1,6 +1,7 @@
 """The command `nebctl`: a table of commands, each imported only when it is called."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from importlib import import_module
 from typing import Any
 
@@ -14,13 +15,17 @@ INTERRUPTED = 130
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """Where a command lives (`module:attribute`) and the one line that `nebctl --help` says of it."""
+    """Where a command lives (`module:attribute`) and the one line that `nebctl --help` says of it.
+
+    `guests` are commands of other packages that stand in this group, though its own package does not know them.
+    """
 
     target: str
     help: str
+    guests: Mapping[str, "Entry"] = field(default_factory=dict)
 
     def load(self) -> click.Command:
-        """Import the command.
+        """Import the command, and put its guests into it.
 
         Raises: `ModuleNotFoundError` where a package is not installed; `TypeError` where the attribute is no command.
         """
@@ -28,13 +33,34 @@ class Entry:
         command = getattr(import_module(module), attribute)
         if not isinstance(command, click.Command):
             raise TypeError(f"{self.target} is {type(command).__name__}, expected a click command: correct nebctl.cli")
+        if isinstance(command, click.Group):
+            for name, guest in self.guests.items():
+                command.add_command(Guest(name, guest))
         return command
+
+
+class Guest(click.Command):
+    """A command that stands in a group of another package, and is imported only when it is called."""
+
+    def __init__(self, name: str, entry: Entry) -> None:
+        super().__init__(name, help=entry.help, short_help=entry.help)
+        self._entry = entry
+
+    def make_context(
+        self, info_name: str | None, args: list[str], parent: click.Context | None = None, **extra: Any
+    ) -> click.Context:
+        """Let the command itself read its arguments."""
+        return self._entry.load().make_context(info_name, args, parent, **extra)
 
 
 COMMANDS = {
     "demo": Entry("nebctl_lab.cli:demo", "Give a whole course of five doses against simulated devices."),
     "run": Entry("nebctl.cli.run:run", "Run a unit: drive its device, keep its ledger, send its records."),
-    "sim": Entry("nebctl_simulators.cli:sim", "Run one simulated device on a serial line."),
+    "sim": Entry(
+        "nebctl_simulators.cli:sim",
+        "Run one simulated device on a serial line, or play a scenario.",
+        {"run": Entry("nebctl_lab.scenario.cli:run", "Play a scenario with a whole simulated site.")},
+    ),
     "devices": Entry("nebctl.cli.devices:devices", "List devices and read them, without moving anything."),
     "conform": Entry("nebctl.cli.conform:conform", "Test a mesh controller against the wire protocol."),
     "bench": Entry("nebctl_lab.bench.cli:bench", "Measure nebctl on this machine."),

@@ -60,7 +60,8 @@ def conform(**options: object) -> None:
     chosen = Options(**options)  # type: ignore[arg-type]  # click made them what Options says
     report = _examine(chosen, _choose(chosen))
     if isinstance(report, CommandFailed):
-        raise click.UsageError(report.sentence())
+        # the drivers speak of a site file's key; here the port stands in the call itself
+        raise click.UsageError(report.sentence().replace("[device] port", "URL"))
     if chosen.as_json:
         click.echo(json.dumps(to_json(report, chosen.url, chosen.load)))
     else:
@@ -103,6 +104,7 @@ def _examine(chosen: Options, choice: "Choice") -> "Report | CommandFailed":
     from nebctl_drivers.conform.bench import Means
     from nebctl_drivers.conform.examine import examine_link
     from nebctl_drivers.conform.shell import shell_act
+    from nebctl_drivers.conform.speed import adapter_ms
     from nebctl_drivers.conform.talker import Talker
     from nebctl_drivers.link import open_link
 
@@ -111,6 +113,7 @@ def _examine(chosen: Options, choice: "Choice") -> "Report | CommandFailed":
         return link
     means = Means(
         new_id=lambda: secrets.token_hex(4),
+        adapter_ms=adapter_ms(chosen.url),
         load=chosen.load,
         power=shell_act("--power-cmd", chosen.power_cmd),
         reset=shell_act("--reset-cmd", chosen.reset_cmd),

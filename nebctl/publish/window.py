@@ -56,7 +56,12 @@ class Window:
         self._nudged = True
 
     def wait_s(self, now: float) -> float:
-        """Return how long to sleep until something may be due again, at least a little."""
+        """Return how long to sleep until something may be due again, at least a little.
+
+        With nothing to send there is nothing to be late with: whoever appends wakes the sender.
+        """
+        if self._lowest is None:
+            return self._resend_s
         return max(self._moved_at + (self._nudge_s if self._nudged else self._resend_s) - now, 0.01)
 
 

@@ -26,7 +26,7 @@ class _JumpingSelector(selectors.EpollSelector):
         if timeout is None or self.loop.threads_at_work:
             return super().select(None)  # only I/O or a thread can wake the loop: its time stands still
         self.loop.jump(timeout)
-        return super().select(0)
+        return ready
 
 
 class VirtualLoop(asyncio.SelectorEventLoop):
@@ -73,18 +73,20 @@ class VirtualLoop(asyncio.SelectorEventLoop):
             process.adopt(task)
         return task
 
-    def call_soon(
+    def call_soon(  # type: ignore[override]
         self, callback: Callable[..., Any], *args: Any, context: contextvars.Context | None = None
     ) -> asyncio.Handle:
         """Run a callback in the next turn, or once its process is thawed."""
+        self._check_closed()  # type: ignore[attr-defined]
         process = _process_of(context)
-        if process is None or not process.halted:
-            return super().call_soon(callback, *args, context=context)
         handle = asyncio.Handle(callback, args, self, context)
-        process.park(handle)
+        if process is not None and process.halted:
+            process.park(handle)
+        else:
+            self.requeue(handle)
         return handle
 
-    def call_at(
+    def call_at(  # type: ignore[override]
         self, when: float, callback: Callable[..., Any], *args: Any, context: contextvars.Context | None = None
     ) -> asyncio.TimerHandle:
         """Run a callback at its time, or once its process is thawed."""
@@ -96,7 +98,7 @@ class VirtualLoop(asyncio.SelectorEventLoop):
         return gate.timer
 
     def requeue(self, handle: asyncio.Handle) -> None:
-        """Let a parked callback run in the next turn, behind those that are ready."""
+        """Let a callback run in the next turn, behind those that are ready."""
         self._ready.append(handle)  # type: ignore[attr-defined]
 
 

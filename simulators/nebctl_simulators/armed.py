@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, fields
 from typing import Protocol
 
 ALWAYS = 1_000_000_000
-"""A count that no run reaches."""
+"""The count of a fault that goes on until it is cleared."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -140,6 +140,12 @@ class Armed:
             return True
         window = self.terms.window
         return window is not None and self.moment is not None and window.is_past(self.moment())
+
+    def count_down(self) -> bool:
+        """Count that it happens, and return whether this was the last time."""
+        if self.count != ALWAYS:
+            self.count -= 1
+        return self.count == 0
 
     def happens(self) -> bool:
         """Draw whether it happens this time."""

@@ -1,12 +1,14 @@
 """What every serial device has besides its program: time, power, a cable, and a line with faults on it."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Protocol
 
-from nebctl_simulators.shim import ANY, DEFAULT_MS, NS_PER_MS, Injection, LineFault, Shim, Terms
+from nebctl_simulators.armed import Moment
+from nebctl_simulators.faults import refuse_terms, refuse_unknown
+from nebctl_simulators.shim import ANY, BOOT_BANNER, DEFAULT_MS, NS_PER_MS, Injection, LineFault, Shim, Terms
 from nebctl_simulators.simtime import SimTime
 
 
@@ -25,14 +27,20 @@ class Built(Protocol):
 
 
 class CommonFault(StrEnum):
-    """What can happen to any device: the cable out or nothing heard for `ms`, or a short loss of power."""
+    """What can happen to any device.
+
+    The cable out, or nothing heard, for `ms`; a program that hangs for `ms`, until its own watchdog resets it; or a
+    short loss of power, with RESET one after which a boot loader speaks on the line.
+    """
 
     UNPLUG = "unplug"
     MUTE = "mute"
+    HANG = "hang"
     BROWNOUT = "brownout"
+    RESET = "reset"
 
 
-TIMED_MS: dict[str, int] = {CommonFault.UNPLUG: 1000, CommonFault.MUTE: 1000}
+TIMED_MS: dict[str, int] = {CommonFault.UNPLUG: 1000, CommonFault.MUTE: 1000, CommonFault.HANG: 500}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,17 +48,22 @@ class Harm:
     """The faults that a kind of device knows.
 
     `line` are those of its line; `answers` spoil what the program says, a counted number of times; `lasting` stay for
-    `ms` of real time, or without `ms` until they are cleared.
+    `ms` of real time, or without `ms` until they are cleared. `values` are wrong in the answers, of the values
+    `points`. `terms` is what a request of this dialect can be chosen by, `why_not` says why there is no such fault.
     """
 
     line: tuple[str, ...]
     answers: tuple[str, ...]
     lasting: tuple[str, ...]
+    values: tuple[str, ...] = ()
+    points: tuple[str, ...] = ()
+    terms: tuple[str, ...] = ()
+    why_not: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def names(self) -> tuple[str, ...]:
         """Every fault that can be injected."""
-        return (*self.line, *self.answers, *CommonFault, *self.lasting)
+        return (*self.line, *self.answers, *self.values, *(fault.value for fault in CommonFault), *self.lasting)
 
 
 def line_faults(*, checked: bool) -> tuple[str, ...]:
@@ -75,6 +88,8 @@ class Chassis(ABC):
         self._sim_ns = sim_time.at(real_ns)
         self._powered = True
         self._until_ns: dict[str, int | None] = {}
+        self._hung = False
+        self._on_ns: int | None = None
 
     @abstractmethod
     def _advance(self, dt_ns: int) -> None:
@@ -92,17 +107,37 @@ class Chassis(ABC):
     def _unasked_ns(self) -> int | None:
         """Return the real time in ns of the next thing to say unasked; None: there is none."""
 
+    @abstractmethod
+    def _is_on(self) -> bool:
+        """Return whether the output is on."""
+
+    def _coast(self, dt_ns: int) -> None:
+        """Let `dt_ns` of plant time pass while the program hangs; here, as if it did not."""
+        self._advance(dt_ns)
+
     @property
     def is_plugged(self) -> bool:
         """Whether the cable was in at the last step."""
         return not self._has(CommonFault.UNPLUG)
+
+    @property
+    def fault_names(self) -> tuple[str, ...]:
+        """The faults that can be injected."""
+        return self.harm.names
 
     def pass_time(self, real_ns: int) -> None:
         """Let time pass up to `real_ns`; what is due to the host waits for the next step."""
         self._real_ns = real_ns
         sim_ns = self._time.at(real_ns)
         dt_ns, self._sim_ns = sim_ns - self._sim_ns, sim_ns
-        self._advance(dt_ns)
+        if self._hung:
+            self._coast(dt_ns)
+            if not self._has(CommonFault.HANG):  # the hardware watchdog resets a program that hangs
+                self._restart()
+        else:
+            self._advance(dt_ns)
+        self._on_ns = (self._on_ns or 0) + dt_ns if self._is_on() else None
+        self._shim.pass_time(real_ns)
 
     def step(self, real_ns: int) -> bytes:
         """Let time pass up to `real_ns` and return the bytes that are due to the host."""
@@ -131,20 +166,38 @@ class Chassis(ABC):
     def inject(self, fault: str, count: int, ms: int | None, real_ns: int, terms: Terms = ANY) -> None:
         """Arm a fault by its name: `count` answers that fit the terms, or `ms` of real time, whichever it knows.
 
-        Raises: ValueError for a name that is no fault of this device.
+        Raises: ValueError for a name that is no fault of this device, and for terms that its requests do not have.
         """
-        if fault not in self.harm.names:
-            raise ValueError(f"there is no fault {fault!r}; choose one of: {', '.join(self.harm.names)}")
+        refuse_terms(terms, self.harm.terms, self.harm.points)
+        refuse_unknown(fault, self.harm.names, self.harm.why_not)
         self.pass_time(real_ns)
-        if fault in self.harm.line or fault in self.harm.answers:
-            self._shim.arm(fault, count, DEFAULT_MS.get(fault, 0) if ms is None else ms, terms)
-        elif fault == CommonFault.BROWNOUT:
-            self._restart()
+        if fault in self.harm.values:
+            until_ns = None if ms is None else real_ns + ms * NS_PER_MS
+            self._shim.arm(fault, count, 0, terms, target=self, until_ns=until_ns)
+        elif fault in self.harm.line or fault in self.harm.answers:
+            self._shim.arm(fault, count, DEFAULT_MS.get(fault, 0) if ms is None else ms, terms, target=self)
+        else:
+            self._shim.plan(fault, count, ms, terms, self, real_ns)
+
+    def moment(self) -> Moment:
+        """Return plant time, and for how long the output has been on."""
+        return Moment(plant_ns=self._sim_ns, run_ns=self._on_ns)
+
+    def strike(self, fault: str, _count: int, ms: int | None, real_ns: int) -> None:
+        """Let a fault of the device begin now."""
+        if fault in (CommonFault.BROWNOUT, CommonFault.RESET):
+            if self._powered:
+                self._restart(BOOT_BANNER if fault == CommonFault.RESET else b"")
         else:
             lasting_ms = TIMED_MS.get(fault) if ms is None else ms
             self._until_ns[fault] = None if lasting_ms is None else real_ns + lasting_ms * NS_PER_MS
+            self._hung |= fault == CommonFault.HANG
             if fault == CommonFault.UNPLUG:
                 self._shim.discard()
+
+    def release(self, fault: str, _real_ns: int) -> None:
+        """End a fault of the device."""
+        self._until_ns.pop(fault, None)
 
     def clear(self, real_ns: int) -> None:
         """End every fault: the cable is in, the device listens, nothing is armed."""
@@ -169,8 +222,12 @@ class Chassis(ABC):
 
     @property
     def _speaks(self) -> bool:
-        return self._powered and not self._has(CommonFault.MUTE)
+        return self._powered and not self._hung and not self._has(CommonFault.MUTE)
 
-    def _restart(self) -> None:
+    def _restart(self, banner: bytes = b"") -> None:
+        self._hung = False
+        self._until_ns.pop(CommonFault.HANG, None)
         self._shim.discard()
+        if banner:
+            self._shim.send(banner, self._real_ns)
         self._come_up()

@@ -1,6 +1,7 @@
-"""An HTTP interface on loopback behind the simulator's back: the truth, the cup, faults and power.
+"""An HTTP interface on loopback behind the simulator's back: the truth, the cup, faults, power and lockstep time.
 
-Of several devices on one line each has its own, below its name: /NAME/state and so on; GET / lists the names.
+Of several devices on one line each has its own, below its name: /NAME/state and so on; GET / lists the names. Each
+tells what it takes at /openapi.json, a page written by hand (openapi.json beside this file).
 
 Imported only when it is asked for, because it needs starlette and uvicorn.
 """
@@ -12,6 +13,8 @@ import socket
 import time
 from collections.abc import Awaitable, Callable, Generator, Mapping
 from dataclasses import asdict
+from importlib import resources
+from inspect import signature
 from typing import Protocol
 
 import uvicorn
@@ -20,10 +23,22 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse
 from starlette.routing import Mount, Route
 
+from nebctl_simulators.armed import Injection, Terms
+from nebctl_simulators.catalogue import CATALOGUE
+from nebctl_simulators.faults import read_fault
+from nebctl_simulators.injection_log import tell_injection
+from nebctl_simulators.plant import Liquid
 from nebctl_simulators.serve import OnWire, Truth
-from nebctl_simulators.shim import Injection, Terms
+from nebctl_simulators.simtime import Lockstep
 
 STOP_PATIENCE_S = 0.5
+SETTLE_S = 0.002
+"""For so long does lockstep time wait for bytes that a pseudo-terminal still holds back; measured: below 1 ms."""
+MOST_NL, MOST_BODY = 1_000_000_000, 65_536
+MOST_MS = 600_000
+LIQUID = {"temp_dc": (0, 600), "viscosity_ppm": (500_000, 20_000_000)}
+"""What is poured: tenths of a degree Celsius, millionths of water's viscosity; from where to where."""
+NS_PER_MS = 1_000_000
 Answer = dict[str, object]
 Body = dict[str, object]
 
@@ -59,6 +74,11 @@ class Device(OnWire, Protocol):
         """Let time pass."""
         ...
 
+    @property
+    def fault_names(self) -> tuple[str, ...]:
+        """The faults that can be injected."""
+        ...
+
     def pour(self, volume_nl: int) -> None:
         """Pour into the cup."""
         ...
@@ -84,7 +104,7 @@ class Device(OnWire, Protocol):
         ...
 
     def injections(self) -> list[Injection]:
-        """Return the line's faults as they happened, oldest first."""
+        """Return the faults as they happened, oldest first."""
         ...
 
     def truth(self) -> Truth:
@@ -129,92 +149,171 @@ class HttpControl:
         self._socket.close()
 
 
-def control_app(device: Device, real_ns: Callable[[], int] = time.monotonic_ns) -> Starlette:
-    """Return the web application for one device; `real_ns` is the real monotonic time in ns."""
+def control_app(
+    device: Device, real_ns: Callable[[], int] = time.monotonic_ns, lockstep: Lockstep | None = None
+) -> Starlette:
+    """Return the web application for one device.
 
-    def fill(body: Body) -> Answer:
-        device.pass_time(real_ns())
-        device.pour(_count(body, "nl", 1))
-        return {"cup_nl": device.truth().cup_nl}
-
-    def empty(_body: Body) -> Answer:
-        device.pass_time(real_ns())
-        return {"drawn_nl": device.empty_cup(), "cup_nl": device.truth().cup_nl}
-
-    def inject(body: Body) -> Answer:
-        ms = _count(body, "ms", 0) if "ms" in body else None
-        count = _count(body, "count", 1) if "count" in body else 1
-        device.inject(str(body.get("fault")), count, ms, real_ns(), _terms(body))
-        return {"faults": device.faults()}
-
-    def clear(_body: Body) -> Answer:
-        device.clear(real_ns())
-        return {"faults": device.faults()}
-
-    def power(body: Body) -> Answer:
-        device.switch_power(_flag(body, "on"), real_ns())
-        return _describe(device)
-
-    async def state(_request: Request) -> JSONResponse:
-        device.pass_time(real_ns())
-        return JSONResponse(_describe(device))
-
-    async def injections(_request: Request) -> JSONResponse:
-        return JSONResponse([_tell(injection) for injection in device.injections()])
-
-    actions = {"fill": fill, "empty": empty, "inject": inject, "clear": clear, "power": power}
-    posts = [Route(f"/{name}", _post(act), methods=["POST"]) for name, act in actions.items()]
-    return Starlette(routes=[Route("/state", state), Route("/injections", injections), *posts])
+    `real_ns` is the real monotonic time in ns; with `lockstep` that clock's time is, and `advance` moves it.
+    """
+    return Starlette(routes=_Beside(device, real_ns if lockstep is None else lockstep.now_ns, lockstep).routes())
 
 
-def bus_app(devices: Mapping[str, Device], real_ns: Callable[[], int] = time.monotonic_ns) -> Starlette:
+def bus_app(
+    devices: Mapping[str, Device], real_ns: Callable[[], int] = time.monotonic_ns, lockstep: Lockstep | None = None
+) -> Starlette:
     """Return the web application for several devices, each below its name."""
 
     async def names(_request: Request) -> JSONResponse:
         return JSONResponse(list(devices))
 
-    mounts = [Mount(f"/{name}", control_app(device, real_ns)) for name, device in devices.items()]
+    mounts = [Mount(f"/{name}", control_app(device, real_ns, lockstep)) for name, device in devices.items()]
     return Starlette(routes=[Route("/", names), *mounts])
 
 
-def _post(act: Callable[[Body], Answer]) -> Callable[[Request], Awaitable[JSONResponse]]:
-    async def endpoint(request: Request) -> JSONResponse:
+class _Beside:
+    """What somebody beside the device can do."""
+
+    def __init__(self, device: Device, real_ns: Callable[[], int], lockstep: Lockstep | None) -> None:
+        self._device = device
+        self._real_ns = real_ns
+        self._lockstep = lockstep
+
+    def routes(self) -> list[Route]:
+        """Return where each thing is found."""
+        posts: dict[str, tuple[Callable[[Body], Answer], tuple[str, ...]]] = {
+            "fill": (self.fill, ("nl", "temp_dc", "viscosity_ppm")),
+            "empty": (self.empty, ()),
+            "inject": (self.inject, ()),
+            "clear": (self.clear, ()),
+            "power": (self.power, ("on",)),
+        }
+        gets = {
+            "state": self.state,
+            "faults": self.faults,
+            "injections": lambda: [tell_injection(one) for one in self._device.injections()],
+            "openapi.json": _read_page,
+        }
+        return [
+            *(Route(f"/{name}", _get(tell)) for name, tell in gets.items()),
+            *(Route(f"/{name}", self._post(name, *how), methods=["POST"]) for name, how in posts.items()),
+            Route("/advance", self.advance, methods=["POST"]),
+        ]
+
+    def state(self) -> object:
+        """Tell what is really so."""
+        self._device.pass_time(self._real_ns())
+        return _describe(self._device)
+
+    def faults(self) -> object:
+        """Tell which faults this device can have."""
+        return [
+            {"fault": name, "group": CATALOGUE[name].group.value, "text": CATALOGUE[name].text}
+            for name in self._device.fault_names
+        ]
+
+    def fill(self, body: Body) -> Answer:
+        """Pour into the cup."""
+        self._device.pass_time(self._real_ns())
+        volume_nl = _count(body, "nl", 1, MOST_NL)
+        how = {name: _count(body, name, least, most) for name, (least, most) in LIQUID.items() if name in body}
+        if how and "liquid" not in signature(self._device.pour).parameters:
+            raise ValueError(f"{', '.join(how)}: the cup of this device takes water at room temperature")
+        pour: Callable[..., None] = self._device.pour
+        pour(volume_nl, Liquid(**how)) if how else pour(volume_nl)
+        return {"cup_nl": self._device.truth().cup_nl}
+
+    def empty(self, _body: Body) -> Answer:
+        """Draw what is in the cup."""
+        self._device.pass_time(self._real_ns())
+        return {"drawn_nl": self._device.empty_cup(), "cup_nl": self._device.truth().cup_nl}
+
+    def inject(self, body: Body) -> Answer:
+        """Arm a fault."""
+        if "device" in body:
+            raise ValueError("device: each device of a bus has its own interface: leave it out")
+        read_fault(body).arm(self._device, self._real_ns())
+        return {"faults": self._device.faults()}
+
+    def clear(self, _body: Body) -> Answer:
+        """End every fault."""
+        self._device.clear(self._real_ns())
+        return {"faults": self._device.faults()}
+
+    def power(self, body: Body) -> Answer:
+        """Cut or give the power."""
+        self._device.switch_power(_flag(body, "on"), self._real_ns())
+        return _describe(self._device)
+
+    async def advance(self, request: Request) -> JSONResponse:
+        """Move lockstep time."""
         try:
-            return JSONResponse(act(_parse_body(await request.body())))
+            body = _parse_body(await request.body(), ("ms",))
+            ms = _count(body, "ms", 0, MOST_MS)
         except ValueError as error:
             return JSONResponse({"error": str(error)}, status_code=400)
+        if self._lockstep is None:
+            message = "advance: time passes by itself here; start the simulator with --clock lockstep"
+            return JSONResponse({"error": message}, status_code=409)
+        await asyncio.sleep(SETTLE_S)
+        now_ns = self._lockstep.move(ms * NS_PER_MS)
+        self._device.pass_time(now_ns)
+        return JSONResponse({"now_ns": now_ns, "t_ns": self._device.truth().t_ns})
+
+    def _post(
+        self, name: str, act: Callable[[Body], Answer], known: tuple[str, ...]
+    ) -> Callable[[Request], Awaitable[JSONResponse]]:
+        async def endpoint(request: Request) -> JSONResponse:
+            try:
+                # A fault's keys are read by their own reader, which names those that there are.
+                answer = act(_parse_body(await request.body(), None if name == "inject" else known))
+            except ValueError as error:
+                return JSONResponse({"error": str(error)}, status_code=400)
+            if self._lockstep is not None:  # what was done shows at once, although time stands still
+                self._lockstep.touch()
+            return JSONResponse(answer)
+
+        return endpoint
+
+
+def _get(tell: Callable[[], object]) -> Callable[[Request], Awaitable[JSONResponse]]:
+    async def endpoint(_request: Request) -> JSONResponse:
+        return JSONResponse(tell())
 
     return endpoint
 
 
-def _parse_body(data: bytes) -> Body:
-    match json.loads(data or b"{}"):
-        case dict(body):
-            return body
-        case other:
-            raise ValueError(f"the body must be a JSON object, got {other!r}")
+def _read_page() -> object:
+    return json.loads(resources.files(__package__).joinpath("openapi.json").read_text(encoding="utf-8"))
 
 
-def _count(body: Body, field: str, least: int) -> int:
+def _parse_body(data: bytes, known: tuple[str, ...] | None) -> Body:
+    """Return the body; a key that is not `known` is refused, None lets all pass.
+
+    Raises: ValueError.
+    """
+    if len(data) > MOST_BODY:
+        raise ValueError(f"the body has {len(data)} bytes, at most {MOST_BODY} are taken")
+    try:
+        body = json.loads(data or b"{}")
+    except RecursionError as error:
+        raise ValueError("the body is nested too deep") from error
+    if not isinstance(body, dict):
+        raise ValueError(f"the body must be a JSON object, got {str(body)[:80]!r}")  # noqa: TRY004 - bad input, not a bug
+    for key in body:
+        if known is not None and key not in known:
+            raise ValueError(f"{key!r}: there is no such key; this takes {', '.join(known) or 'none'}")
+    return body
+
+
+def _count(body: Body, field: str, least: int, most: int) -> int:
     value = body.get(field)
-    if type(value) is not int or value < least:
+    if type(value) is not int or not least <= value <= most:
         raise ValueError(
-            f'{field}: expected a whole number from {least} on, got {value!r}; write such as {{"{field}": 1}}'
+            f"{field}: expected a whole number from {least} on, at most {most}, got {value!r}; "
+            f'write such as {{"{field}": {max(1, least)}}}'
         )
     return value
-
-
-def _terms(body: Body) -> Terms:
-    """Return which answers a fault is to take, as far as the body says."""
-    unit, function, address, code = (
-        _count(body, name, 0) if name in body else None for name in ("unit", "function", "address", "code")
-    )
-    return Terms(unit=unit, function=function, address=address, code=code)
-
-
-def _tell(injection: Injection) -> Answer:
-    told = asdict(injection)
-    return told | {"before": injection.before.hex(), "after": injection.after.hex()}
 
 
 def _flag(body: Body, field: str) -> bool:

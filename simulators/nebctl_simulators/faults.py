@@ -35,7 +35,7 @@ _PAIR = re.compile(r"([a-z]+)=(.+)")
 _TIME = re.compile(r"([0-9]{1,9}(?:\.[0-9]{1,6})?) ?(ms|s|min|h)")
 _RANGE = re.compile(r"([0-9]{1,9})\.\.([0-9]{1,9})")
 _NUMBER = re.compile(r"[0-9]{1,10}|0x[0-9A-Fa-f]{1,8}")
-_DECIMAL = re.compile(r"[+-]?[0-9]{1,12}(?:\.[0-9]{1,9})?")
+_DECIMAL = re.compile(r"[+-]?[0-9]{1,12}(?:\.[0-9]{1,20})?(?:e[+-]?[0-9]{1,2})?")
 _WORD = re.compile(r"[ -~]{1,40}")
 
 
@@ -149,10 +149,10 @@ def _pairs(text: str) -> dict[str, str]:
 def _read(key: str, value: object) -> Any:
     read, wanted = _READERS.get(key, (None, ""))
     if read is None:
-        raise ValueError(f"{key}: there is no such key; choose one of: {', '.join(KEYS)}")
+        raise ValueError(f"{key!r}: there is no such key; choose one of: {', '.join(KEYS)}")
     found = None if isinstance(value, bool) or not isinstance(value, int | float | str) else read(str(value))
     if found is None:
-        raise ValueError(f"{key}: got {value!r}, expected {wanted}")
+        raise ValueError(f"{key}: expected {wanted}, got {value!r}")
     return found
 
 
@@ -186,10 +186,8 @@ def _read_probability(text: str) -> float | None:
 
 
 def _read_decimal(text: str) -> float | None:
-    try:
-        return float(text) if _DECIMAL.fullmatch(text) else None
-    except ValueError:
-        return None
+    value = float(text) if _DECIMAL.fullmatch(text) else None
+    return value if value is not None and abs(value) <= MOST else None
 
 
 def _read_window(values: Mapping[str, Any]) -> Window | None:
@@ -219,7 +217,7 @@ _READERS: Mapping[str, tuple[Callable[[str], Any], str]] = {
     "command": (_read_word, "the word of a request, such as STAT"),
     "code": (_read_number, _WHOLE),
     "point": (_read_word, "the name of a value"),
-    "value": (_read_decimal, "a number"),
+    "value": (_read_decimal, f"a number from -{MOST} to {MOST}"),
     "probability": (_read_probability, "a number above 0 and at most 1"),
     "from": (_read_time, _A_TIME),
     "until": (_read_time, _A_TIME),

@@ -18,6 +18,7 @@ Table = dict[str, float | str]
 NS_PER_MS = 1_000_000
 NL_PER_ML = 1_000_000
 PPM_PER_PERCENT = 10_000
+UNITS_PER_BATCH = 10  # seeds in a row are of one batch; about as many as in the source of `mesh.innospire`
 SWITCHES = {
     "premature": "some fillings stop early, in the share that was published, or =PERCENT of them",
     "worn": "=DOSES that the mesh has done before",
@@ -40,8 +41,8 @@ class Spread:
     """How fillings differ: the unit's own mean rate in nL/s, and the spread of rate and residual about their means.
 
     The residual is in percent of the charge, or with `residual_is_volume` in millilitres. `stops` is None where no
-    filling stops early. The mesh loses `wear_loss` of its rate over `life_doses` (0: it does not wear), of which it has
-    done `done_doses`.
+    filling stops early. The mesh loses `wear_loss` of its rate evenly over `life_doses` and no more behind them (0: it
+    does not wear); it has done `done_doses` before its first filling.
     """
 
     rate_nl_s: float
@@ -93,7 +94,8 @@ def build_unit(preset: str, seed: int) -> Unit:
     name, switches = split_preset(preset, preset_names(), SWITCHES)
     table = _read_presets()[name]
     chance = _chance(name, seed, "unit")
-    spread = _draw_spread(table, chance)
+    batch = _chance(name, seed // UNITS_PER_BATCH, "batch")
+    spread = _draw_spread(table, chance, batch.gauss(0, 1))
     mesh = _draw_mesh(table, chance)
     return Unit(
         preset=preset,
@@ -177,7 +179,7 @@ def _draw_stop(stops: Stops | None, chance: random.Random) -> float | None:
 def _worn_share(spread: Spread, number: int) -> float:
     if not spread.life_doses:
         return 1.0
-    return max(0.0, 1 - spread.wear_loss * (spread.done_doses + number - 1) / spread.life_doses)
+    return 1 - spread.wear_loss * min(1.0, (spread.done_doses + number - 1) / spread.life_doses)
 
 
 @lru_cache
@@ -195,11 +197,9 @@ def _draw_lognormal(chance: random.Random, mean: float, cv: float) -> float:
     return chance.lognormvariate(math.log(mean) - variance / 2, math.sqrt(variance))
 
 
-def _draw_spread(table: dict[str, Table], chance: random.Random) -> Spread:
+def _draw_spread(table: dict[str, Table], chance: random.Random, batch: float) -> Spread:
     rate, residual, wear = table["rate"], table["residual"], table["wear"]
-    mean_nl_s = float(rate["mean_ml_min"]) * NL_PER_ML / 60
-    if "batch_sd_ml_min" in rate:
-        mean_nl_s += chance.gauss(0, float(rate["batch_sd_ml_min"]) * NL_PER_ML / 60)
+    mean_nl_s = (float(rate["mean_ml_min"]) + batch * float(rate.get("batch_sd_ml_min", 0))) * NL_PER_ML / 60
     per = "ml" if "mean_ml" in residual else "percent"
     return Spread(
         rate_nl_s=_draw_lognormal(chance, mean_nl_s, float(rate["unit_cv"])),

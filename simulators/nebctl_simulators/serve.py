@@ -5,14 +5,25 @@ import selectors
 import signal
 import time
 from collections.abc import Callable, Coroutine
+from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar, Protocol, TextIO
 
 from nebctl_simulators.mesh.memory import Memory, save_memory
 from nebctl_simulators.plant import NS_PER_S
+from nebctl_simulators.simtime import Lockstep, Timer
 from nebctl_simulators.wire import Wire
 
 TICK_S = 0.01  # half of the 20 ms that the wire protocol gives an answer
+FURTHER = {
+    "vapour_nl": "vapour_nl",
+    "residual_nl": "residual_nl",
+    "rate_nl_s": "rate_now_nl_s",
+    "duty_ppm": "duty_ppm",
+    "current_dma": "current_dma",
+    "frequency_hz": "frequency_hz",
+}
+"""Further columns of the truth, and where a device's truth has them."""
 PROGRESS_MS = 1000  # a run's on-time is put down this often while it is on
 
 
@@ -102,12 +113,15 @@ def _is_news(memory: Memory, saved: Memory | None) -> bool:
 
 
 class TruthLog:
-    """Ground truth as CSV: a row for each change of output, pour and draw, and each second of plant time in a run."""
+    """Ground truth as CSV: a row for each change of output, pour and draw, and each second of plant time in a run.
+
+    What a device has not is left empty. New columns come behind the others.
+    """
 
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream
         self._last: Truth | None = None
-        stream.write("t_s,emitted_nl,cup_nl,output\n")
+        stream.write(",".join(("t_s", "emitted_nl", "cup_nl", "output", *FURTHER)) + "\n")
 
     def note(self, truth: Truth) -> None:
         """Write a row if there is something to say."""
@@ -115,7 +129,9 @@ class TruthLog:
         if last is None or truth.output != last.output or _has_moved(truth, last):
             seconds, rest_ns = divmod(truth.t_ns, NS_PER_S)
             milliseconds = rest_ns // 1_000_000
-            self._stream.write(f"{seconds}.{milliseconds:03d},{truth.emitted_nl},{truth.cup_nl},{truth.output}\n")
+            further = (str(getattr(truth, field, "")) for field in FURTHER.values())
+            row = (f"{seconds}.{milliseconds:03d}", str(truth.emitted_nl), str(truth.cup_nl), truth.output, *further)
+            self._stream.write(",".join(row) + "\n")
             self._stream.flush()
             self._last = truth
 
@@ -130,7 +146,7 @@ class Bench:
     """One device on one wire, or a bus of them; what is due goes out at its time, on the running loop.
 
     `keep` puts down what the device would remember, `note` its truth; None: nothing to put down. `clock` gives the
-    real time in ns that the device is told.
+    real time in ns that the device is told; with `lockstep` that clock's time alone counts.
     """
 
     def __init__(
@@ -140,14 +156,16 @@ class Bench:
         keep: Callable[[], None] | None = None,
         note: Callable[[], None] | None = None,
         clock: Callable[[], int] = time.monotonic_ns,
+        lockstep: Lockstep | None = None,
     ) -> None:
+        self._lockstep = lockstep
         self._device = device
         self._wire = wire
         self._keep = keep
         self._note = note
-        self._clock = clock
+        self._clock = clock if lockstep is None else lockstep.now_ns
         self._plugged = False
-        self._timer: asyncio.TimerHandle | None = None
+        self._timer: Timer | None = None
 
     def tick(self) -> None:
         """Bring device, cable and files to the present."""
@@ -185,7 +203,9 @@ class Bench:
     def _wait(self) -> None:
         self._forget_timer()
         due_ns = self._device.next_ns() if self._plugged else None
-        if due_ns is not None:
+        if due_ns is not None and self._lockstep is not None:
+            self._timer = self._lockstep.call_at(due_ns, partial(self._wake, due_ns))
+        elif due_ns is not None:
             delay_s = max(0, due_ns - self._clock()) / NS_PER_S
             self._timer = asyncio.get_running_loop().call_later(delay_s, self._wake, due_ns)
 
@@ -209,8 +229,17 @@ def run_precisely(main: Coroutine[object, object, None]) -> None:
         runner.run(main)
 
 
-async def serve(bench: Bench, wire: Wire, control: Control | None, announce: Callable[[str], None]) -> None:
-    """Run the bench until SIGTERM or SIGINT; `announce` gets one line when host and control can connect."""
+async def serve(
+    bench: Bench,
+    wire: Wire,
+    control: Control | None,
+    announce: Callable[[str], None],
+    lockstep: Lockstep | None = None,
+) -> None:
+    """Run the bench until SIGTERM or SIGINT; `announce` gets one line when host and control can connect.
+
+    With `lockstep` nothing moves but by that clock.
+    """
     ended = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, ended.set)
@@ -219,7 +248,12 @@ async def serve(bench: Bench, wire: Wire, control: Control | None, announce: Cal
         if control is not None:
             await control.start()
         announce(f"ready {wire.address}" + (f" control {control.address}" if control else ""))
-        await _tick_until(ended, bench)
+        if lockstep is not None:
+            lockstep.look(bench.tick)
+            await ended.wait()
+            bench.tick()
+        else:
+            await _tick_until(ended, bench)
     finally:
         bench.unplug()
         if control is not None:

@@ -10,7 +10,7 @@ from dataclasses import replace
 from nebctl_simulators.armed import ANY, Armed, Injection, Planned, Tag, Target, Terms
 from nebctl_simulators.spoiling import DEFAULT_MS, TAKES_ANSWERS, LineFault, Piece, Spoil, spoil_pieces
 
-__all__ = ["ANY", "DEFAULT_MS", "NS_PER_MS", "Armed", "Injection", "LineFault", "Shim", "Tag", "Terms"]
+__all__ = ["ANY", "BOOT_BANNER", "DEFAULT_MS", "NS_PER_MS", "Armed", "Injection", "LineFault", "Shim", "Tag", "Terms"]
 
 NS_PER_MS = 1_000_000
 REMEMBERED = 10_000  # injections; older ones are forgotten first
@@ -124,7 +124,8 @@ class Shim:
         tag = tag or Tag()
         for item in [one for one in self._planned if one.armed.terms.names_request]:
             if item.armed.terms.fit(tag) and item.armed.is_open(now_ns) and item.armed.happens():
-                self._count_down(item)
+                if item.armed.count_down():
+                    self._planned.remove(item)
                 self._strike(item, now_ns, tag, 1)
         if (armed := self._next_armed((LineFault.ECHO,), now_ns, tag)) is not None:
             self._note(armed, now_ns, tag, request, request)
@@ -195,11 +196,6 @@ class Shim:
             self._ending.append(item)
         item.target.strike(armed.fault, count, ms, now_ns)
 
-    def _count_down(self, item: Planned) -> None:
-        item.armed.count -= 1
-        if item.armed.count == 0:
-            self._planned.remove(item)
-
     def _enqueue(self, pieces: list[Piece], now_ns: int, unit: int | None) -> None:
         # What stands behind a late answer waits for it: a device does not reorder what it says.
         for ms, data in pieces:
@@ -220,8 +216,7 @@ class Shim:
         """Return whether this fault takes this answer, and count it."""
         if not (item.terms.fit(tag) and item.is_open(now_ns) and item.happens()):
             return False
-        item.count -= 1
-        if item.count == 0:
+        if item.count_down():
             self._armed.remove(item)
         return True
 

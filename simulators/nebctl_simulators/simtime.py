@@ -1,7 +1,10 @@
-"""Where plant time comes from: real time, a fixed scale of it, or a clock file shared by several processes."""
+"""Where time comes from: plant time from real time, a scale or a clock file; real time from the system or a host."""
 
+import heapq
+import itertools
 import struct
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Protocol
 
@@ -75,3 +78,91 @@ def _read_reference(path: Path) -> tuple[int, int, int]:
         )
     _, real_ref_ns, sim_mono_ns, _, scale_milli = LAYOUT.unpack(data)
     return real_ref_ns, sim_mono_ns, scale_milli
+
+
+class Timer(Protocol):
+    """Something that will happen."""
+
+    def cancel(self) -> None:
+        """Let it not happen."""
+        ...
+
+
+class Timers(Protocol):
+    """Real time for what lies about a device, and what happens at a moment of it."""
+
+    def now_ns(self) -> int:
+        """Return the present real time in ns."""
+        ...
+
+    def call_at(self, at_ns: int, call: Callable[[], None]) -> Timer:
+        """Let something happen."""
+        ...
+
+
+class _Waiting:
+    """A call of the lockstep clock; None: it was cancelled."""
+
+    def __init__(self, call: Callable[[], None]) -> None:
+        self.call: Callable[[], None] | None = call
+
+    def cancel(self) -> None:
+        """Let it not happen."""
+        self.call = None
+
+
+class Lockstep:
+    """Real time that stands still until it is moved: device, line and pacing see no other.
+
+    It begins at 0. `every_ns` apart, and whenever it is touched, it calls those who look at everything.
+    """
+
+    def __init__(self, every_ns: int = 10_000_000) -> None:
+        self._now_ns = 0
+        self._every_ns = every_ns
+        self._next_look_ns = every_ns
+        self._order = itertools.count()
+        self._waiting: list[tuple[int, int, _Waiting]] = []
+        self._lookers: list[Callable[[], None]] = []
+
+    def now_ns(self) -> int:
+        """Return the present time in ns."""
+        return self._now_ns
+
+    def call_at(self, at_ns: int, call: Callable[[], None]) -> Timer:
+        """Let something happen when time gets there; what is due already happens with the next touch or move."""
+        waiting = _Waiting(call)
+        heapq.heappush(self._waiting, (at_ns, next(self._order), waiting))
+        return waiting
+
+    def look(self, call: Callable[[], None]) -> None:
+        """Let somebody look at everything from now on."""
+        self._lookers.append(call)
+
+    def touch(self) -> None:
+        """Let all that is due at this moment happen, without moving time."""
+        self._happen()
+        for call in self._lookers:
+            call()
+        self._happen()
+
+    def move(self, by_ns: int) -> int:
+        """Let time pass, with everything in it in its order, and return the new time in ns."""
+        self.touch()
+        end_ns = self._now_ns + by_ns
+        while self._now_ns < end_ns:
+            due_ns = self._waiting[0][0] if self._waiting else end_ns
+            self._now_ns = max(self._now_ns, min(due_ns, self._next_look_ns, end_ns))
+            self._happen()
+            if self._now_ns >= self._next_look_ns:
+                self._next_look_ns += self._every_ns
+                for call in self._lookers:
+                    call()
+        self.touch()
+        return self._now_ns
+
+    def _happen(self) -> None:
+        while self._waiting and self._waiting[0][0] <= self._now_ns:
+            call = heapq.heappop(self._waiting)[2].call
+            if call is not None:
+                call()

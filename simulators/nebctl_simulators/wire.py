@@ -68,6 +68,7 @@ class MemoryWire:
 class PtyWire:
     """A pseudo-terminal, raw 8N1 at 115200, with a symlink that stays the same when it is pulled and put back.
 
+    Behind the symlink it comes back under another name, as an adapter does whose old name is still held by somebody.
     The simulator keeps the host's end open too: hosts may come and go, and the line settings stay.
     Raises: ValueError for a path where something else lies.
     """
@@ -85,7 +86,7 @@ class PtyWire:
 
     def plug(self, on_bytes: OnBytes) -> None:
         """Open a new pseudo-terminal and point the symlink to it."""
-        device_end, host_end = _open_raw_pty()
+        device_end, host_end = _open_raw_pty(self._name)
         self._ends = (device_end, host_end)
         self._name = os.ttyname(host_end)
         asyncio.get_running_loop().add_reader(device_end, self._read, device_end, on_bytes)
@@ -195,13 +196,18 @@ class TcpWire:
             self._host = None
 
 
-def _open_raw_pty() -> tuple[int, int]:
+def _open_raw_pty(other_than: str) -> tuple[int, int]:
     # These modules exist on POSIX only; a simulator on TCP does without them.
     import pty  # noqa: PLC0415
     import termios  # noqa: PLC0415
     import tty  # noqa: PLC0415
 
     device_end, host_end = pty.openpty()
+    if os.ttyname(host_end) == other_than:
+        taken = device_end, host_end
+        device_end, host_end = pty.openpty()
+        for end in taken:
+            os.close(end)
     tty.setraw(host_end)
     settings = termios.tcgetattr(host_end)
     settings[4] = settings[5] = termios.B115200

@@ -184,12 +184,15 @@ async def test_a_simulated_overload_is_no_weight(fault: str, seen: str) -> None:
 
 @pytest.mark.parametrize("fault", [*WIRE, "syntax_error", "transmission_error", "busy"])
 async def test_the_balances_faults_cost_a_repeat(fault: str) -> None:
-    """Each fault of the simulated wire and of its answers leaves a right weight."""
+    """Each fault of the simulated wire and of its answers leaves a right weight; after a lost answer, once opened."""
     device = scale()
     async with weighing(device) as balance:
         assert isinstance(await balance.open(), BalanceIdentity)
         await asyncio.sleep(3)
         device.inject(fault, 1, None, loop_ns())
+        if fault == "drop_reply":
+            assert isinstance(await balance.weigh(), CommandFailed)
+            assert isinstance(await balance.open(), BalanceIdentity)
         weight = await balance.weigh()
         assert isinstance(weight, Weight), weight
         assert abs(weight.ug - 30_000_000) < 1000

@@ -114,7 +114,7 @@ MATRIX = {
 
 @pytest.mark.parametrize("fault", MATRIX)
 async def test_no_fault_of_the_wire_gives_a_wrong_weight(scale: Any, fault: str) -> None:
-    """Whatever the wire does to an answer, a weight is what lies there now, or a failure; and then it recovers."""
+    """Whatever the wire does to an answer, a weight is what lies there now, or a failure; opened again, it recovers."""
     async with scale() as bench:
         for turn in range(40):
             bench.device.load = 1_000_000 * turn
@@ -122,8 +122,11 @@ async def test_no_fault_of_the_wire_gives_a_wrong_weight(scale: Any, fault: str)
             weight = await bench.driver.weigh(stable=False)
             if isinstance(weight, Weight):
                 assert weight.ug == 1_000_000 * turn
+            else:
+                await bench.driver.open()
         bench.device.faults.clear()
         await asyncio.sleep(10)
+        await bench.driver.open()
         assert (await bench.driver.weigh()).ug == 39_000_000
 
 
@@ -242,6 +245,74 @@ async def test_a_balance_that_starts_anew_is_not_believed(scale: Any) -> None:
         assert failure.seen == "a balance that has started anew, without its tare and zero"
         assert isinstance(await bench.driver.open(), BalanceIdentity)
         assert (await bench.driver.weigh()).ug == 100_000_000
+
+
+GREETING = b'I4 A "B123456789"\r\n'
+"""What a balance says unasked when it has power again."""
+
+
+@pytest.mark.parametrize("phase_s", [0.0, 0.037, 0.111, 0.2])
+@pytest.mark.parametrize(
+    ("away_s", "is_heard"),
+    [(0.02, True), (0.3, True), (1.0, True), (3.0, True), (10.0, True), (1.0, False), (3.0, False), (10.0, False)],
+)
+async def test_no_restart_passes_unseen(scale: Any, away_s: float, phase_s: float, is_heard: bool) -> None:
+    """Power lost while it is polled: no weight without the tare is handed up, though the greeting itself be lost."""
+    async with scale(load=53_200_000) as bench:
+        assert await bench.driver.tare() is None
+        answer, device = bench.device.answer, bench.device
+
+        async def lose_power() -> None:
+            await asyncio.sleep(0.05 + phase_s)
+            device.answer = lambda _: []
+            await asyncio.sleep(away_s)
+            device.answer, device.tare = answer, 0
+            if is_heard:
+                device.far.write(GREETING)
+
+        device.begin(lose_power())
+        refusals = []
+        for _ in range(100):
+            weight = await bench.driver.weigh(stable=False)
+            if isinstance(weight, Weight):
+                assert weight.ug == 0
+            else:
+                refusals.append(weight.seen)
+            await asyncio.sleep(0.15)
+        assert "started anew" in refusals[-1]
+        assert isinstance(await bench.driver.open(), BalanceIdentity)
+        assert (await bench.driver.weigh()).ug == 53_200_000
+
+
+async def test_a_lost_answer_puts_the_tare_in_doubt(scale: Any) -> None:
+    """One question without any answer is enough: nothing more is asked or weighed until it is opened again."""
+    async with scale() as bench:
+        bench.device.faults["SI"] = ["drop"]
+        failure = await bench.driver.weigh()
+        assert (failure.certainty, failure.seen) == (Certainty.UNKNOWN, "no answer")
+        for call in (bench.driver.weigh, bench.driver.tare, bench.driver.zero):
+            refused = await call()
+            assert refused.seen == "a balance that did not answer, and may have started anew, without its tare and zero"
+            assert (refused.certainty, refused.expected) == (Certainty.NOT_DONE, "it to be opened again")
+        assert bench.device.heard == ["SI"]
+
+
+async def test_one_spoilt_answer_is_asked_again(scale: Any) -> None:
+    """A balance that says something is there: noise on one answer costs a question, three in a row the opening."""
+    async with scale() as bench:
+        bench.device.faults["SI"] = [lambda _: b"#\r\n"] * 2
+        assert (await bench.driver.weigh(stable=False)).ug == 100_000_000
+        bench.device.faults["SI"] = [lambda _: b"#\r\n"] * 3
+        assert "bytes that are no answer" in (await bench.driver.weigh(stable=False)).seen
+        assert "may have started anew" in (await bench.driver.weigh(stable=False)).seen
+
+
+async def test_a_tare_without_an_answer_ends_the_weighing(scale: Any) -> None:
+    """The reset after it may have taken the tare away, so the balance has to be opened again."""
+    async with scale() as bench:
+        bench.device.faults["T"] = ["drop"]
+        await bench.driver.tare()
+        assert "may have started anew" in (await bench.driver.weigh()).seen
 
 
 async def test_it_must_be_open(scale: Any) -> None:

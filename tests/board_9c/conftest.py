@@ -321,7 +321,7 @@ async def join(*, opened: bool = True, liquid_byte: bool = True, **traits: Any) 
     serving = asyncio.create_task(board.run())
     loop = asyncio.get_running_loop()
     profile = replace(read_board_profile(), liquid_byte=liquid_byte)
-    device = Board9C(near, port="/x", now_ns=lambda: round(loop.time() * 1e9), profile=profile, simulated=True)
+    device = Board9C(near, port="/x", now_ns=lambda: round(loop.time() * 1e9), profile=profile, simulated=lambda: True)
     if opened:
         identity = await device.open()
         assert not isinstance(identity, CommandFailed), identity

@@ -72,7 +72,7 @@ async def join(firmware: Firmware, fill_nl: int = 500_000) -> AsyncIterator[Benc
     unit = build_unit("mesh.solo", 1)
     board = Device(unit=unit, serial="SIM-0009", sim_time=ScaledTime(0, 1000), real_ns=loop_ns(), firmware=firmware)
     board.pour(fill_nl)
-    bench = Bench(Board9C(near, port="/x", now_ns=loop_ns, simulated=True), board, far)
+    bench = Bench(Board9C(near, port="/x", now_ns=loop_ns, simulated=lambda: True), board, far)
     tasks = [asyncio.create_task(bench.serve()), asyncio.create_task(bench.tick())]
     await asyncio.sleep(3)
     identity = await bench.device.open()

@@ -215,6 +215,66 @@ class RunsDry(Controller):
         super()._boot_up(memory)
 
 
+class StartsUnderUsedNumbers(Controller):
+    def receive(self, payload: str) -> str | None:
+        if ",START," in payload:
+            self._answered = None
+        return super().receive(payload)
+
+
+class GrantsAnew(Controller):
+    """It refuses a run that is used up, and grants another the whole time again."""
+
+    def _begin(self, run: str, granted_ms: int) -> object:
+        done_ms = self._done_ns(run) // 1_000_000
+        fields = super()._begin(run, granted_ms)
+        self._granted_ms += done_ms
+        return fields
+
+
+class Feeds(Controller):
+    """It takes what begins with `word` and ends with `tail` for a beat, whatever becomes of it."""
+
+    word, tail = "", ""
+
+    def receive(self, payload: str) -> str | None:
+        words = payload.split(",", 2)[2]
+        if words.startswith(self.word) and words.endswith(self.tail):
+            self._beat_ns = self._real_ns
+        return super().receive(payload)
+
+
+class LastFeeds(Feeds):
+    word = "LAST"
+
+
+class MaxonFeeds(Feeds):
+    word = "MAXON"
+
+
+class UnknownFeeds(Feeds):
+    word = "NOPE"
+
+
+class StartWhileOnFeeds(Feeds):
+    word, tail = "START,", "60000"
+
+
+class BadStartFeeds(Feeds):
+    word, tail = "START", "START"
+
+
+class BadBeatFeeds(Feeds):
+    word = "BEAT,"
+
+
+class RepeatedBeatFeeds(Controller):
+    def receive(self, payload: str) -> str | None:
+        if self._answered is not None and self._answered.payload == payload and payload.endswith(",BEAT"):
+            self._beat_ns = self._real_ns
+        return super().receive(payload)
+
+
 MUTANTS = [
     ("W29", SlowSweep),
     ("W30", TakesZeros),
@@ -246,7 +306,18 @@ MUTANTS = [
     ("W55", CallsItStop),
     ("W56", StretchedByPower),
     ("W57", RunsDry),
+    ("W60", StartsUnderUsedNumbers),
+    ("W61", GrantsAnew),
+    ("W62", LastFeeds),
+    ("W62", MaxonFeeds),
+    ("W62", UnknownFeeds),
+    ("W62", StartWhileOnFeeds),
+    ("W62", BadStartFeeds),
+    ("W62", BadBeatFeeds),
+    ("W62", RepeatedBeatFeeds),
 ]
+ELSEWHERE = {"W59", "W63"}
+"""Broken by a board and not by a controller's program: see test_mutants_boards.py."""
 
 
 @pytest.mark.virtual
@@ -263,4 +334,4 @@ async def test_the_rule_catches_who_breaks_it(examine_board, rule: str, controll
 
 def test_every_rule_with_a_load_or_a_restart_has_a_mutant() -> None:
     """No rule that needs a load or a restart goes without a controller that breaks it."""
-    assert {rule for rule, _ in MUTANTS} == {rule.id for rule in RULES if rule.needs}
+    assert {rule for rule, _ in MUTANTS} | ELSEWHERE == {rule.id for rule in RULES if rule.needs}

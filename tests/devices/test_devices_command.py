@@ -7,6 +7,7 @@ import re
 import subprocess
 import sys
 import termios
+from importlib import resources
 from pathlib import Path
 
 import pytest
@@ -16,6 +17,7 @@ from nebctl_drivers.ports_found import FoundPort, Holder, UsbName
 
 from .conftest import EXAMPLE, Fleet, devices
 
+JET = resources.files("nebctl_profiles").joinpath("jet-modbus.toml")
 SHAPE = {"value", "unit", "status"}
 STATUSES = {"ok", "stale", "nan", "alarm", "out-of-range", "missing"}
 AT = re.compile(r"20[0-9]{2}-[0-9]{2}-[0-9]{2}T[0-9:]{8}\.[0-9]{3}Z")
@@ -67,6 +69,18 @@ def test_gas_and_relay_are_read_by_their_maps(fleet: Fleet) -> None:
     assert relay["values"]["contact"]["value"] == "OPEN"
     [jet] = devices("read", "--profile", "jet-modbus", "--url", fleet.bus, "--json").objects
     assert jet["values"]["cutoff.contact"]["value"] == "open"
+
+
+def test_a_relay_on_gpio_lines_is_left_alone(fleet: Fleet, tmp_path: Path) -> None:
+    """To take a GPIO relay's lines would open its contact: such a jet is read without it."""
+    file = tmp_path / "jet.toml"
+    text = JET.read_text("utf-8").replace(
+        'driver = "watchdog-relay", unit = 41',
+        'driver = "gpio-relay", url = "gpio:///dev/gpiochip0?pulse=17&clear=27&sense=22"',
+    )
+    file.write_text(text, "utf-8")
+    [reading] = devices("read", "--profile", str(file), "--url", fleet.bus, "--json").objects
+    assert {name.partition(".")[0] for name in reading["values"]} == {"gas"}
 
 
 def test_without_json_a_reading_is_one_line(fleet: Fleet) -> None:

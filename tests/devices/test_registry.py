@@ -1,12 +1,13 @@
 """The registry of drivers: what each needs, and what is refused before anything is opened."""
 
+import time
 from importlib import resources
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from nebctl.core.device import CommandFailed
+from nebctl.core.device import CommandFailed, Identity
 from nebctl_drivers.board_9c.device import Board9C
 from nebctl_drivers.jet.device import Jet
 from nebctl_drivers.jet.profile import JetProfile, load_jet_profile, read_jet_profile
@@ -14,6 +15,7 @@ from nebctl_drivers.mesh_reference.device import MeshReference
 from nebctl_drivers.modbus_nebulizer.device import ModbusNebulizer
 from nebctl_drivers.priors import PRIORS
 from nebctl_drivers.registry import DRIVERS, open_driver
+from nebctl_lab.processes import Child
 
 JET_TEXT = resources.files("nebctl_profiles").joinpath("jet-modbus.toml").read_text("utf-8")
 GAS = 'gas = { driver = "alicat-modbus", unit = 40 }'
@@ -22,7 +24,7 @@ CUTOFF = 'cutoff = { driver = "watchdog-relay", unit = 41 }'
 
 def have(name: str, url: str = "/dev/ttyX", **options: Any) -> Any:
     """Ask the registry for a driver."""
-    return open_driver(name, url, nonce=lambda: "a1b2c3d4", now_ns=lambda: 0, **options)
+    return open_driver(name, url, nonce=lambda: "a1b2c3d4", now_ns=time.monotonic_ns, **options)
 
 
 def jet_text(gas: str = GAS, cutoff: str = CUTOFF, more: str = "") -> str:
@@ -163,6 +165,21 @@ def test_a_balance_is_a_part_with_a_port_of_its_own() -> None:
     assert [(fault.field, fault.problem) for fault in faults] == [("parts.balance.url", "this is missing")]
 
 
+@pytest.mark.req("S24")
+def test_a_jet_with_a_relay_on_gpio_lines_lacks_s24(tmp_path: Path) -> None:
+    """Such a relay opens by itself without pulses (S22), but the host counts its maximum on-time."""
+    file = tmp_path / "jet.toml"
+    url = "gpio:///dev/gpiochip0?pulse=17&clear=27&sense=22"
+    file.write_text(jet_text(cutoff=f'cutoff = {{ driver = "gpio-relay", url = "{url}" }}'), "utf-8")
+    assert have("jet", profile=str(file)).declaration.missing() == ("S24",)
+    assert have("jet-modbus").declaration.missing() == ()
+    for wrong in ("/dev/gpiochip0", url.replace("&sense=22", ""), "tcp://127.0.0.1:502"):
+        faults = load_jet_profile(jet_text(cutoff=f'cutoff = {{ driver = "gpio-relay", url = "{wrong}" }}'), "x")
+        assert isinstance(faults, tuple)
+        assert faults[0].field == "parts.cutoff.url"
+        assert url in faults[0].right
+
+
 @pytest.mark.parametrize(
     ("gas", "field", "right"),
     [
@@ -192,3 +209,19 @@ def test_a_threshold_above_the_set_point_is_refused() -> None:
     )
     assert isinstance(faults, tuple)
     assert faults[0].field == "gas.flowing_sccm"
+
+
+@pytest.mark.req("S48")
+async def test_a_9c_board_behind_a_program_is_told_as_simulated(tmp_path: Path) -> None:
+    """The board cannot say that it is simulated: behind a pseudo-terminal the driver says it."""
+    port = tmp_path / "board"
+    simulator = Child("board", ("-m", "nebctl_simulators", "board-9c", "--pty", str(port)), tmp_path / "log").start()
+    try:
+        board = have("board-9c", str(port), simulated=False)
+        assert isinstance(board, Board9C)
+        identity = await board.open()
+        assert isinstance(identity, Identity), identity
+        assert identity.simulated
+        await board.close()
+    finally:
+        simulator.stop()

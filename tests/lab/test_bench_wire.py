@@ -6,6 +6,7 @@ import sys
 
 import pytest
 
+from nebctl_lab.bench.matrix import Counts
 from nebctl_lab.bench.wire import _sum_up
 
 
@@ -37,7 +38,15 @@ def test_no_count_of_wrong_answers_is_above_zero(figures: dict[str, object]) -> 
 
 def test_every_figure_stands_beside_its_limit(figures: dict[str, object]) -> None:
     """Reads, lateness, share of a core, STOP and matrix are each judged, and all devices were read."""
-    assert set(figures["limits"]) == {"reads", "fleet_late", "fleet_core", "stop", "matrix"}  # type: ignore[call-overload]
+    assert set(figures["limits"]) == {
+        "reads",
+        "fleet_late",
+        "fleet_core",
+        "fleet_lost",
+        "stop",
+        "matrix",
+        "matrix_served",
+    }  # type: ignore[call-overload]
     assert figures["fleet"]["devices"] == 16  # type: ignore[index]
     assert figures["fleet"]["lost"] == 0  # type: ignore[index]
     assert figures["stop"]["stops"] == 30  # type: ignore[index]
@@ -48,10 +57,15 @@ def test_a_figure_beyond_its_limit_is_said(figures: dict[str, object]) -> None:
     """One figure out of its limit, or one wrong answer, and the whole is not kept."""
     good = (
         {"ratio": 0.95},
-        {"p99_ms": 20.0, "core_share": 0.1},
+        {"p99_ms": 20.0, "core_share": 0.1, "lost": 0, "polls": 4800},
         {"p999_ms": 5.0, "limit_ms": 22.0},
     )
     assert _sum_up(*good, [], [])["kept"]
     assert not _sum_up({"ratio": 0.89}, *good[1:], [], [])["kept"]
-    assert not _sum_up(good[0], {"p99_ms": 50.1, "core_share": 0.1}, good[2], [], [])["kept"]
+    assert not _sum_up(good[0], {"p99_ms": 50.1, "core_share": 0.1, "lost": 0, "polls": 4800}, good[2], [], [])["kept"]
+    assert not _sum_up(good[0], {"p99_ms": 4.0, "core_share": 0.1, "lost": 4784, "polls": 4800}, good[2], [], [])[
+        "kept"
+    ]
+    deaf = Counts(fault="none", unit=40, asked=100, lost=100)
+    assert not _sum_up(*good, [deaf], [])["kept"]
     assert not _sum_up(*good[:2], {"p999_ms": 22.1, "limit_ms": 22.0}, [], [])["kept"]

@@ -12,7 +12,20 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nebctl.core.faults import Fault, FieldError
-from nebctl_drivers.modbus import Bits, Read, ReadCoils, ReadInput, SetCoil, Write, encode_rtu, encode_tcp
+from nebctl_drivers.modbus import (
+    Bits,
+    Read,
+    ReadCoils,
+    ReadDiscrete,
+    ReadInput,
+    Request,
+    SetCoil,
+    SetCoils,
+    Write,
+    WriteOne,
+    encode_rtu,
+    encode_tcp,
+)
 from nebctl_drivers.modbus_nebulizer.station import Station, Taken, words_of
 from nebctl_drivers.profiles import (
     Profile,
@@ -129,13 +142,15 @@ REQUESTS = st.one_of(
     st.builds(Read, st.integers(1, 247), st.integers(0, 60_000), st.integers(1, 125)),
     st.builds(ReadInput, st.integers(1, 247), st.integers(0, 60_000), st.integers(1, 125)),
     st.builds(ReadCoils, st.integers(1, 247), st.integers(0, 60_000), st.integers(1, 2000)),
+    st.builds(ReadDiscrete, st.integers(1, 247), st.integers(0, 60_000), st.integers(1, 2000)),
     st.builds(Write, st.integers(1, 247), st.integers(0, 60_000), WORDS),
+    st.builds(WriteOne, st.integers(1, 247), st.integers(0, 60_000), st.integers(0, 0xFFFF)),
     st.builds(SetCoil, st.integers(1, 247), st.integers(0, 60_000), st.booleans()),
 )
 
 
 @given(REQUESTS, st.booleans())
-def test_the_check_and_the_codec_agree(request_: Read | ReadInput | ReadCoils | Write | SetCoil, rtu: bool) -> None:
+def test_the_check_and_the_codec_agree(request_: Request, rtu: bool) -> None:
     """The frames that the drivers send, made by another codec, say the same to the golden frames' own reader."""
     frame = encode_rtu(request_) if rtu else encode_tcp(request_, 0x1234)
     head, pdu = read_frame(frame.hex(" "))
@@ -147,7 +162,10 @@ def test_the_check_and_the_codec_agree(request_: Read | ReadInput | ReadCoils | 
             assert asked.words == values
         case SetCoil(on=on):
             assert asked.words == (int(on),)
+        case WriteOne(value=value):
+            assert (asked.reads, asked.words) == (False, (value,))
         case _:
+            assert not isinstance(request_, SetCoils)  # no point of a profile is written so
             assert (asked.reads, len(asked.words)) == (True, request_.count)
 
 

@@ -301,8 +301,8 @@ def test_one_pulled_cable_pulls_the_line(line: ModbusLine) -> None:
 
 
 def test_each_framing_offers_the_faults_that_it_can_have() -> None:
-    """A bad check is a fault of RTU alone, a wrong transaction number one of TCP alone."""
+    """A bad check and a second master are faults of RTU alone, a wrong transaction number one of TCP alone."""
     only_rtu = set(ModbusLine(RtuFraming(), 1).fault_names)
     only_tcp = set(ModbusLine(TcpFraming(), 1).fault_names)
-    assert only_rtu - only_tcp == {"bad_crc"}
+    assert only_rtu - only_tcp == {"bad_crc", "second_master"}
     assert only_tcp - only_rtu == {"wrong_transaction"}

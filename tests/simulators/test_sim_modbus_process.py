@@ -95,6 +95,58 @@ def test_a_foreign_master_runs_a_nebulizer(mbpoll: str, tmp_path: Path, wire: st
         assert "timed out" in master(mbpoll, address, f"-a {unit + 1} -r 0 -c 1 -t 3 -1")
 
 
+EXTRA = """
+[block.lamps]
+table = "discrete"
+address = 8
+manual = 10009
+count = 10
+period_ms = 250
+stale_ms = 1000
+
+[block.valves]
+table = "coil"
+address = 3
+manual = 4
+count = 4
+period_ms = 250
+stale_ms = 1000
+
+"""
+
+
+def point(name: str, block: str, address: int, manual: int, access: str) -> str:
+    """Return the table of a bit."""
+    place = f'block = "{block}"\naddress = {address}\nmanual = {manual}\n'
+    return f'[point.{name}]\n{place}type = "bit"\nunit = "1"\naccess = "{access}"\n\n'
+
+
+@pytest.mark.parametrize("wire", ["pty", "tcp"])
+def test_a_foreign_master_uses_the_other_functions(mbpoll: str, tmp_path: Path, wire: str) -> None:
+    """mbpoll reads discrete inputs (2), writes one register (6), one coil (5) and several coils (15).
+
+    A register that only function 6 writes takes mbpoll's single write, and refuses its write of several.
+    """
+    bits = point("lamp", "lamps", 9, 10010, "r")
+    bits += "".join(point(f"valve{at}", "valves", at, at + 1, "rw") for at in range(3, 7))
+    text = Path(PROFILE).read_text("utf-8").replace("[point.signature]", f"{EXTRA}{bits}[point.signature]", 1)
+    level = "limits = { least = 0, most = 100, safe = 0 }\nreset_value = 0 "
+    assert level in text
+    file = tmp_path / "made.toml"
+    file.write_text(text.replace(level, f"write_function = 6\n{level}"), "utf-8")
+    end = str(tmp_path / "line") if wire == "pty" else "127.0.0.1:0"
+    with simulator("modbus", "--profile", str(file), f"--{wire}", end) as words:
+        assert values_of(master(mbpoll, words[1], "-a 40 -r 8 -c 10 -t 1 -1")) == [0] * 10
+        assert "Illegal data address" in master(mbpoll, words[1], "-a 40 -r 3 -c 1 -t 1 -1")
+        assert "Written 1 references" in master(mbpoll, words[1], "-a 40 -r 3 -t 4", "60")
+        assert values_of(master(mbpoll, words[1], "-a 40 -r 3 -c 1 -t 4 -1")) == [60]
+        assert "Illegal function" in master(mbpoll, words[1], "-a 40 -r 2 -t 4", "1200", "61")
+        assert "Written 4 references" in master(mbpoll, words[1], "-a 40 -r 3 -t 0", "1", "0", "1", "1")
+        assert "Written 1 references" in master(mbpoll, words[1], "-a 40 -r 4 -t 0", "1")
+        assert values_of(master(mbpoll, words[1], "-a 40 -r 3 -c 4 -t 0 -1")) == [1, 1, 1, 1]
+        assert "Illegal data address" in master(mbpoll, words[1], "-a 40 -r 5 -t 0", "1", "0", "1")
+
+
 def test_a_foreign_master_on_a_bus(mbpoll: str, tmp_path: Path) -> None:
     """A nebulizer and a jet share one paced line; each is read, an absent unit is silent, and each has its control."""
     path = str(tmp_path / "bus")

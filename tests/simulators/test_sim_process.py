@@ -154,9 +154,9 @@ def test_the_control_interface(tmp_path: Path) -> None:
         process.terminate()
         assert process.wait(PATIENCE_S) == 0
         rows = truth.read_text(encoding="utf-8").splitlines()
-        assert rows[0] == "t_s,emitted_nl,cup_nl,output"
-        assert [row.rsplit(",", 1)[1] for row in rows if ",SWEEP" in row] == ["SWEEP"]
-        assert rows[-1].endswith(f",{state['emitted_nl']},0,OFF")
+        assert rows[0].startswith("t_s,emitted_nl,cup_nl,output,")
+        assert [row.split(",")[3] for row in rows if ",SWEEP" in row] == ["SWEEP"]
+        assert f",{state['emitted_nl']},0,OFF," in rows[-1]
 
 
 @pytest.mark.parametrize(

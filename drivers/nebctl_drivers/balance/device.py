@@ -1,7 +1,8 @@
 """A balance on a bus of its own: weigh, tare, zero, and a stream of weights.
 
 There is no checksum on this wire. A stable weight therefore counts only when two answers in a row say it. A balance
-that starts anew while it is open has lost tare and zero; it must be opened again before it is believed.
+that starts anew while it is open has lost tare and zero; it must be opened again before it is believed. So must one
+that was silent: it may have been without power, and what it says when it starts may have been lost with the cable.
 """
 
 import asyncio
@@ -14,12 +15,16 @@ from nebctl.ports import Link
 from nebctl_drivers.bus import Bus
 from nebctl_drivers.lines import LineDialect
 from nebctl_drivers.reading import read
-from nebctl_drivers.timing import Reply, Result, Silence
+from nebctl_drivers.timing import NOTHING, Reply, Result, Silence
 
 from .frames import Answer, Command, Done, Fault, Hindered, MtSicsGrammar, State, Told, Weighed
 from .profile import BalanceProfile, read_balance_profile
 
 BalanceBus: TypeAlias = Bus[Command, Answer]
+_ANEW = "a balance that has started anew, without its tare and zero"
+_SILENT = "a balance that did not answer, and may have started anew, without its tare and zero"
+ATTEMPTS = 3
+"""So often a weight is asked for where what came was no answer."""
 _STATES = {
     State.BUSY: "a balance that is busy, or not at rest",
     State.OVER: "an overload",
@@ -70,9 +75,9 @@ class Balance:
     def __init__(self, bus: BalanceBus, *, serial: str | None = None, profile: BalanceProfile | None = None) -> None:
         self._profile = profile if profile is not None else read_balance_profile()
         self._serial = serial
-        self._seat = bus.seat(probe=Command.SERIAL, unasked=self._hear)
+        self._seat = bus.seat(probe=Command.BALANCE, unasked=self._hear)
         self._watcher: Watcher | None = None
-        self._restarted = False
+        self._doubt: str | None = None
         self._ready = False
 
     @property
@@ -105,7 +110,8 @@ class Balance:
     async def weigh(self, *, stable: bool = True) -> Weight | CommandFailed:
         """Return the net weight: a stable one that two answers in a row say, or the one of this moment.
 
-        A balance that does not come to rest in time, overload and underload are failures, never a number.
+        A balance that does not come to rest in time, overload and underload are failures, never a number. After a
+        question without any answer all weighing is refused until the next opening.
         """
         refusal = self._refuse("weigh")
         if refusal is not None:
@@ -141,7 +147,10 @@ class Balance:
         """End the stream by a reset, which may also take the tare away; None means that the balance has answered it."""
         self._watcher = None
         serial = await self._reset("stop the stream")
-        return serial if isinstance(serial, CommandFailed) else None
+        if isinstance(serial, CommandFailed):
+            self._doubt = self._doubt or _SILENT
+            return serial
+        return None
 
     async def _greet(self) -> BalanceIdentity | CommandFailed:
         serial = await self._reset("open")
@@ -155,7 +164,7 @@ class Balance:
         software = await self._tell(Command.SOFTWARE)
         if isinstance(software, CommandFailed):
             return software
-        self._restarted = False
+        self._doubt = None
         return BalanceIdentity(serial=serial, model=model, software=software)
 
     async def _reset(self, name: str) -> str | CommandFailed:
@@ -199,16 +208,24 @@ class Balance:
             await asyncio.sleep(self._profile.poll_s)
 
     async def _ask_now(self) -> Reply[Weighed | Hindered] | CommandFailed:
-        found = await read(
-            self._seat,
-            Command.NOW,
-            name="weigh",
-            parse=_weighed_or_hindered,
-            expected="a weight in g, mg or kg",
-            advice="Check cable, power and the balance's unit.",
-        )
-        # it may have started anew while it was asked
-        return found if isinstance(found, CommandFailed) else self._refuse("weigh") or found
+        for attempt in range(1, ATTEMPTS + 1):
+            result = await self._seat.ask(Command.NOW, lambda: self._refuse("weigh"))
+            if isinstance(result, CommandFailed):
+                return replace(result, command="weigh")
+            if isinstance(result, Reply) and isinstance(result.answer, Weighed | Hindered):
+                # it may have started anew while it was asked
+                return self._refuse("weigh") or Reply(result.answer, result.at_ns)
+            seen = result.seen if isinstance(result, Silence) else _say(result.answer)
+            self._weigh_silence(result, is_last=attempt == ATTEMPTS)
+            if self._doubt is not None:
+                break
+        advice = "Check cable, power and the balance's unit, and open it again."
+        return _fail("weigh", seen, "a weight in g, mg or kg", advice)
+
+    def _weigh_silence(self, result: Result[Answer], *, is_last: bool = True) -> None:
+        """Doubt tare and zero where nothing came at all, or nothing good to the last."""
+        if isinstance(result, Silence) and (is_last or result.seen == NOTHING):
+            self._doubt = self._doubt or _SILENT
 
     async def _settle(self, command: Command, name: str) -> CommandFailed | None:
         """Send `command` once while the balance is at rest, and weigh: only a weight of 0 shows that it was done."""
@@ -217,6 +234,7 @@ class Balance:
             return replace(before, command=name, certainty=Certainty.NOT_DONE)
         result = await self._seat.ask(command, lambda: self._refuse(name))
         if isinstance(result, Silence):
+            self._weigh_silence(result)
             await self._reset(name)  # or it might still be done, in the middle of something else
         if not isinstance(result, Reply) or not isinstance(result.answer, Weighed | Done):
             return _failed(name, result)
@@ -237,13 +255,13 @@ class Balance:
             return self._seat.loss or _refusal(name, "a balance that is not open", "an open one")
         if self._watcher is not None:
             return _refusal(name, "a stream under way", "its end first")
-        if self._restarted:
-            return _refusal(name, "a balance that has started anew, without its tare and zero", "it to be opened again")
+        if self._doubt is not None:
+            return _refusal(name, self._doubt, "it to be opened again")
         return None
 
     def _hear(self, answer: Answer, at_ns: int) -> None:
         if isinstance(answer, Told):
-            self._restarted = True
+            self._doubt = _ANEW
         elif self._watcher is not None:
             if isinstance(answer, Weighed):
                 self._watcher(_weight(answer, at_ns))
@@ -253,12 +271,6 @@ class Balance:
 
 def _told(reply: Reply[Answer]) -> Told | str:
     return reply.answer if isinstance(reply.answer, Told) else _say(reply.answer)
-
-
-def _weighed_or_hindered(reply: Reply[Answer]) -> Reply[Weighed | Hindered] | str:
-    if isinstance(reply.answer, Weighed | Hindered):
-        return Reply(reply.answer, reply.at_ns)
-    return _say(reply.answer)
 
 
 def _weight(weighed: Weighed, at_ns: int) -> Weight:

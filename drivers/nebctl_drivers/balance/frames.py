@@ -132,8 +132,12 @@ class MtSicsGrammar:
         return answer if isinstance(answer, Told) and answer.id == "I4" else None
 
     def probes(self, _known: Command) -> Iterable[Command]:
-        """Return questions without any effect; the reset is none of them, because it may take the tare away."""
-        return [Command.SERIAL, Command.BALANCE, Command.SOFTWARE]
+        """Return questions without any effect.
+
+        The reset is none of them, because it may take the tare away; nor is the serial number, because a balance that
+        starts anew says it unasked, and that must never pass for an answer.
+        """
+        return [Command.BALANCE, Command.SOFTWARE]
 
     def alike(self, one: Command, other: Command) -> bool:
         """Return whether the answers begin alike."""

@@ -13,6 +13,7 @@ from dataclasses import replace
 from nebctl.core.device import Certainty, CommandFailed, Declaration, DeviceReport, EndCause, Identity, RunOutcome
 from nebctl.ports import Link
 from nebctl_drivers.bus import Bus, Permit, Reply, Seat
+from nebctl_drivers.commanding import StartGate, open_whole
 from nebctl_drivers.reading import read
 from nebctl_drivers.stopping import StopPart, StopSwitch
 
@@ -36,7 +37,7 @@ from .observing import (
 from .payloads import Command, Runtime, Status
 from .profile import Board9CProfile, read_board_profile
 from .settings import ADVICE, MOST_MINUTES, Wanted, data_of, settle, whole_minutes
-from .starting import MS_PER_MINUTE, doubt, find_obstacle, judge_start, refuse
+from .starting import MS_PER_MINUTE, doubt, find_obstacle, judge_start
 
 LONGEST_ON_MS = MOST_MINUTES * MS_PER_MINUTE
 PROTOCOL = "9c-host"
@@ -46,7 +47,6 @@ DECLARATION = Declaration(
     max_on_in_device=True,
     senses=("temp_C", "dry"),
 )
-_RUN_DIGITS = frozenset("0123456789abcdef")
 
 
 class Board9C:
@@ -64,7 +64,7 @@ class Board9C:
         port: str,
         now_ns: Callable[[], int],
         profile: Board9CProfile | None = None,
-        simulated: bool = False,
+        simulated: Callable[[], bool] = lambda: False,
     ) -> None:
         self._port = port
         self._now_ns = now_ns
@@ -86,7 +86,7 @@ class Board9C:
         self._acked_order = 0
         self._tokens = itertools.count(1)
         self._awaited: tuple[Request, asyncio.Future[Answer | None]] | None = None
-        self._starting = False
+        self._gate = StartGate(self._switch, longest_ms=LONGEST_ON_MS, zero=True)
 
     @property
     def declaration(self) -> Declaration:
@@ -105,12 +105,7 @@ class Board9C:
         if failure is not None:
             return failure
         self._heard_ns = self._now_ns()
-        identity: Identity | CommandFailed | None = None
-        try:
-            identity = await self._greet()
-        finally:
-            if not isinstance(identity, Identity):
-                await self.close()
+        identity = await open_whole(self._greet, self.close)
         self._boot = identity.boot if isinstance(identity, Identity) else None
         return identity
 
@@ -119,19 +114,7 @@ class Board9C:
 
         START is sent once and never again. With less than one minute left it is refused: the board counts no seconds.
         """
-        if len(run) != 8 or not set(run) <= _RUN_DIGITS or not 1 <= max_on_ms <= LONGEST_ON_MS:
-            expected = f"eight hexadecimal digits and 1 to {LONGEST_ON_MS} ms"
-            return refuse("START", f"run {run!r} for {max_on_ms} ms", expected)
-        if self._starting:
-            return refuse("START", "another start under way", "one start at a time")
-        refusal = self._switch.refuse_unproven()
-        if refusal is not None:
-            return refusal
-        self._starting = True
-        try:
-            return await self._start_once(run, max_on_ms)
-        finally:
-            self._starting = False
+        return await self._gate.run(run, max_on_ms, self._start_once)
 
     async def stop(self) -> DeviceReport | CommandFailed:
         """Put STOP on the wire in this very call, and again every 50 ms until OFF is read behind its acknowledgement.
@@ -233,7 +216,7 @@ class Board9C:
             protocol=PROTOCOL,
             boot=self._observed.boot,
             max_on_ms=LONGEST_ON_MS,
-            simulated=self._simulated,
+            simulated=self._simulated(),
         )
 
     async def _clear_spent(self, reading: Reading, name: str, permit: Permit | None = None) -> Reading | CommandFailed:

@@ -1,49 +1,11 @@
-"""Rules that never turn the output on: timing, identity, numbers, refusals and readings (sections 2 to 4)."""
-
-import statistics
+"""Rules that never turn the output on: identity, numbers, refusals and readings (sections 2 to 4)."""
 
 from nebctl.core.device import EndCause, Output
 from nebctl_drivers.mesh_reference.answers import read_last, speaks_our_protocol
 from nebctl_drivers.mesh_reference.frames import Answer
 
-from .bench import Bench, expect, heard, readable, tell, word
-from .talker import sign
+from .bench import Bench, expect, readable, tell, word
 from .verdicts import Broken
-
-ANSWER_MS = 20
-"""Source: docs/wire-protocol.md section 2."""
-HOST_MS = 20
-"""What the host's side may add to an answer: 16 ms of a USB adapter's latency timer and 4 ms of its scheduler.
-
-Source: FTDI AN232B-04, the default of the latency timer.
-"""
-WIRE_MS_A_BYTE = 10_000 / 115_200
-"""Ten bits a character at 115200 baud."""
-TIMED = 40
-FORGIVEN = 2
-"""So many of a batch's answers may be late: a host that is no real-time computer pauses now and then."""
-BATCHES = 3
-
-
-async def answer_time(bench: Bench) -> str:
-    """Times answers, with the host's own share taken off.
-
-    A controller that is slow is slow in every batch; a host that pauses is not, and has more than one try.
-    """
-    for _ in range(BATCHES):
-        over_ms = [await _time_one(bench, ("STAT", "BEAT", "LAST", "STOP")[number % 4]) for number in range(TIMED)]
-        late = [ms for ms in over_ms if ms > ANSWER_MS + HOST_MS]
-        seen = f"median {statistics.median(over_ms):.0f} ms, longest {max(over_ms):.0f} ms of {TIMED}"
-        if len(late) <= FORGIVEN:
-            return seen
-    raise Broken(f"{seen}; {len(late)} were late", f"{ANSWER_MS} ms, and {HOST_MS} ms for the host")
-
-
-async def _time_one(bench: Bench, command: str) -> float:
-    """Return how many milliseconds an answer took beyond its own and its request's time on the wire."""
-    reply = await bench.talker.ask(command)
-    size = len(sign(tell(heard(reply, command)).encode())) + len("$C,65535,STAT*FFFF\r\n")
-    return max(0.0, (reply.heard_s - reply.sent_s) * 1000 - size * WIRE_MS_A_BYTE)
 
 
 async def hello_fields(bench: Bench) -> str:
@@ -81,11 +43,15 @@ async def repeat(bench: Bench) -> str:
 
 
 async def other_payload(bench: Bench) -> str:
-    """A used number with another payload is refused, and the kept answer stays."""
+    """A used number with another payload is refused and not acted on, and the kept answer stays."""
+    greatest = (await bench.hello()).identity.max_on_ms
     first = await bench.answer("STAT")
     await bench.expect_refusal("SEQ", "LAST", seq=first.seq)
+    await bench.expect_refusal("SEQ", "MAXON", max(1, greatest - 1), seq=first.seq)
     again = await bench.ask("STAT", seq=first.seq)
     expect(again == first, tell(again), f"{tell(first)}, kept also after the refusal")
+    now = (await bench.hello()).identity.max_on_ms
+    expect(now == greatest, f"a maximum of {now} ms", f"{greatest} ms: MAXON was refused with SEQ")
     return "another payload was refused with SEQ, the kept answer stayed"
 
 

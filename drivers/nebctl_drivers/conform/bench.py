@@ -51,9 +51,11 @@ class Means:
     """What the bench may do beside talking; None means that it may not.
 
     `load` is "wet" or "dummy"; without it no START is ever sent. `new_id` gives eight lower-case hexadecimal digits.
+    `adapter_ms` is how many milliseconds the adapter in between keeps bytes back, 0 where there is none.
     """
 
     new_id: Callable[[], str]
+    adapter_ms: int = 0
     load: str | None = None
     power: Act | None = None
     reset: Act | None = None
@@ -123,7 +125,12 @@ class Bench:
         return readable(read_start(line.fields), "START")
 
     async def try_start(self, *args: str | int, seq: int | None = None) -> Reply:
-        """Send START, whatever its arguments.
+        """Send START, whatever its arguments, where `allow_start` allows it."""
+        await self.allow_start()
+        return await self.talker.ask("START", *args, seq=seq)
+
+    async def allow_start(self) -> None:
+        """Ask for leave before each START, however it is sent; it takes the last request's number.
 
         Raises: `Untested` on a mesh that was found dry: it would crack.
         """
@@ -133,7 +140,6 @@ class Bench:
         if self._lost_off:
             raise Untested("an earlier run could not be turned OFF: no START is sent any more")
         self._may_be_on = True
-        return await self.talker.ask("START", *args, seq=seq)
 
     async def run_for(self, seconds: float) -> Reading:
         """Keep a run alive with beats and return the last reading, which must show it on."""

@@ -3,7 +3,7 @@
 A number stays with its rule for ever; a new rule takes the next one, wherever it stands.
 """
 
-from . import asking, lines, restarting, running
+from . import asking, lines, restarting, running, speed, unmoved
 from .verdicts import Need, Rule
 
 _ON = (Need.LOAD,)
@@ -11,7 +11,7 @@ _BOOT = (Need.RESTART,)
 _CUT = (Need.POWER,)
 _CRC_RIGHT = "Compute the CRC over the payload alone, compare all four digits, and drop the line without a word."
 _CACHE = "Keep the last request's payload with its answer; send that answer again for the same number and payload."
-_WATCHDOG = "Note the time of each BEAT and accepted START that is no repeat, and turn OFF 2000 ms after the last."
+_WATCHDOG = "Note the time of each BEAT and START that is accepted and no repeat, and turn OFF 2000 ms after the last."
 
 ASKING = (
     Rule("W01", "a line with a wrong CRC is dropped", "1", _CRC_RIGHT, lines.wrong_crc),
@@ -41,7 +41,7 @@ ASKING = (
         lines.no_request,
     ),
     Rule("W13", "any number is taken", "2", "Compare a number with the last one for equality alone.", lines.any_number),
-    Rule("W14", "answers come within 20 ms", "2", "Answer before anything slow is begun.", asking.answer_time),
+    Rule("W14", "answers come within 20 ms", "2", "Answer before anything slow is begun.", speed.answer_time),
     Rule("W15", "HELLO tells who answers", "3", "Nine fields, none empty, and no comma inside.", asking.hello_fields),
     Rule("W16", "HELLO returns the nonce", "3", "Copy the argument into the first field.", asking.nonce),
     Rule("W17", "the version is one that this nebctl speaks", "9", "State the page's version.", asking.version),
@@ -76,7 +76,9 @@ RUNNING = (
     Rule("W32", "the grant is capped", "3", "Grant the smaller of wish and maximum.", running.grant_is_capped, _ON),
     Rule("W33", "a repeated START is not acted on", "2", f"{_CACHE} {_WATCHDOG}", running.start_repeated, _ON),
     Rule("W34", "a repeated STAT has the old bytes in mid-run", "2", _CACHE, running.stat_repeated, _ON),
-    Rule("W35", "STOP turns OFF before it answers", "6", "Cut the drive first.", running.stop_turns_off, _ON),
+    Rule(
+        "W35", "STOP turns OFF before it answers", "6", "Cut the drive first, then answer.", running.stop_turns_off, _ON
+    ),
     Rule("W36", "STOP turns OFF under a used number", "2", "Look for STOP before SEQ.", running.stop_used_number, _ON),
     Rule("W37", "HELLO turns OFF with HOST", "3", "Turn OFF before it answers.", running.hello_turns_off, _ON),
     Rule("W38", "the maximum on-time ends a run", "6", "Look at the on-time each 10 ms.", running.max_on_ends, _ON),
@@ -91,6 +93,32 @@ RUNNING = (
     Rule("W45", "END is sent once", "5", "Send it where the output goes OFF by itself.", running.end_event, _ON),
     Rule("W46", "no END after STOP or HELLO", "5", "Leave it out there.", running.no_end_event, _ON),
     Rule("W47", "LAST tells the run", "3", "Tell the present run too, with end -.", running.last_tells, _ON),
+    Rule("W59", "a dropped line is not acted on", "1", _CRC_RIGHT, unmoved.dropped_does_nothing, _ON),
+    Rule(
+        "W60",
+        "START under a used number turns nothing on",
+        "2",
+        "Look for SEQ before the command is acted on.",
+        unmoved.used_number_does_nothing,
+        _ON,
+    ),
+    Rule(
+        "W61",
+        "the grant limits the whole run",
+        "3",
+        "Compare the run's total on-time with granted_ms, not the time since START.",
+        running.grant_is_for_the_run,
+        _ON,
+    ),
+    Rule("W62", "nothing else feeds the watchdog", "6", _WATCHDOG, unmoved.nothing_else_feeds, _ON),
+    Rule(
+        "W63",
+        "answers come within 20 ms while on",
+        "2",
+        "Let the drive run by interrupts; answer before anything slow is begun.",
+        running.answer_time_on,
+        _ON,
+    ),
 )
 RESTARTING = (
     Rule("W48", "the boot counter rises", "3", "Add 1 at power-up, before HELLO.", restarting.boot_counts, _BOOT),

@@ -4,12 +4,15 @@ Times are judged by what is certain: a controller fails only where no pause of t
 """
 
 import asyncio
+from collections.abc import AsyncGenerator
 
 from nebctl.core.device import EndCause, Output
 from nebctl_drivers.mesh_reference.answers import Granted, read_last
 from nebctl_drivers.mesh_reference.frames import Answer, Event, Refused
 
 from .bench import Bench, WentOff, expect, heard, readable, tell, word
+from .speed import judge_speed
+from .talker import Reply
 from .verdicts import Broken, Untested
 
 RUN_MS = 60_000
@@ -22,6 +25,7 @@ LATE_MS = 50
 DRY_S = 5.0
 CLOCK_PERCENT = 2
 FULL_LENGTH_S = 4.0
+TIMED_RUNS = 5
 
 
 async def begin(bench: Bench, run: str = "", max_on_ms: int = RUN_MS) -> str:
@@ -133,7 +137,7 @@ async def stat_repeated(bench: Bench) -> str:
 
 
 async def stop_turns_off(bench: Bench) -> str:
-    """STOP turns OFF before it is answered, and tells the run's on-time."""
+    """STOP turns OFF before it is answered, tells the run's on-time, and is as fast as any answer."""
     run = await begin(bench)
     await bench.run_for(SHORT_S)
     line = await bench.answer("STOP")
@@ -145,7 +149,28 @@ async def stop_turns_off(bench: Bench) -> str:
     await asyncio.sleep(0.1)
     later = (await bench.stat()).report
     expect(later.on_ms == report.on_ms, f"{later.on_ms} ms later", f"{report.on_ms} ms: no on-time while OFF")
-    return f"OFF after {report.on_ms} ms"
+    return f"OFF after {report.on_ms} ms; {await judge_speed(bench, lambda: _stops(bench))}"
+
+
+async def _stops(bench: Bench) -> AsyncGenerator[tuple[str, Reply], None]:
+    for _ in range(TIMED_RUNS):
+        await begin(bench)
+        yield "STOP", await bench.talker.ask("STOP")
+
+
+async def answer_time_on(bench: Bench) -> str:
+    """Time answers while the output is on, that to START included."""
+
+    async def batch() -> AsyncGenerator[tuple[str, Reply], None]:
+        for _ in range(TIMED_RUNS):
+            await need_time(bench, RUN_MS)
+            started = await bench.try_start(bench.means.new_id(), RUN_MS)
+            expect(isinstance(started.line, Answer), tell(heard(started, "START")), "START accepted")
+            yield "START", started
+            for command in ("STAT", "BEAT", "LAST") * 3:
+                yield command, await bench.talker.ask(command)
+
+    return await judge_speed(bench, batch)
 
 
 async def stop_used_number(bench: Bench) -> str:
@@ -197,6 +222,23 @@ async def run_continues(bench: Bench) -> str:
     again_ms = (await bench.stat()).report.on_ms
     expect(again_ms >= before_ms, f"{again_ms} ms", f"{before_ms} ms or more: the same run continues")
     return f"{before_ms} ms before, {again_ms} ms after the second START"
+
+
+async def grant_is_for_the_run(bench: Bench) -> str:
+    """A grant limits the whole run: what an earlier START of it has used does not come again."""
+    limit_ms = 1500
+    run = await begin(bench, max_on_ms=limit_ms)
+    await bench.run_for(0.5)
+    used_ms = await end(bench)
+    await begin(bench, run, limit_ms)
+    went_off = await bench.follow(FULL_LENGTH_S, beating=True)
+    wanted = f"OFF with MAXON at {limit_ms} to {limit_ms + LATE_MS} ms, {used_ms} ms of them before the second START"
+    if went_off is None:
+        raise Broken("the output stays on", wanted)
+    report = went_off.report
+    fits = report.end is EndCause.MAX_ON and limit_ms <= report.on_ms <= limit_ms + LATE_MS
+    expect(fits, f"OFF with {word(report.end)} at {report.on_ms} ms", wanted)
+    return f"OFF at {report.on_ms} ms, {used_ms} ms of them before the second START"
 
 
 async def used_up(bench: Bench) -> str:

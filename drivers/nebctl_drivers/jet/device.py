@@ -10,6 +10,7 @@ from dataclasses import replace
 from typing import Any
 
 from nebctl.core.device import Certainty, CommandFailed, Declaration, DeviceReport, EndCause, Identity, RunOutcome
+from nebctl_drivers.commanding import StartGate, open_whole, refuse
 from nebctl_drivers.stopping import AnyPart, StopSwitch
 from nebctl_drivers.timing import Permit, Reply
 
@@ -25,7 +26,6 @@ DECLARATION = Declaration(
     max_on_in_device=True,
     senses=("temp_C", "gas_slpm", "pressure_kPa", "dry"),
 )
-_RUN_DIGITS = frozenset("0123456789abcdef")
 
 
 class Jet:
@@ -59,7 +59,7 @@ class Jet:
         )
         self._observed = Observed()
         self._beats = 0
-        self._starting = False
+        self._gate = StartGate(self._switch, longest_ms=LONGEST_ON_MS, zero=False)
 
     @property
     def declaration(self) -> Declaration:
@@ -74,32 +74,14 @@ class Jet:
     async def open(self) -> Identity | CommandFailed:
         """Open the conversation afresh, turn off, and prove it by a read-back; it may be called again after a loss."""
         await self.close()
-        identity: Identity | CommandFailed | None = None
-        try:
-            identity = await self._greet()
-        finally:
-            if not isinstance(identity, Identity):
-                await self.close()
-        return identity
+        return await open_whole(self._greet, self.close)
 
     async def start(self, run: str, max_on_ms: int) -> DeviceReport | CommandFailed:
         """Start or continue `run`: each write goes out once and never again, and the read-back decides.
 
         A caller that is cancelled learns nothing: gas may flow, and `stop` is the way out.
         """
-        if len(run) != 8 or not set(run) <= _RUN_DIGITS or not int(run, 16) or not 1 <= max_on_ms <= LONGEST_ON_MS:
-            expected = f"eight hexadecimal digits that are not all 0, and 1 to {LONGEST_ON_MS} ms"
-            return _refuse("START", f"run {run!r} for {max_on_ms} ms", expected)
-        if self._starting:
-            return _refuse("START", "another start under way", "one start at a time")
-        refusal = self._switch.refuse_unproven()
-        if refusal is not None:
-            return refusal
-        self._starting = True
-        try:
-            return await self._start_once(run, max_on_ms)
-        finally:
-            self._starting = False
+        return await self._gate.run(run, max_on_ms, self._start_once)
 
     async def stop(self) -> DeviceReport | CommandFailed:
         """Open the relay and take the set-point away in this very call, again every 50 ms until both read back.
@@ -172,7 +154,7 @@ class Jet:
         if isinstance(before, CommandFailed):
             return replace(before, command="START", certainty=Certainty.NOT_DONE)
         if not is_off(before, self._profile) or before.gas.setpoint_sccm:
-            return _refuse("START", _describe(before), "the relay open, the set-point 0 and no gas")
+            return refuse("START", _describe(before), "the relay open, the set-point 0 and no gas")
         armed = await self._relay.arm(run, max_on_ms, permit)
         if armed is not None:
             return replace(armed, certainty=Certainty.NOT_DONE)  # the contact was not touched
@@ -250,10 +232,4 @@ def _describe(reading: Reading) -> str:
 def _doubt_start(seen: str, expected: str) -> CommandFailed:
     return CommandFailed(
         command="START", certainty=Certainty.UNKNOWN, seen=seen, expected=expected, advice="Gas may flow: stop it."
-    )
-
-
-def _refuse(command: str, seen: str, expected: str) -> CommandFailed:
-    return CommandFailed(
-        command=command, certainty=Certainty.NOT_DONE, seen=seen, expected=expected, advice="Nothing was sent."
     )

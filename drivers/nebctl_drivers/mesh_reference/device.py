@@ -7,6 +7,7 @@ from typing import TypeVar
 from nebctl.core.device import Certainty, CommandFailed, Declaration, DeviceReport, Identity, Output, RunOutcome
 from nebctl.ports import Link
 from nebctl_drivers.bus import Bus
+from nebctl_drivers.commanding import StartGate, open_whole, refuse
 from nebctl_drivers.reading import ATTEMPTS, read
 from nebctl_drivers.stopping import StopPart, StopSwitch
 from nebctl_drivers.timing import Permit, Reply, Result, Silence
@@ -14,7 +15,6 @@ from nebctl_drivers.timing import Permit, Reply, Result, Silence
 from .answers import (
     PROTOCOL,
     Unreadable,
-    is_run,
     read_beat,
     read_hello,
     read_last,
@@ -26,6 +26,8 @@ from .dialect import TIMING, Command, MeshDialect, Said
 from .frames import Answer, Refused
 from .starting import judge_start
 
+LONGEST_ON_MS = 999_999_999_999_999
+"""Numbers on the wire have at most 15 digits; the controller grants no more than its own maximum."""
 DECLARATION = Declaration(
     keeps_s14=True,
     host_loss_off_ms=2000,
@@ -61,7 +63,7 @@ class MeshReference:
             expected="STAT with state OFF",
             advice="Use the device's own switch.",
         )
-        self._starting = False
+        self._gate = StartGate(self._switch, longest_ms=LONGEST_ON_MS, zero=True)
         self._boot: int | None = None
 
     @property
@@ -80,12 +82,7 @@ class MeshReference:
         failure = await self._seat.open()
         if failure is not None:
             return failure
-        identity: Identity | CommandFailed | None = None
-        try:
-            identity = await self._greet()
-        finally:
-            if not isinstance(identity, Identity):
-                await self.close()
+        identity = await open_whole(self._greet, self.close)
         self._switch.unproven = False
         self._boot = identity.boot if isinstance(identity, Identity) else None
         return identity
@@ -96,18 +93,7 @@ class MeshReference:
         The report may show OFF already, where the run ended at once or a STOP overtook it. A caller that is cancelled
         learns nothing: the run may be on, and `stop` is the way out.
         """
-        if not is_run(run) or max_on_ms < 1:
-            return _refuse("START", f"run {run!r} for {max_on_ms} ms", "eight hexadecimal digits and at least 1 ms")
-        if self._starting:
-            return _refuse("START", "another start under way", "one start at a time")
-        refusal = self._switch.refuse_unproven()
-        if refusal is not None:
-            return refusal
-        self._starting = True
-        try:
-            return await self._start_once(run, max_on_ms)
-        finally:
-            self._starting = False
+        return await self._gate.run(run, max_on_ms, self._start_once)
 
     async def stop(self) -> DeviceReport | CommandFailed:
         """Put STOP on the wire in this very call, and again every 50 ms until STAT says OFF.
@@ -173,9 +159,9 @@ class MeshReference:
         if isinstance(before, CommandFailed):
             return replace(before, command="START", certainty=Certainty.NOT_DONE)
         if before.output is not Output.OFF:
-            return _refuse("START", f"output {before.output.value}", "output off")
+            return refuse("START", f"output {before.output.value}", "output off")
         if before.boot != self._boot:  # it is not the device, as it stood, that the host tested and authorised
-            return _refuse("START", f"boot {before.boot}, restarted since it was opened", f"boot {self._boot}")
+            return refuse("START", f"boot {before.boot}, restarted since it was opened", f"boot {self._boot}")
         result = await self._seat.ask(Command("START", (run, max_on_ms)), permit)
         if isinstance(result, CommandFailed) and result.certainty is Certainty.NOT_DONE:
             return result
@@ -265,10 +251,4 @@ def _explain_refusal(line: Refused) -> CommandFailed:
         seen=f"refused with {line.reason}",
         expected="the command to be accepted",
         advice=_REASONS.get(line.reason, "The reason is not one of this protocol: check the firmware."),
-    )
-
-
-def _refuse(command: str, seen: str, expected: str) -> CommandFailed:
-    return CommandFailed(
-        command=command, certainty=Certainty.NOT_DONE, seen=seen, expected=expected, advice="Nothing was sent."
     )

@@ -11,6 +11,7 @@ from decimal import Decimal
 from typing import Any
 
 from nebctl.core.device import Certainty, CommandFailed, Declaration, DeviceReport, Identity, Output, RunOutcome
+from nebctl_drivers.commanding import StartGate, open_whole
 from nebctl_drivers.modbus_talk import ModbusSeat, write_once
 from nebctl_drivers.profiles.profile import Block, Fill, Profile, Roles
 from nebctl_drivers.profiles.roles import reset_points
@@ -25,7 +26,6 @@ from .station import Station
 PROTOCOL = "modbus"
 SETTLE_S = 0.05
 """A start is looked at this often until it shows."""
-_RUN_DIGITS = frozenset("0123456789abcdef")
 _SIMULATED = "SIM-"
 """A simulated device's serial number begins so, as the watchdog relay's does."""
 
@@ -54,7 +54,8 @@ class ModbusNebulizer:
             self._stop_parts, self._judge_stop, expected="the output off", advice="Use the device's own switch."
         )
         self._observed = Observed()
-        self._known = self._starting = False
+        self._gate = StartGate(self._switch, longest_ms=self._roles.longest_on_ms, zero=False)
+        self._known = False
         self._boot: int | None = None
         self._beats = 0
 
@@ -81,33 +82,14 @@ class ModbusNebulizer:
         failure = await self._seat.open()
         if failure is not None:
             return failure
-        identity: Identity | CommandFailed | None = None
-        try:
-            identity = await self._greet()
-        finally:
-            if not isinstance(identity, Identity):
-                await self.close()
-        return identity
+        return await open_whole(self._greet, self.close)
 
     async def start(self, run: str, max_on_ms: int) -> DeviceReport | CommandFailed:
         """Start or continue `run`: each write goes out once and never again, and the read-back decides.
 
         A caller that is cancelled learns nothing: it may be on, and `stop` is the way out.
         """
-        longest = self._roles.longest_on_ms
-        if len(run) != 8 or not set(run) <= _RUN_DIGITS or not int(run, 16) or not 1 <= max_on_ms <= longest:
-            expected = f"eight hexadecimal digits that are not all 0, and 1 to {longest} ms"
-            return refuse("START", f"run {run!r} for {max_on_ms} ms", expected)
-        if self._starting:
-            return refuse("START", "another start under way", "one start at a time")
-        refusal = self._switch.refuse_unproven()
-        if refusal is not None:
-            return replace(refusal, command="START")
-        self._starting = True
-        try:
-            return await self._start_once(run, max_on_ms)
-        finally:
-            self._starting = False
+        return await self._gate.run(run, max_on_ms, self._start_once)
 
     async def stop(self) -> DeviceReport | CommandFailed:
         """Send what turns it off in this very call, and again every 50 ms until the read-back shows OFF.

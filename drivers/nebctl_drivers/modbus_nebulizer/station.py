@@ -7,10 +7,23 @@ from enum import Enum
 from typing import TypeAlias
 
 from nebctl.core.faults import FieldError
-from nebctl_drivers.modbus import Bits, Outcome, Read, ReadCoils, ReadInput, SetCoil, Words, Write
+from nebctl_drivers.modbus import (
+    Bits,
+    Outcome,
+    Read,
+    ReadCoils,
+    ReadDiscrete,
+    ReadInput,
+    ReadRequest,
+    SetCoil,
+    Words,
+    Write,
+    WriteOne,
+    WriteRequest,
+)
 from nebctl_drivers.modbus_talk import say
 from nebctl_drivers.profiles.codec import decode, encode, raw_number
-from nebctl_drivers.profiles.profile import Block, Condition, Point, Profile, Space
+from nebctl_drivers.profiles.profile import WRITE_ONE, Block, Condition, Point, Profile, Space
 
 NS_PER_MS = 1_000_000
 
@@ -62,7 +75,7 @@ class Station:
         self.profile = profile
         self.unit = unit
 
-    def read(self, block: Block) -> Read | ReadInput | ReadCoils:
+    def read(self, block: Block) -> ReadRequest:
         """Return the request that reads a block."""
         match block.space:
             case Space.HOLDING:
@@ -71,8 +84,10 @@ class Station:
                 return ReadInput(self.unit, block.address, block.count)
             case Space.COIL:
                 return ReadCoils(self.unit, block.address, block.count)
+            case Space.DISCRETE:
+                return ReadDiscrete(self.unit, block.address, block.count)
 
-    def write(self, name: str, value: Decimal) -> Write | SetCoil:
+    def write(self, name: str, value: Decimal) -> WriteRequest:
         """Return the request that sets a point.
 
         Raises: `FieldError` for a value outside the point's limits, or between two of its steps.
@@ -86,6 +101,8 @@ class Station:
         words = encode(point.layout, value)
         if point.space is Space.COIL:
             return SetCoil(self.unit, point.address, on=bool(words[0]))
+        if point.write_function == WRITE_ONE:
+            return WriteOne(self.unit, point.address, words[0])
         return Write(self.unit, point.address, words)
 
     def blocks_of(self, points: Iterable[str]) -> tuple[Block, ...]:
@@ -109,7 +126,7 @@ class Station:
 
 
 def words_of(outcome: Outcome) -> tuple[int, ...] | str:
-    """Return the words of an answer to a read, a coil as 0 or 1; or what it is instead."""
+    """Return the words of an answer to a read, a bit as 0 or 1; or what it is instead."""
     match outcome:
         case Words(values=values):
             return values

@@ -1,7 +1,7 @@
 """Golden frames taken apart by hand: CRC, header and fields, without the codec that the drivers use.
 
 A mistake in that codec, or in a profile, would otherwise agree with itself. Source: Modbus Application Protocol V1.1b3,
-sections 6.1, 6.3, 6.4, 6.5 and 6.12; Modbus over Serial Line V1.02, 2.5.1; Modbus Messaging on TCP/IP V1.0b, 3.1.3.
+sections 6.1 to 6.6 and 6.12; Modbus over Serial Line V1.02, 2.5.1; Modbus Messaging on TCP/IP V1.0b, 3.1.3.
 """
 
 from collections.abc import Mapping
@@ -9,21 +9,26 @@ from dataclasses import dataclass
 
 from nebctl.core.faults import FieldError
 
-from .profile import Block, Point, Space
+from .profile import WRITE_ONE, Block, Point, Space
 
-_READS = {3: Space.HOLDING, 4: Space.INPUT, 1: Space.COIL}
-_WRITES = {16: Space.HOLDING, 5: Space.COIL}
+_READS = {3: Space.HOLDING, 4: Space.INPUT, 1: Space.COIL, 2: Space.DISCRETE}
+_WRITES = {16: Space.HOLDING, 6: Space.HOLDING, 5: Space.COIL}
 _COIL = {b"\xff\x00": 1, b"\x00\x00": 0}
 
 
 @dataclass(frozen=True, slots=True)
 class Exchange:
-    """What one request read or wrote: `words` are registers, or coils as 0 and 1."""
+    """What one request read or wrote: `words` are registers, or bits as 0 and 1."""
 
-    reads: bool
+    function: int
     space: Space
     address: int
     words: tuple[int, ...]
+
+    @property
+    def reads(self) -> bool:
+        """Return whether it is a read."""
+        return self.function in _READS
 
     @property
     def end(self) -> int:
@@ -37,6 +42,10 @@ class Exchange:
     def of(self, point: Point) -> tuple[int, ...]:
         """Return the words of a point that it holds."""
         return self.words[point.address - self.address : point.end - self.address]
+
+    def is_write_of(self, point: Point) -> bool:
+        """Return whether it writes all of a point, by the point's own function."""
+        return self.function == point.write_function and self.holds(point)
 
     def is_read_of(self, block: Block) -> bool:
         """Return whether it reads just this block."""
@@ -77,11 +86,13 @@ def read_request(pdu: bytes) -> Exchange:
     """
     function, address, number = pdu[0], int.from_bytes(pdu[1:3]), int.from_bytes(pdu[3:5])
     if function in _READS and len(pdu) == 5 and number:
-        return Exchange(True, _READS[function], address, (0,) * number)
+        return Exchange(function, _READS[function], address, (0,) * number)
     if function == 16 and pdu[5:6] == bytes([2 * number % 256]) and len(pdu) == 6 + 2 * number and number:
-        return Exchange(False, Space.HOLDING, address, _words(pdu[6:]))
+        return Exchange(function, Space.HOLDING, address, _words(pdu[6:]))
+    if function == 6 and len(pdu) == 5:
+        return Exchange(function, Space.HOLDING, address, (number,))
     if function == 5 and pdu[3:] in _COIL:
-        return Exchange(False, Space.COIL, address, (_COIL[pdu[3:]],))
+        return Exchange(function, Space.COIL, address, (_COIL[pdu[3:]],))
     known = ", ".join(map(str, sorted({*_READS, *_WRITES})))
     raise FieldError(f"this is no request of function {known}", "write a request that nebctl sends")
 
@@ -96,13 +107,13 @@ def read_answer(request: bytes, asked: Exchange, answer: bytes) -> Exchange:
             raise FieldError("this does not acknowledge the request", f"it would be {request[:5].hex(' ').upper()}")
         return asked
     count = len(asked.words)
-    size = (count + 7) // 8 if asked.space is Space.COIL else 2 * count
+    bits = asked.space.holds_bits
+    size = (count + 7) // 8 if bits else 2 * count
     if answer[:2] != bytes([request[0], size]) or len(answer) != 2 + size:
         head = bytes([request[0], size]).hex(" ").upper()
         raise FieldError("this is no answer to the request", f"one begins {head} and has {size} bytes of data")
-    coils = asked.space is Space.COIL
-    words = tuple(answer[2 + at // 8] >> at % 8 & 1 for at in range(count)) if coils else _words(answer[2:])
-    return Exchange(True, asked.space, asked.address, words)
+    words = tuple(answer[2 + at // 8] >> at % 8 & 1 for at in range(count)) if bits else _words(answer[2:])
+    return Exchange(asked.function, asked.space, asked.address, words)
 
 
 def unproven(
@@ -110,8 +121,12 @@ def unproven(
 ) -> tuple[str, ...]:
     """Return what no golden frame shows: the reading of each block, and the writing of each point that is written."""
     reads = [f"the read of block {b.name}" for b in blocks.values() if not any(e.is_read_of(b) for e in exchanges)]
-    writes = [e for e in exchanges if not e.reads]
-    return (*reads, *(f"the write of {p.name}" for p in written.values() if not any(e.holds(p) for e in writes)))
+    bare = [point for point in written.values() if not any(e.is_write_of(point) for e in exchanges)]
+    return (*reads, *(f"the write of {p.name}{_by(p)}" for p in bare))
+
+
+def _by(point: Point) -> str:
+    return f" by function {WRITE_ONE}" if point.write_function == WRITE_ONE else ""
 
 
 def _words(data: bytes) -> tuple[int, ...]:

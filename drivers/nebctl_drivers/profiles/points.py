@@ -10,18 +10,27 @@ from nebctl.core.faults import FieldError
 
 from .codec import ORDERS_16, ORDERS_32, TYPES, Layout, encode
 from .form import NAMES, NUMBER, NUMBERING, RAWS, Form, Kind, choice, name_among, whole
-from .profile import Block, Limits, Point, Serial, Space
+from .profile import WRITE_COIL, WRITE_MANY, WRITE_ONE, Block, Limits, Point, Serial, Space
 from .quantities import UNITS
 
 MOST_WIRE_MS = 40
 """No read occupies the wire for longer, because a STOP may have to wait for its end (S20)."""
 _SPACES = tuple(space.value for space in Space)
-_MOST_COUNT = {Space.HOLDING: 125, Space.INPUT: 125, Space.COIL: 2000}
-"""Source: Modbus Application Protocol V1.1b3, 6.1, 6.3 and 6.4."""
+_MOST_COUNT = {Space.HOLDING: 125, Space.INPUT: 125, Space.COIL: 2000, Space.DISCRETE: 2000}
+"""Source: Modbus Application Protocol V1.1b3, 6.1 to 6.4."""
 _NAME = re.compile(r"[a-z][a-z0-9_]*")
 ADDRESSES = 0x10000
 _ADDRESS = whole(0, 0xFFFF, 1009)
 _MILLISECONDS = whole(1, 3_600_000, 250)
+
+
+def _read_function(value: object) -> int:
+    if type(value) is not int or value not in (WRITE_ONE, WRITE_MANY):
+        raise FieldError(f"expected {WRITE_ONE} or {WRITE_MANY}", "write the function by which the device is written")
+    return value
+
+
+WRITE_FUNCTION: Kind[int] = Kind(_read_function, str(WRITE_MANY), WRITE_MANY)
 
 
 @dataclass(slots=True)
@@ -31,15 +40,16 @@ class Map:
     blocks: dict[str, Block] = field(default_factory=dict)
     points: dict[str, Point] = field(default_factory=dict)
     forms: dict[str, Form] = field(default_factory=dict)
+    write_function: int = WRITE_MANY
 
     def names(self) -> tuple[str, ...]:
         """Return the names of all points, also of those that are wrong."""
         return tuple(name.removeprefix("point.") for name in self.forms if name.startswith("point."))
 
 
-def read_map(form: Form, serial: Serial) -> Map:
-    """Read all blocks and points."""
-    found = Map()
+def read_map(form: Form, serial: Serial, write_function: int = WRITE_MANY) -> Map:
+    """Read all blocks and points; `write_function` writes the registers of a point that names no function itself."""
+    found = Map(write_function=write_function)
     blocks, points = dict(form.subs("block")), dict(form.subs("point"))
     found.forms |= {f"block.{name}": block for name, block in blocks.items()}
     found.forms |= {f"point.{name}": point for name, point in points.items()}
@@ -125,6 +135,7 @@ def _read_point(found: Map, name: str, form: Form) -> None:
         alarms=form.may("alarms", NAMES, ()) if flags else (),
         names=form.may("names", NUMBERING, {}) if plain else {},
         overlaps=form.may("overlaps", NAMES, ()),
+        write_function=_write_function(found, form, access, layout),
     )
     form.finish()
     if not form.spoilt:
@@ -141,17 +152,17 @@ def _place(found: Map, form: Form, access: str) -> tuple[str | None, Space | Non
     if name not in found.blocks:
         return name, None
     space = found.blocks[name].space
-    if space is Space.INPUT and "w" in access:
-        form.blame("access", "an input register cannot be written", 'write access = "r", or another block')
+    if space.is_read_only and "w" in access:
+        what = "a discrete input" if space.holds_bits else "an input register"
+        form.blame("access", f"{what} cannot be written", 'write access = "r", or another block')
     return name, space
 
 
 def _layout(form: Form, space: Space | None) -> Layout:
     kind = form.need("type", choice(*TYPES))
-    if space is not None and (kind == "bit") != (space is Space.COIL):
-        form.blame(
-            "type", f"the table {space.value} holds no {kind}", 'write type = "bit" for coils, and for them alone'
-        )
+    if space is not None and (kind == "bit") != space.holds_bits:
+        right = 'write type = "bit" for coils and discrete inputs, and for them alone'
+        form.blame("type", f"the table {space.value} holds no {kind}", right)
     length = form.need("length", whole(1, 250, 16)) if kind == "ascii" else 0
     bare = Layout(type=kind, order="")
     if bare.is_wide:
@@ -204,6 +215,19 @@ def _try(form: Form, key: str, layout: Layout, value: Decimal) -> None:
         encode(layout, value)
     except FieldError as error:
         form.blame(key, error.problem, error.right)
+
+
+def _write_function(found: Map, form: Form, access: str, layout: Layout) -> int:
+    """Return the function that writes a point; a coil has one alone."""
+    if layout.type == "bit":
+        return WRITE_COIL
+    function = found.write_function
+    if "w" in access:
+        function = form.may("write_function", WRITE_FUNCTION, function)
+    if "w" in access and function == WRITE_ONE and layout.registers > 1:
+        said = f"function {WRITE_ONE} writes one register, and this value takes {layout.registers}"
+        form.blame("write_function", said, f"write write_function = {WRITE_MANY}", function)
+    return function
 
 
 def _tolerance(form: Form) -> Decimal:

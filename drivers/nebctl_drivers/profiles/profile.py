@@ -17,11 +17,29 @@ ANSWER_BYTES = 5
 
 
 class Space(Enum):
-    """One of the three tables of a Modbus device that profiles use."""
+    """One of the four tables of a Modbus device."""
 
     HOLDING = "holding"
     INPUT = "input"
     COIL = "coil"
+    DISCRETE = "discrete"
+
+    @property
+    def holds_bits(self) -> bool:
+        """Return whether an address of it is a single bit."""
+        return self in {Space.COIL, Space.DISCRETE}
+
+    @property
+    def is_read_only(self) -> bool:
+        """Return whether nothing of it can be written."""
+        return self in {Space.INPUT, Space.DISCRETE}
+
+
+WRITE_ONE, WRITE_MANY, WRITE_COIL = 6, 16, 5
+"""The functions that write one register, several, and one coil.
+
+Source: Modbus Application Protocol V1.1b3, 6.5, 6.6 and 6.12.
+"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,7 +79,7 @@ class Block:
 
     def bytes_on_wire(self) -> int:
         """Return the bytes of request and answer in RTU."""
-        data = (self.count + 7) // 8 if self.space is Space.COIL else 2 * self.count
+        data = (self.count + 7) // 8 if self.space.holds_bits else 2 * self.count
         return REQUEST_BYTES + ANSWER_BYTES + data
 
 
@@ -76,7 +94,7 @@ class Limits:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Point:
-    """One value. `block` None means that it is written only.
+    """One value. `block` None means that it is written only. `write_function` is the function that writes it.
 
     `tolerance` is how far a read-back may be from what was written. `reset_value` is what it is after power-up, None
     where that is not known. `nan` are raw values, unsigned, that mean "none". `bits` and `alarms` name flags, `names`
@@ -98,6 +116,7 @@ class Point:
     alarms: tuple[str, ...]
     names: Mapping[str, int]
     overlaps: tuple[str, ...]
+    write_function: int
 
     @property
     def end(self) -> int:

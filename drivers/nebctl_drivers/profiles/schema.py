@@ -11,8 +11,8 @@ from nebctl.core.toml_text import read_toml
 from .codec import decode, encode
 from .form import Form, Kind, choice, read_number, text_of, whole
 from .golden import Exchange, read_answer, read_frame, read_request, unproven
-from .points import Map, read_map
-from .profile import BusTimes, Condition, Point, Profile, Roles, Serial
+from .points import WRITE_FUNCTION, Map, read_map
+from .profile import WRITE_MANY, BusTimes, Condition, Point, Profile, Roles, Serial
 from .roles import read_condition, read_roles
 
 _TEXT = text_of('"MN-1"')
@@ -39,9 +39,11 @@ def load_profile(text: str, file: str) -> Profile | tuple[Fault, ...]:
     if toml.table is None:
         return toml.faults
     form = Form(toml, faults)
-    header, times = _header(form.sub("profile", needed=True)), _bus(form.sub("bus", needed=True))
+    bus = form.sub("bus", needed=True)
+    write_function = bus.may("write_function", WRITE_FUNCTION, WRITE_MANY)
+    header, times = _header(form.sub("profile", needed=True)), _bus(bus)
     serial = _serial(form.sub("serial", needed=True))
-    found = read_map(form, serial)
+    found = read_map(form, serial, write_function)
     identity = _identity(form, found)
     roles = _roles(form, found)
     exchanges = tuple(e for item in form.items("golden") if (e := _golden(item, found)) is not None)

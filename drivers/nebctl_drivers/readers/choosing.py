@@ -127,10 +127,12 @@ def _make_jet(place: _Place) -> Found:
     gas = open_gas(place.buses, profile.gas, place.address.url)
     if isinstance(gas, CommandFailed):
         return gas
-    relay = open_cutoff(place.buses, profile.cutoff, place.address.url)
-    if isinstance(relay, CommandFailed):
-        return relay
-    parts: dict[str, Reader] = {"gas": GasReader(gas), "cutoff": CutOffReader(relay)}
+    parts: dict[str, Reader] = {"gas": GasReader(gas)}
+    if profile.cutoff.driver != "gpio-relay":  # to take its lines would open the contact
+        relay = open_cutoff(place.buses, profile.cutoff, place.address.url)
+        if isinstance(relay, CommandFailed):
+            return relay
+        parts["cutoff"] = CutOffReader(relay)
     if profile.balance is not None:
         bus = open_balance(place.buses, profile.balance)
         if isinstance(bus, CommandFailed):

@@ -61,6 +61,7 @@ class GpioRelay:
         self._now_ns = now_ns
         self._held = _Held()
         self._cleared = True
+        self._limit: asyncio.TimerHandle | None = None
         self.broken: CommandFailed | None = None
 
     def arm(self, run: str, max_on_ms: int) -> CommandFailed | None:
@@ -78,10 +79,6 @@ class GpioRelay:
 
     async def close_contact(self, permit: Permit | None = None) -> CommandFailed | None:
         """Begin to hold the contact for the run that was named, and prove it closed; each run begins with `trip`."""
-        if not self._held.tried:
-            failure = await self._trip_uncounted(permit)
-            if failure is not None:
-                return failure
         reading = self.read()
         if isinstance(reading, CommandFailed):
             return reading
@@ -89,17 +86,11 @@ class GpioRelay:
         if held.run is None or reading.closed or held.closed_ns >= held.max_on_ms * _NS_PER_MS:
             seen = "a closed contact" if reading.closed else f"run {held.run}, on for {reading.closed_ms} ms"
             return _refuse("START", seen, f"an open contact, a run, and on-time left of {held.max_on_ms} ms")
-        refusal = self._let_go(permit)
-        if refusal is not None:
-            return refusal
-        failure = await self._pulse("START")
-        if failure is None:
-            failure = await self._wait("START", closed=True, within_ms=LATE_MS, seen="an open contact after the pulse")
-        if failure is not None:
-            self.cut()
-            return failure
-        held.may_hold, held.cause = True, EndCause.NONE
-        return None
+        try:
+            return await self._close_once(held, permit)
+        finally:
+            if not held.may_hold:  # it failed, or the caller was cancelled
+                self.cut()
 
     async def feed(self, permit: Permit | None = None) -> CommandFailed | None:
         """Pulse once more; refused where nothing is to be held, or the run's on-time is used up, which opens it."""
@@ -119,6 +110,9 @@ class GpioRelay:
         """Open the contact in this very call: no more pulses, and `clear` active until the next closing."""
         if self._held.may_hold:
             self._held.may_hold, self._held.cause = False, cause
+        if self._limit is not None:
+            self._limit.cancel()
+            self._limit = None
         self._cleared = True
         try:
             self._lines.clear(active=True)
@@ -197,14 +191,20 @@ class GpioRelay:
             return self._break("close the relay", "clear", error)
         return failure
 
-    async def _trip_uncounted(self, permit: Permit | None) -> CommandFailed | None:
-        """Run the trial of a run; the time for which the contact is closed in it is no time of the run."""
-        before_ns = self._held.closed_ns
-        failure = await self.trip(permit)
+    async def _close_once(self, held: _Held, permit: Permit | None) -> CommandFailed | None:
+        failure = None if held.tried else await self.trip(permit)
         if failure is not None:
-            self.cut()
             return failure
-        self._held.closed_ns, self._held.tried = before_ns, True
+        if not held.tried:  # the time for which the contact was closed in the trial is no time of the run
+            held.closed_ns, held.tried = 0, True
+        failure = self._let_go(permit) or await self._pulse("START")
+        if failure is None:
+            failure = await self._wait("START", closed=True, within_ms=LATE_MS, seen="an open contact after the pulse")
+        if failure is not None:
+            return failure
+        held.may_hold, held.cause = True, EndCause.NONE
+        left_s = (held.max_on_ms * _NS_PER_MS - held.closed_ns) / (1000 * _NS_PER_MS)
+        self._limit = asyncio.get_running_loop().call_later(left_s, self.cut, EndCause.MAX_ON)
         return None
 
     async def _check_rest(self, permit: Permit | None) -> CommandFailed | None:

@@ -1,9 +1,16 @@
-"""The bare client that the guard is measured against; the only use of pymodbus's client in this project."""
+"""The bare client and server that are measured against: pymodbus as it comes, and its only use as either here.
+
+`python -m nebctl_lab.bench.baseline` runs the server.
+"""
 
 import asyncio
+import signal
 import time
+from typing import Any
 
 from pymodbus.client import AsyncModbusSerialClient
+from pymodbus.server import ModbusTcpServer
+from pymodbus.simulator import DataType, SimData, SimDevice
 
 
 async def read_bare(port: str, baud: int, unit: int, count: int, requests: int, gap_s: float) -> float:
@@ -24,3 +31,21 @@ async def read_bare(port: str, baud: int, unit: int, count: int, requests: int, 
         return requests / (time.perf_counter() - began)
     finally:
         client.close()
+
+
+async def serve_bare() -> None:
+    """Serve a hundred holding registers of unit 1 on a free port of loopback, until SIGTERM; say so on stdout."""
+    device = SimDevice(1, SimData(0, count=100, values=7, datatype=DataType.REGISTERS))
+    ended = asyncio.Event()
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, ended.set)
+    server = ModbusTcpServer(device, address=("127.0.0.1", 0))
+    await server.serve_forever(background=True)
+    listener: Any = server.transport
+    port = listener.sockets[0].getsockname()[1]
+    print(f"ready 127.0.0.1:{port}", flush=True)  # noqa: T201 - the parent waits for it
+    await ended.wait()
+    server.close()
+
+
+if __name__ == "__main__":
+    asyncio.run(serve_bare())

@@ -30,7 +30,7 @@ LATE_SHARE = 0.99
 async def measure_fleet(folder: Path, profile: Path, seconds: float) -> dict[str, float]:
     """Return the lateness of the readings in ms and the host's share of one core.
 
-    A reading is due every 100 ms, the phases of one bus's devices evenly spread; its lateness is from there until it has arrived.
+    A reading is due every 100 ms, the phases of one bus's devices evenly spread; it is late until it is here.
     `profile` is the TOML file of the nebulizers on the bus.
     """
     with ExitStack() as stack:

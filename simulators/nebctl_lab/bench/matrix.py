@@ -21,6 +21,8 @@ from nebctl_simulators.wire import PtyWire
 BAUD = 115_200
 ANSWER_S = 0.100
 PROBE_COUNT = 8
+HARMLESS = frozenset(("none", "noise_before", "noise_idle", "echo", "split", "duplicate"))
+"""Faults that leave the answer whole: no request may be lost to them."""
 Joint: TypeAlias = tuple[Seat[Request, Outcome], EvilSlave]
 UNITS = (1, 40)
 """Unit 1 is also a function code, which misleads a search for frames; 40 is none."""
@@ -38,6 +40,14 @@ class Counts:
     cancelled: int = 0
     wrong: int = 0
     struck: int = 0
+
+    def is_served(self) -> bool:
+        """Return whether the guard handed up what it could: losing everything would keep `wrong` at 0 too."""
+        if self.fault in HARMLESS:
+            return self.right == self.asked
+        if self.fault.startswith("late"):  # an answer that is late holds up those behind it
+            return self.right >= self.asked // 10
+        return self.right >= self.asked - self.struck
 
 
 @asynccontextmanager

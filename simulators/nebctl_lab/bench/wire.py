@@ -21,6 +21,7 @@ from nebctl_lab.bench.rates import measure_reads, measure_stops
 LEAST_RATIO = 0.9
 MOST_LATE_MS = 50.0
 MOST_CORE_SHARE = 0.25
+MOST_LOST_SHARE = 0.001
 SEED = 1
 Figures = dict[str, Any]
 
@@ -96,7 +97,9 @@ def _sum_up(reads: Figures, fleet: Figures, stop: Figures, on_pty: list[Counts],
         "fleet_late": fleet["p99_ms"] <= MOST_LATE_MS,
         "fleet_core": fleet["core_share"] <= MOST_CORE_SHARE,
         "stop": stop["p999_ms"] <= stop["limit_ms"],
+        "fleet_lost": fleet["lost"] <= MOST_LOST_SHARE * fleet["polls"],
         "matrix": not any(wrong.values()),
+        "matrix_served": all(case.is_served() for case in (*on_pty, *in_memory)),
     }
     return {
         "kept": all(limits.values()),
@@ -120,11 +123,12 @@ def describe(figures: Figures) -> Iterator[str]:
     yield f"           {reads['guarded_per_s']} and {reads['bare_per_s']} a second at 115200 baud"
     yield f"16 devices p99 {fleet['p99_ms']} ms late (most {MOST_LATE_MS:g}): {marks['fleet_late']}"
     yield f"           {fleet['core_share']:.1%} of a core (most {MOST_CORE_SHARE:.0%}): {marks['fleet_core']}"
-    yield f"           {fleet['polls']} readings, {fleet['lost']} lost"
+    yield f"           {fleet['polls']} readings, {fleet['lost']} lost: {marks['fleet_lost']}"
     yield f"STOP       p99.9 {stop['p999_ms']} ms (most {stop['limit_ms']}): {marks['stop']}, of {stop['stops']}"
     for where in ("on_pty", "in_memory"):
         cases = figures["matrix"][where]
         asked = sum(case["asked"] for case in cases)
         wrong, name = figures[f"wrong_{where}"], where.replace("_", " ")
-        yield f"matrix     {name}: {wrong} wrong of {asked} in {len(cases)} cases"
+        yield f"matrix     {name}: {wrong} wrong of {asked} in {len(cases)} cases: {marks['matrix']}"
+    yield f"           no case lost more than its fault took: {marks['matrix_served']}"
     yield f"{'all limits kept' if figures['kept'] else 'NOT ALL LIMITS KEPT'}, in {figures['seconds']} s"

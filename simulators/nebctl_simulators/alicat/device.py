@@ -1,11 +1,12 @@
 """The simulated gas controller whole: serial port, control loop, jet and cup, power, cable, and faults."""
 
 import re
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from nebctl_simulators.alicat.head import REFUSED, STREAMING, Head
-from nebctl_simulators.alicat.loop import Loop, Trouble, emitted_nl
+from nebctl_simulators.alicat.loop import Loop, Reading, Trouble, emitted_nl
 from nebctl_simulators.alicat.model import Model
 from nebctl_simulators.alicat.tables import FLOW_UNITS
 from nebctl_simulators.chassis import Chassis, Harm, line_faults
@@ -13,22 +14,29 @@ from nebctl_simulators.jet.cup import AL_PER_NL
 from nebctl_simulators.jet.presets import Unit
 from nebctl_simulators.shim import NS_PER_MS, Shim, Tag
 from nebctl_simulators.simtime import SimTime
+from nebctl_simulators.values import ANY_DEVICE, Reach, tell_falsely
 
 LONGEST_LINE = 80
 
 
 class AnswerFault(StrEnum):
-    """What can be wrong with an answer: `?` instead of it (nothing is done), the next ID, one column too few."""
+    """What can be wrong with an answer.
+
+    `?` instead of it (nothing is done), the next ID, one column too few; or another host asks the same instrument just
+    before, and its question and the answer to it are heard too.
+    """
 
     REFUSE = "refuse"
     WRONG_ID = "wrong_id"
     SHORT = "short"
+    SECOND_MASTER = "second_master"
 
 
 class GasFault(StrEnum):
     """What can be wrong with the instrument and its gas, until it is cleared; each is what its name says.
 
-    OTHER_UNIT: somebody chose the other flow unit on the panel. LEFT_STREAMING: somebody left the stream on.
+    OTHER_UNIT, or UNITS_CHANGED: somebody chose the other flow unit on the panel. LEFT_STREAMING: somebody left the
+    stream on.
     """
 
     KINKED_TUBE = "kinked_tube"
@@ -40,7 +48,19 @@ class GasFault(StrEnum):
     ADC_ERROR = "adc_error"
     FROZEN = "frozen"
     OTHER_UNIT = "other_unit"
+    UNITS_CHANGED = "units_changed"
     LEFT_STREAMING = "left_streaming"
+
+
+VALUES = tuple(fault.value for fault in ANY_DEVICE)
+POINTS = {"pressure": "absolute_psi", "temperature": "temperature_c", "volumetric": "volumetric", "mass": "mass"}
+WHY_NOT = {
+    "nan": "its values are decimal digits",
+    "word_swapped": "its ASCII dialect has no registers",
+    "bad_crc": "its dialect has no check",
+    "busy": "it has no word for that",
+    "exception": "that is Modbus: take refuse",
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,7 +90,15 @@ class Device(Chassis):
     Raises: ValueError for an ID or a firmware that there cannot be.
     """
 
-    harm = Harm(line=line_faults(checked=False), answers=tuple(AnswerFault), lasting=tuple(GasFault))
+    harm = Harm(
+        line=line_faults(checked=False),
+        answers=tuple(fault.value for fault in AnswerFault),
+        lasting=tuple(fault.value for fault in GasFault),
+        values=VALUES,
+        points=tuple(POINTS),
+        terms=("unit", "command"),
+        why_not=WHY_NOT,
+    )
 
     def __init__(
         self,
@@ -91,7 +119,15 @@ class Device(Chassis):
         self._loop = Loop(unit, self._model.full_scale)
         self._head = Head(letter=letter, serial=serial, model=self._model, loop=self._loop)
         self._line = b""
+        self._frozen: Reading | None = None
         self._stream_ns = real_ns
+        full_scale = self._model.full_scale
+        self._reaches: Mapping[str, Reach] = {
+            "pressure": Reach(least=0, most=160),
+            "temperature": Reach(least=-10, most=60),
+            "volumetric": Reach(least=0, most=full_scale),
+            "mass": Reach(least=0, most=full_scale),
+        }
 
     def pour(self, volume_nl: int) -> None:
         """Pour into the jet's cup.
@@ -107,12 +143,11 @@ class Device(Chassis):
     def truth(self) -> Truth:
         """Return what is really so, as of the last step."""
         loop, cup = self._loop, self._loop.cup
-        sprays = loop.sccm > 0 and not cup.is_spent and cup.volume_al > 0
         return Truth(
             t_ns=cup.at_ns,
             emitted_nl=emitted_nl(cup),
             cup_nl=-(-cup.volume_al // AL_PER_NL),
-            output="RUN" if sprays else "OFF",
+            output="RUN" if self._is_on() else "OFF",
             setpoint=loop.requested,
             flow_sccm=loop.sccm,
             gauge_pa=loop.gauge_pa(),
@@ -122,6 +157,10 @@ class Device(Chassis):
             powered=self._powered,
             plugged=self.is_plugged,
         )
+
+    def _is_on(self) -> bool:
+        cup = self._loop.cup
+        return self._loop.sccm > 0 and not cup.is_spent and cup.volume_al > 0
 
     def _advance(self, dt_ns: int) -> None:
         self._suffer()
@@ -136,7 +175,9 @@ class Device(Chassis):
             self._stream_ns = self._real_ns + self._head.stream_ms * NS_PER_MS
         elif self._real_ns >= self._stream_ns:
             if self._speaks:
+                self._show(Tag(unit=ord(STREAMING), command="STREAM"))
                 self._shim.send(self._head.frame().encode("ascii") + b"\r", self._real_ns)
+                self._suffer()
             self._stream_ns = self._real_ns + self._head.stream_ms * NS_PER_MS
 
     def _hear(self, data: bytes) -> None:
@@ -149,15 +190,18 @@ class Device(Chassis):
                 self._take(line)
 
     def _take(self, line: bytes) -> None:
-        tag = Tag(unit=ord(self._head.letter))
         text = line.strip(b"\n ").decode("latin-1")
-        self._shim.heard(line + b"\r", self._real_ns, tag)
-        if not self._head.is_meant(text):
+        tag = Tag(unit=ord(self._head.letter), command=_word(text[1:]))
+        self._shim.heard(line + b"\r", self._real_ns, tag if self._head.is_meant(text) else Tag())
+        if not self._head.is_meant(text) or not self._speaks:  # the request may have set a fault off
             return
+        self._show(tag)
+        self._hear_another(tag)
         if self._shim.take((AnswerFault.REFUSE,), self._real_ns, tag):
             answer: list[str] | None = [REFUSED]
         else:
             answer = self._head.obey(text)
+        self._suffer()  # what was shown falsely was so for this answer
         if answer is not None:
             spoilt = self._spoil(answer, tag)
             self._shim.answer("".join(f"{item}\r" for item in spoilt).encode("ascii"), self._real_ns, tag)
@@ -173,6 +217,21 @@ class Device(Chassis):
                 words = answer[0].split(" ")
                 return [" ".join(words[:1] + words[2:]), *answer[1:]]
         return answer
+
+    def _show(self, tag: Tag) -> None:
+        """Let the instrument show what the armed faults of values make of its readings."""
+        if not self._shim.has_any(VALUES):
+            return
+        true = self._head.frozen or self._loop.read()
+        values = {point: float(getattr(true, name)) for point, name in POINTS.items()}
+        told, _ = tell_falsely(self._shim, VALUES, values, self._reaches, self._real_ns, tag, self.moment())
+        if told != values:
+            self._head.frozen = replace(true, **{POINTS[point]: value for point, value in told.items()})
+
+    def _hear_another(self, tag: Tag) -> None:
+        if self._shim.take((AnswerFault.SECOND_MASTER,), self._real_ns, tag):
+            letter = self._head.letter
+            self._shim.send(f"{letter}\r{self._head.frame()}\r".encode("ascii"), self._real_ns)
 
     def _come_up(self) -> None:
         self._line = b""
@@ -193,9 +252,19 @@ class Device(Chassis):
             over_range=GasFault.OVER_RANGE in there,
         )
         head.adc_error = GasFault.ADC_ERROR in there
-        head.frozen = (head.frozen or self._loop.read()) if GasFault.FROZEN in there else None
+        self._frozen = (self._frozen or self._loop.read()) if GasFault.FROZEN in there else None
+        head.frozen = self._frozen
         other = "SCCM" if self._model.flow_unit == "SLPM" else "SLPM"
-        head.unit = FLOW_UNITS[other if GasFault.OTHER_UNIT in there else self._model.flow_unit]
+        head.unit = FLOW_UNITS[
+            other if {GasFault.OTHER_UNIT, GasFault.UNITS_CHANGED} & there else self._model.flow_unit
+        ]
         if GasFault.LEFT_STREAMING in self._until_ns:  # only the host can end it
             del self._until_ns[GasFault.LEFT_STREAMING]
             head.letter = STREAMING
+
+
+def _word(body: str) -> str:
+    """Return a request's word: POLL for an empty one, SETPOINT for bare digits, else its letters and signs."""
+    body = body.strip().upper()
+    match = re.match(r"\$\$[A-Z]+|\?\?[A-Z]|[A-Z]+|@", body)
+    return match[0] if match else "SETPOINT" if body else "POLL"

@@ -1,14 +1,16 @@
 """The simulated balance whole: pan, program, power, cable, and a line with faults on it."""
 
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
 from nebctl_simulators.balance.pan import Make, Pan, Trouble
 from nebctl_simulators.balance.sics import LOGICAL, SYNTAX, TRANSMISSION, Sics
 from nebctl_simulators.chassis import Chassis, Harm, line_faults
-from nebctl_simulators.shim import Shim
+from nebctl_simulators.shim import Shim, Tag
 from nebctl_simulators.simtime import SimTime
+from nebctl_simulators.values import ANY_DEVICE, Reach, tell_falsely
 
 LONGEST_LINE = 80
 LOOK_NS = 20_000_000
@@ -39,7 +41,8 @@ class AnswerFault(StrEnum):
 class PanFault(StrEnum):
     """What can be wrong on and around the pan, until it is cleared; each is what its name says.
 
-    OTHER_UNIT: somebody chose milligrams. LEFT_REPEATING: somebody left SIR on; only the host can end it.
+    OTHER_UNIT, or UNITS_CHANGED: somebody chose milligrams. LEFT_REPEATING: somebody left SIR on; only the host can
+    end it.
     """
 
     SHAKES = "shakes"
@@ -47,9 +50,26 @@ class PanFault(StrEnum):
     DRIPS = "drips"
     NO_PAN = "no_pan"
     HAND = "hand"
+    TUBING = "tubing"
     FROZEN = "frozen"
     OTHER_UNIT = "other_unit"
+    UNITS_CHANGED = "units_changed"
     LEFT_REPEATING = "left_repeating"
+
+
+VALUES = tuple(fault.value for fault in ANY_DEVICE)
+REACHES: Mapping[str, Reach] = {"weight": Reach(least=0, most=220)}
+"""In g."""
+PER_GRAM = {"g": 1.0, "mg": 0.001}
+WEIGHT = re.compile(r"(S [SD]) +(-?[0-9.]+) (g|mg)")
+WHY_NOT = {
+    "nan": "its values are decimal digits",
+    "word_swapped": "MT-SICS has no registers",
+    "bad_crc": "MT-SICS has no check",
+    "second_master": "its line has two ends; on a bus take a Modbus device or an Alicat",
+    "exception": "that is Modbus: take logical_error",
+    "refuse": "take syntax_error, logical_error or busy",
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,7 +92,15 @@ class Truth:
 class Device(Chassis):
     """A balance. `load` gives what else lies on the pan in ug, such as a cup that empties; None: nothing."""
 
-    harm = Harm(line=line_faults(checked=False), answers=tuple(AnswerFault), lasting=tuple(PanFault))
+    harm = Harm(
+        line=line_faults(checked=False),
+        answers=tuple(fault.value for fault in AnswerFault),
+        lasting=tuple(fault.value for fault in PanFault),
+        values=VALUES,
+        points=tuple(REACHES),
+        terms=("command",),
+        why_not=WHY_NOT,
+    )
 
     def __init__(
         self,
@@ -92,6 +120,7 @@ class Device(Chassis):
         self._shown_unit = shown_unit
         self._sics = Sics(pan=self._pan, serial=serial, unit=shown_unit, real_ns=real_ns)
         self._line = b""
+        self._tag = Tag()
         self._tell()
 
     def put(self, weight_ug: int) -> None:
@@ -127,6 +156,9 @@ class Device(Chassis):
     def _weigh(self) -> int:
         return self._poured_nl + self._stands_ug + self._load()
 
+    def _is_on(self) -> bool:
+        return False
+
     def _advance(self, dt_ns: int) -> None:
         self._suffer()
         if not self._has(PanFault.FROZEN):
@@ -144,9 +176,10 @@ class Device(Chassis):
             self._take(line)
 
     def _take(self, line: bytes) -> None:
-        self._shim.heard(line + b"\n", self._real_ns)
         text = line.removesuffix(b"\r").decode("latin-1")
-        if not text or len(line) > LONGEST_LINE or self._is_refused(text):
+        self._tag = Tag(command=text.split(" ", 1)[0] or None)
+        self._shim.heard(line + b"\n", self._real_ns, self._tag)
+        if not self._speaks or not text or len(line) > LONGEST_LINE or self._is_refused(text):
             return
         self._sics.hear(text)
         self._tell()
@@ -158,10 +191,10 @@ class Device(Chassis):
             AnswerFault.LOGICAL_ERROR: LOGICAL,
             AnswerFault.BUSY: f"{'S' if text.startswith('S') else text.split(' ', 1)[0]} I",
         }
-        armed = self._shim.take(tuple(refusals), self._real_ns)
+        armed = self._shim.take(tuple(refusals), self._real_ns, self._tag)
         if armed is None:
             return False
-        self._shim.answer(refusals[AnswerFault(armed.fault)].encode("latin-1") + b"\r\n", self._real_ns)
+        self._shim.answer(refusals[AnswerFault(armed.fault)].encode("latin-1") + b"\r\n", self._real_ns, self._tag)
         return True
 
     def _come_up(self) -> None:
@@ -182,10 +215,22 @@ class Device(Chassis):
         for line in self._sics.said:
             if not self._speaks:
                 continue
-            if line.startswith("S ") and self._shim.take((AnswerFault.WRONG_ID,), self._real_ns):
-                line = f"SI{line[1:]}"  # noqa: PLW2901 - the fault is in the line
-            self._shim.answer(f"{line}\r\n".encode("latin-1"), self._real_ns)
+            said = self._tell_falsely(line)
+            if line.startswith("S ") and self._shim.take((AnswerFault.WRONG_ID,), self._real_ns, self._tag):
+                said = f"SI{said[1:]}"
+            self._shim.answer(f"{said}\r\n".encode("latin-1"), self._real_ns, self._tag)
         self._sics.said.clear()
+
+    def _tell_falsely(self, line: str) -> str:
+        match = WEIGHT.fullmatch(line) if self._shim.has_any(VALUES) else None
+        if match is None:
+            return line
+        values = {"weight": float(match[2]) * PER_GRAM[match[3]]}
+        told, _ = tell_falsely(self._shim, VALUES, values, REACHES, self._real_ns, self._tag, self.moment())
+        if told == values:
+            return line
+        decimals = len(match[2].partition(".")[2])
+        return f"{match[1]} {told['weight'] / PER_GRAM[match[3]]:>10.{decimals}f} {match[3]}"
 
     def _suffer(self) -> None:
         there = self._has_any(PanFault)
@@ -195,8 +240,9 @@ class Device(Chassis):
             drips=PanFault.DRIPS in there,
             no_pan=PanFault.NO_PAN in there,
             hand=PanFault.HAND in there,
+            tubing=PanFault.TUBING in there,
         )
-        self._sics.unit = "mg" if PanFault.OTHER_UNIT in there else self._shown_unit
+        self._sics.unit = "mg" if {PanFault.OTHER_UNIT, PanFault.UNITS_CHANGED} & there else self._shown_unit
         if PanFault.LEFT_REPEATING in self._until_ns:
             del self._until_ns[PanFault.LEFT_REPEATING]
             self._sics.leave_repeating()

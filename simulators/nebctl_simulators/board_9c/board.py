@@ -95,6 +95,13 @@ class Board:
         self._real_ns = real_ns
         self.plant = advance(self.plant, dt_ns, Drive.OFF)
 
+    def freeze(self, real_ns: int, dt_ns: int) -> None:
+        """Let time pass while the program hangs: the mist stays as it is, and no rule is kept."""
+        self._real_ns = real_ns
+        left_ns = self.left_ns
+        self._flow(dt_ns)
+        self.left_ns = left_ns
+
     def advance(self, real_ns: int, dt_ns: int, world: World) -> None:
         """Let `dt_ns` of plant time pass up to the real moment `real_ns`, in this world."""
         since_ns, self._real_ns, self.world = self._real_ns, real_ns, world

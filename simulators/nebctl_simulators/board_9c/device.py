@@ -1,6 +1,8 @@
 """The simulated 9C board whole: program, plant, power and cable, and a line with faults on it."""
 
+import struct
 from collections import deque
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
@@ -14,6 +16,7 @@ from nebctl_simulators.plant import Load, Plant, draw, pour
 from nebctl_simulators.presets import Unit, draw_load
 from nebctl_simulators.shim import NS_PER_MS, Shim, Tag
 from nebctl_simulators.simtime import SimTime
+from nebctl_simulators.values import ANY_DEVICE, Reach, tell_falsely
 
 STATUS_NS = 500_000_000
 OWN_NUMBERS = 0x8000
@@ -52,6 +55,41 @@ class BoardFault(StrEnum):
     NO_STATUS = "no_status"
 
 
+VALUES = tuple(fault.value for fault in ANY_DEVICE)
+PLACES = {"remaining": ("<H", 1), "outlet": ("<h", 5), "kettle": ("<h", 7)}
+"""How and where in the payload of a STATUS the values stand; temperatures in tenths."""
+REACHES: Mapping[str, Reach] = {
+    "remaining": Reach(least=0, most=3600),
+    "outlet": Reach(least=0, most=100),
+    "kettle": Reach(least=0, most=100),
+}
+"""In s and °C; assumed."""
+TENTHS = {"remaining": 1, "outlet": 10, "kettle": 10}
+WORDS = {
+    0x10: "MODE",
+    0x12: "TIME",
+    0x14: "MIST",
+    0x20: "START",
+    0x21: "PAUSE",
+    0x22: "RESUME",
+    0x23: "STOP",
+    0x24: "STATUS",
+    0x25: "BEAT",
+    0x26: "CLEAR",
+    0x27: "CONFIG",
+    0x2A: "RUNTIME",
+}
+"""Words for the commands, for faults alone; an unasked STATUS has the word too. The others have their numbers."""
+WHY_NOT = {
+    "nan": "its values are whole numbers",
+    "word_swapped": "its frames have no registers",
+    "units_changed": "its protocol fixes the units",
+    "second_master": "its line has two ends; on a bus take a Modbus device or an Alicat",
+    "exception": "that is Modbus: take refuse",
+    "busy": "take refuse with the code 126",
+}
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Truth:
     """What is really so: volumes in nL, plant time in ns, `left_s` of the treatment; `output` is OFF without mist."""
@@ -77,7 +115,15 @@ class Truth:
 class Device(Chassis):
     """A 9C board with its cup."""
 
-    harm = Harm(line=line_faults(checked=True), answers=tuple(AnswerFault), lasting=tuple(BoardFault))
+    harm = Harm(
+        line=line_faults(checked=True),
+        answers=tuple(fault.value for fault in AnswerFault),
+        lasting=tuple(fault.value for fault in BoardFault),
+        values=VALUES,
+        points=tuple(REACHES),
+        terms=("function", "command"),
+        why_not=WHY_NOT,
+    )
 
     def __init__(
         self, *, unit: Unit, serial: str, sim_time: SimTime, real_ns: int, firmware: Firmware | None = None
@@ -145,9 +191,17 @@ class Device(Chassis):
             self._send(Kind.STATUS, tell_status(self._board))
             self._status_ns += STATUS_NS * (late_ns // STATUS_NS + 1)
 
+    def _coast(self, dt_ns: int) -> None:
+        self._board.freeze(self._real_ns, dt_ns)
+
+    def _is_on(self) -> bool:
+        return self._board.mist_on
+
     def _hear(self, data: bytes) -> None:
         for frame in self._reader.feed(data, self._real_ns):
             self._shim.heard(encode_frame(frame), self._real_ns, _tag(frame))
+            if not self._speaks:  # the request has set a fault off
+                return
             if frame.kind != Kind.COMMAND or not frame.payload:
                 continue
             if frame.payload[0] in DIRECT:
@@ -225,6 +279,8 @@ class Device(Chassis):
                 frame = replace(frame, payload=bytes([frame.payload[0] ^ 1]) + frame.payload[1:])
             case AnswerFault.SHORT:
                 frame = replace(frame, payload=frame.payload[:-1])
+        if frame.kind == Kind.STATUS:
+            frame = replace(frame, payload=self._tell_falsely(frame.payload, tag))
         self._shim.answer(encode_frame(frame), self._real_ns, tag)
 
     def _tell_changes(self) -> None:
@@ -239,7 +295,21 @@ class Device(Chassis):
 
     def _send(self, kind: Kind, payload: bytes) -> None:
         if self._speaks and not self._has(BoardFault.NO_STATUS):
+            if kind is Kind.STATUS:
+                payload = self._tell_falsely(payload, Tag(command=kind.name))
             self._shim.send(encode_frame(Frame(self._next_number(), kind, payload)), self._real_ns)
+
+    def _tell_falsely(self, payload: bytes, tag: Tag) -> bytes:
+        if not self._shim.has_any(VALUES):
+            return payload
+        values = {name: struct.unpack_from(form, payload, at)[0] / TENTHS[name] for name, (form, at) in PLACES.items()}
+        told, _ = tell_falsely(self._shim, VALUES, values, REACHES, self._real_ns, tag, self.moment())
+        spoilt = bytearray(payload)
+        for name in (name for name, value in told.items() if value != values[name]):
+            form, at = PLACES[name]
+            least, most = (0, 65_535) if form == "<H" else (-32_768, 32_767)
+            struct.pack_into(form, spoilt, at, min(max(round(told[name] * TENTHS[name]), least), most))
+        return bytes(spoilt)
 
     def _next_number(self) -> int:
         number, self._own_number = self._own_number, OWN_NUMBERS | (self._own_number + 1)
@@ -247,4 +317,5 @@ class Device(Chassis):
 
 
 def _tag(asked: Frame) -> Tag:
-    return Tag(function=asked.payload[0] if asked.payload else None)
+    function = asked.payload[0] if asked.payload else None
+    return Tag(function=function, command=None if function is None else WORDS.get(function))

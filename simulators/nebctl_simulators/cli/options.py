@@ -12,12 +12,13 @@ import click
 
 if TYPE_CHECKING:
     from nebctl_simulators.control import Device
-    from nebctl_simulators.serve import OnWire, TruthLog
-    from nebctl_simulators.simtime import SimTime
+    from nebctl_simulators.serve import OnWire
+    from nebctl_simulators.simtime import Lockstep, SimTime
     from nebctl_simulators.wire import Wire
 
 NL_PER_UNIT = {"mL": 1_000_000, "uL": 1_000, "µL": 1_000, "nL": 1}
 NS_PER_MS = 1_000_000
+USUAL_BAUD = 115_200
 EARLY_NS = 250_000
 """How late a loop with `select` wakes at most as a rule; measured: 0.12 to 0.22 ms on a small virtual machine."""
 
@@ -26,6 +27,7 @@ _SERIAL = re.compile(r"SIM-[A-Za-z0-9.-]{1,16}")
 
 C = TypeVar("C", bound=Callable[..., Any])
 Keep = Callable[[], None]
+LOCKSTEP = "lockstep"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,6 +46,15 @@ class Options:
     serial: str = "SIM-0000"
     truth: Path | None = None
     state: Path | None = None
+    faults: tuple[str, ...] = ()
+    injections: Path | None = None
+    real_port: Path | None = None
+    i_am_a_bench: bool = False
+
+    @property
+    def is_lockstep(self) -> bool:
+        """Whether time moves only when the control interface says so."""
+        return self.clock is not None and str(self.clock) == LOCKSTEP
 
 
 class Volume(click.ParamType[int]):
@@ -93,6 +104,12 @@ def line_options(command: C) -> C:
             show_default=True,
             help="Gather bytes for this long before they are handed on, each way, as USB adapters do (often 16).",
         ),
+        click.option(
+            "--real-port",
+            type=click.Path(path_type=Path),
+            help="Stand on this real serial port, for hardware in the loop; needs --i-am-a-bench.",
+        ),
+        click.option("--i-am-a-bench", is_flag=True, help="No patient is anywhere near: a real port may be opened."),
     )(command)
 
 
@@ -108,7 +125,25 @@ def bench_options(serial: str | None) -> Callable[[C], C]:
         click.option(
             "--speed", type=click.FloatRange(0.001, 100_000), help="Plant time runs this many times real time."
         ),
-        click.option("--clock", type=click.Path(path_type=Path), help="Take plant time from this shared clock file."),
+        click.option(
+            "--clock",
+            type=click.Path(path_type=Path),
+            metavar="FILE|lockstep",
+            help="Take plant time from this shared clock file; with the word lockstep all time stands still but for "
+            "`advance` on the control interface.",
+        ),
+        click.option(
+            "--fault",
+            "faults",
+            multiple=True,
+            metavar="NAME[:KEY=VALUE,…]",
+            help='Arm a fault, such as "late:ms=350,count=3,from=10s"; more than once.',
+        ),
+        click.option(
+            "--injections",
+            type=click.Path(path_type=Path),
+            help="Write each fault as it happens to this JSON lines file.",
+        ),
         click.option(
             "--control", type=click.IntRange(0, 65_535), help="Serve the HTTP control interface on this loopback port."
         ),
@@ -149,17 +184,20 @@ def run(options: Options, build: Callable[[int], "tuple[Device, Keep | None]"]) 
 
     Raises: click.UsageError, or click.ClickException with one line, for whatever the options make impossible.
     """
-    import time
+    from nebctl_simulators.cli.serving import BenchClock, arm_all, refuse_live_store, serve_one
 
     check_options(options)
     with one_line():
-        device, keep = build(time.monotonic_ns())
+        refuse_live_store(options)
+        clock = BenchClock(options)
+        device, keep = build(clock.now_ns())
+        arm_all(options, {"": device}, clock.now_ns())
         if options.fill_nl is not None:
             device.pour(options.fill_nl)
-        wire = build_wire(options)
+        wire = build_wire(options, clock.lockstep)
         unit = device.unit
         banner(f"{unit.preset}, seed {unit.seed}, serial {device.serial}")
-        _serve_one(options, device, keep, wire)
+        serve_one(options, device, keep, wire, clock)
 
 
 def run_line(options: Options, build: "Callable[[int], tuple[OnWire, Mapping[str, Device]]]") -> None:
@@ -167,14 +205,25 @@ def run_line(options: Options, build: "Callable[[int], tuple[OnWire, Mapping[str
 
     Raises: click.UsageError, or click.ClickException with one line, for whatever the options make impossible.
     """
-    import time
+    from nebctl_simulators.cli.serving import (
+        BenchClock,
+        arm_all,
+        injection_sources,
+        open_injections,
+        refuse_live_store,
+        serve_line,
+    )
 
     check_options(options)
     with one_line():
-        line, devices = build(time.monotonic_ns())
-        wire = build_wire(options)
+        refuse_live_store(options)
+        clock = BenchClock(options)
+        line, devices = build(clock.now_ns())
+        arm_all(options, devices, clock.now_ns())
+        wire = build_wire(options, clock.lockstep)
         banner("; ".join(f"{name}: {device.unit.preset}, serial {device.serial}" for name, device in devices.items()))
-        _serve(options, line, wire, devices)
+        with open_injections(options.injections, injection_sources(line, devices)) as note:
+            serve_line(options, line, wire, devices, clock, note=note)
 
 
 def check_options(options: Options) -> None:
@@ -182,10 +231,21 @@ def check_options(options: Options) -> None:
 
     Raises: click.UsageError.
     """
-    if (options.pty is None) == (options.tcp is None):
-        raise click.UsageError("give one of --pty PATH and --tcp HOST:PORT")
-    if options.speed is not None and options.clock is not None:
+    if (options.real_port is None) == (not options.i_am_a_bench):
+        if [options.pty, options.tcp, options.real_port].count(None) != 2:
+            raise click.UsageError("give one of --pty PATH and --tcp HOST:PORT")
+    elif options.real_port is None:
+        raise click.UsageError("--i-am-a-bench is for --real-port PATH alone")
+    else:
+        raise click.UsageError(
+            "--real-port: a simulator opens a real serial port on a bench alone; add --i-am-a-bench where no patient is"
+        )
+    if options.speed is not None and options.clock is not None and not options.is_lockstep:
         raise click.UsageError("--speed and --clock exclude each other: a clock file has its own speed")
+    if options.is_lockstep and options.control is None:
+        raise click.UsageError("--clock lockstep needs --control PORT: time moves only by its advance")
+    if options.is_lockstep and options.real_port is not None:
+        raise click.UsageError("--clock lockstep cannot hold up the time of a real port: leave one of them out")
     check_serial(options.serial)
 
 
@@ -202,10 +262,12 @@ def check_serial(serial: str) -> None:
 
 @contextmanager
 def one_line() -> Generator[None, None, None]:
-    """Turn what a device, a file or a port cannot do into one line for a person."""
+    """Turn what a device or an option cannot be into a wrong call (2), what the system refuses into a failure (1)."""
     try:
         yield
-    except (ValueError, OSError) as error:
+    except ValueError as error:
+        raise click.UsageError(str(error)) from error
+    except OSError as error:
         raise click.ClickException(str(error)) from error
 
 
@@ -221,67 +283,36 @@ def build_time(options: Options, real_ns: int) -> "SimTime":
     """
     from nebctl_simulators.simtime import ClockFile, ScaledTime
 
-    if options.clock is not None:
+    if options.clock is not None and not options.is_lockstep:
         return ClockFile(options.clock)
     return ScaledTime(real_ns, round((options.speed or 1) * 1000))
 
 
-def build_wire(options: Options) -> "Wire":
-    """Return the wire, paced where the options say so.
+def build_wire(options: Options, lockstep: "Lockstep | None" = None) -> "Wire":
+    """Return the wire, paced where the options say so, and in lockstep by that clock.
 
     Raises: ValueError for an address or path that cannot be.
     """
     wire = _bare_wire(options)
-    if options.baud is None and not options.latency:
+    if options.real_port is not None or (options.baud is None and not options.latency):
         return wire
     from nebctl_simulators.line.pace import Pace, PacedWire
 
-    return PacedWire(wire, Pace(baud=options.baud, latency_ns=round(options.latency * NS_PER_MS), early_ns=EARLY_NS))
+    early_ns = EARLY_NS if lockstep is None else 0
+    pace = Pace(baud=options.baud, latency_ns=round(options.latency * NS_PER_MS), early_ns=early_ns)
+    return PacedWire(wire, pace, lockstep)
 
 
 def _bare_wire(options: Options) -> "Wire":
     from nebctl_simulators.wire import PtyWire, TcpWire
 
+    if options.real_port is not None:
+        from nebctl_simulators.real_port import SerialWire
+
+        return SerialWire(options.real_port, options.baud or USUAL_BAUD)
     if options.pty is not None:
         return PtyWire(options.pty)
     host, _, port = (options.tcp or "").rpartition(":")
     if not host or not port.isdecimal() or int(port) > 65_535:
         raise ValueError(f"--tcp: got {options.tcp!r}, write such as 127.0.0.1:4001")
     return TcpWire(host, int(port))
-
-
-def _serve_one(options: Options, device: "Device", keep: Keep | None, wire: "Wire") -> None:
-    with _open_truth(options.truth) as truth_log:
-        note = None if truth_log is None else lambda: truth_log.note(device.truth())
-        _serve(options, device, wire, device, keep, note)
-
-
-def _serve(
-    options: Options,
-    line: "OnWire",
-    wire: "Wire",
-    beside: "Device | Mapping[str, Device]",
-    keep: Keep | None = None,
-    note: Keep | None = None,
-) -> None:
-    from nebctl_simulators.serve import Bench, run_precisely, serve
-
-    bench = Bench(line, wire, keep, note)
-    control = None
-    if options.control is not None:
-        from nebctl_simulators.control import HttpControl, bus_app, control_app
-
-        app = bus_app(beside) if isinstance(beside, Mapping) else control_app(beside)
-        control = HttpControl(app, options.control)
-    run_precisely(serve(bench, wire, control, click.echo))
-
-
-@contextmanager
-def _open_truth(path: Path | None) -> "Generator[TruthLog | None]":
-    from nebctl_simulators.serve import TruthLog
-
-    if path is None:
-        yield None
-        return
-    with path.open("w", encoding="utf-8") as stream:
-        yield TruthLog(stream)

@@ -52,7 +52,8 @@ class GasController:
         """Return what flows; without `supplied` the cut-off relay keeps the gas back."""
         if not supplied or self._held or self.setpoint <= 0:
             return Flow(sccm=0, gauge_pa=0)
-        sccm = round(self.setpoint * 1000) * (self.gas.weak_ppm if self.weak else WHOLE_PPM) // WHOLE_PPM
+        given_ppm = min(self.gas.given_ppm, self.gas.weak_ppm if self.weak else WHOLE_PPM)
+        sccm = round(self.setpoint * 1000) * given_ppm // WHOLE_PPM
         if self.kinked:
             return Flow(sccm=sccm // 20, gauge_pa=self.gas.supply_pa)
         pressure_pa = self.gas.nominal_pa * sccm // self.gas.nominal_sccm

@@ -12,7 +12,9 @@ import asyncio
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
+from nebctl_simulators.simtime import Timer, Timers
 from nebctl_simulators.wire import OnBytes, Wire
 
 NS_PER_S = 1_000_000_000
@@ -103,11 +105,15 @@ class Lane:
 
 
 class PacedWire:
-    """A wire on which bytes take their time, each way on its own; pulling it loses what is on the way."""
+    """A wire on which bytes take their time, each way on its own; pulling it loses what is on the way.
 
-    def __init__(self, wire: Wire, pace: Pace) -> None:
+    `timers` give the time; None: the running loop does.
+    """
+
+    def __init__(self, wire: Wire, pace: Pace, timers: Timers | None = None) -> None:
         self._wire = wire
-        self._up = _Belt(Lane(pace), wire.write, pace.early_ns)
+        self._timers = timers or _LoopTimers()
+        self._up = _Belt(Lane(pace), wire.write, pace.early_ns, self._timers)
         self._down: _Belt | None = None
         self._pace = pace
 
@@ -118,7 +124,7 @@ class PacedWire:
 
     def plug(self, on_bytes: OnBytes) -> None:
         """Make the line reachable."""
-        self._down = _Belt(Lane(self._pace), on_bytes, self._pace.early_ns)
+        self._down = _Belt(Lane(self._pace), on_bytes, self._pace.early_ns, self._timers)
         self._wire.plug(self._down.push)
 
     def unplug(self) -> None:
@@ -133,18 +139,29 @@ class PacedWire:
         self._up.push(data)
 
 
-class _Belt:
-    """A lane that delivers by itself on the running loop."""
+class _LoopTimers:
+    """The running loop's time."""
 
-    def __init__(self, lane: Lane, deliver: Callable[[bytes], None], early_ns: int) -> None:
+    def now_ns(self) -> int:
+        return round(asyncio.get_running_loop().time() * NS_PER_S)
+
+    def call_at(self, at_ns: int, call: Callable[[], None]) -> Timer:
+        return asyncio.get_running_loop().call_at(at_ns / NS_PER_S, call)
+
+
+class _Belt:
+    """A lane that delivers by itself."""
+
+    def __init__(self, lane: Lane, deliver: Callable[[bytes], None], early_ns: int, timers: Timers) -> None:
         self._lane = lane
-        self._early_s = early_ns / NS_PER_S
+        self._early_ns = early_ns
         self._deliver = deliver
-        self._timer: asyncio.TimerHandle | None = None
+        self._timers = timers
+        self._timer: Timer | None = None
 
     def push(self, data: bytes) -> None:
         """Take bytes and deliver them in time."""
-        self._lane.push(data, round(asyncio.get_running_loop().time() * NS_PER_S))
+        self._lane.push(data, self._timers.now_ns())
         if self._timer is None:
             self._arm()
 
@@ -158,14 +175,13 @@ class _Belt:
     def _arm(self) -> None:
         due_ns = self._lane.next_ns()
         if due_ns is not None:
-            self._timer = asyncio.get_running_loop().call_at(due_ns / NS_PER_S - self._early_s, self._fire, due_ns)
+            self._timer = self._timers.call_at(due_ns - self._early_ns, partial(self._fire, due_ns))
 
     def _fire(self, due_ns: int) -> None:
         self._timer = None
-        loop = asyncio.get_running_loop()
-        while self._early_s and loop.time() * NS_PER_S < due_ns:
+        while self._early_ns and self._timers.now_ns() < due_ns:
             pass
         # A loop may wake a hair too early: what it was woken for is due all the same.
-        data = self._lane.due(max(due_ns, round(loop.time() * NS_PER_S)))
+        data = self._lane.due(max(due_ns, self._timers.now_ns()))
         self._arm()
         self._deliver(data)

@@ -24,13 +24,21 @@ class Request:
     arguments: tuple[str, ...]
 
 
+def _shift(byte: int) -> int:
+    """Return what eight steps of the checksum's shift register make of a byte."""
+    for _ in range(8):
+        byte = (byte >> 1) ^ 0xA001 if byte & 1 else byte >> 1
+    return byte
+
+
+_SHIFTED = tuple(_shift(byte) for byte in range(256))
+
+
 def crc16(data: bytes) -> int:
     """Return the CRC-16/MODBUS of the bytes (reflected polynomial 0x8005, start 0xFFFF, no final XOR)."""
     crc = 0xFFFF
     for byte in data:
-        crc ^= byte
-        for _ in range(8):
-            crc = (crc >> 1) ^ 0xA001 if crc & 1 else crc >> 1
+        crc = (crc >> 8) ^ _SHIFTED[(crc ^ byte) & 0xFF]
     return crc
 
 

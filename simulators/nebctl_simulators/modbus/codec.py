@@ -9,6 +9,8 @@ WRITES = frozenset({WRITE_COIL, WRITE_REGISTER, WRITE_COILS, WRITE_REGISTERS})
 ADDRESSED = frozenset({*range(1, 7), 15, 16, 22, 23})
 READS = frozenset({READ_COILS, READ_DISCRETE, READ_HOLDING, READ_INPUT})
 MOST_REGISTERS, MOST_BITS = 125, 2000
+MOST_WRITTEN_REGISTERS, MOST_WRITTEN_BITS = 123, 1968
+"""Source: Modbus Application Protocol V1.1b3, 6.1 to 6.4, 6.11 and 6.12."""
 ADDRESSES = 65_536
 
 
@@ -66,7 +68,9 @@ def parse_write(data: bytes) -> tuple[int, tuple[int, ...]]:
 
     Raises: ModbusFault where count and length do not fit each other.
     """
-    if len(data) < 7 or len(data) != 5 + data[4] or data[4] != 2 * int.from_bytes(data[2:4]):
+    count = int.from_bytes(data[2:4])
+    good = len(data) >= 7 and len(data) == 5 + data[4] and data[4] == 2 * count
+    if not good or count > MOST_WRITTEN_REGISTERS:
         raise ModbusFault(Fault.VALUE)
     words = data[5:]
     return int.from_bytes(data[:2]), tuple(int.from_bytes(words[i : i + 2]) for i in range(0, len(words), 2))
@@ -98,7 +102,8 @@ def parse_coils(data: bytes) -> tuple[int, tuple[bool, ...]]:
     Raises: ModbusFault where count and length do not fit each other.
     """
     count = int.from_bytes(data[2:4])
-    if len(data) < 6 or len(data) != 5 + data[4] or not count or data[4] != -(-count // 8):
+    good = len(data) >= 6 and len(data) == 5 + data[4] and data[4] == -(-count // 8)
+    if not good or not 1 <= count <= MOST_WRITTEN_BITS:
         raise ModbusFault(Fault.VALUE)
     return int.from_bytes(data[:2]), tuple(bool(data[5 + place // 8] >> place % 8 & 1) for place in range(count))
 

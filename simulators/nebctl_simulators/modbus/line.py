@@ -5,20 +5,22 @@ from dataclasses import replace
 from enum import StrEnum
 from typing import Protocol
 
+from nebctl_simulators.armed import Target
 from nebctl_simulators.line.bus import collide
-from nebctl_simulators.modbus.codec import READS, ModbusFault, Request
-from nebctl_simulators.modbus.framing import Answer, Framing, spoil_check
-from nebctl_simulators.shim import ANY, DEFAULT_MS, Armed, Injection, LineFault, Shim, Tag, Terms
+from nebctl_simulators.modbus.codec import READ_HOLDING, READS, ModbusFault, Request
+from nebctl_simulators.modbus.framing import Answer, Framing, crc16, spoil_check
+from nebctl_simulators.shim import ANY, BOOT_BANNER, DEFAULT_MS, Armed, Injection, LineFault, Shim, Tag, Terms
 
 BROADCAST = 0
-EXCEPTION_CODE = 4
+EXCEPTION_CODE, BUSY_CODE = 4, 6
 
 
 class FrameFault(StrEnum):
     """What can be wrong with the next answers although they are whole.
 
     SHORT_COUNT gives half of the registers that were asked for, WRONG_COUNT one less; an answer to a write names
-    another count or value. EXCEPTION refuses with the code in `Terms.code`, or 4, and does nothing.
+    another count or value. EXCEPTION refuses with the code in `Terms.code`, or 4, and does nothing; BUSY with code 6.
+    SECOND_MASTER: another host reads a register of the same unit just before, and both frames are heard (RTU).
     """
 
     WRONG_UNIT = "wrong_unit"
@@ -27,9 +29,23 @@ class FrameFault(StrEnum):
     WRONG_TRANSACTION = "wrong_transaction"
     SHORT_COUNT = "short_count"
     EXCEPTION = "exception"
+    BUSY = "busy"
+    SECOND_MASTER = "second_master"
 
 
-AFTERWARDS = tuple(fault for fault in FrameFault if fault is not FrameFault.EXCEPTION)
+REFUSALS = (FrameFault.EXCEPTION, FrameFault.BUSY)
+AFTERWARDS = tuple(fault for fault in FrameFault if fault not in (*REFUSALS, FrameFault.SECOND_MASTER))
+WHY_NOT = {
+    "wrong_transaction": "Modbus RTU has no transaction numbers",
+    "bad_crc": "Modbus TCP has no check",
+    "second_master": "on Modbus TCP each host has a connection of its own",
+    "wrong_number": "take wrong_transaction, on Modbus TCP",
+    "refuse": "take exception",
+    "short": "take short_count or wrong_count",
+    "nan": "none of its values is a float32",
+    "word_swapped": "none of its values takes two registers",
+}
+TERMS = ("unit", "function", "address")
 
 
 class Appliance(Protocol):
@@ -72,7 +88,8 @@ class ModbusLine:
     @property
     def fault_names(self) -> tuple[str, ...]:
         """The faults that this line's framing can have."""
-        impossible = {FrameFault.WRONG_TRANSACTION} if self._framing.has_check else {LineFault.BAD_CRC}
+        on_tcp = {LineFault.BAD_CRC, FrameFault.SECOND_MASTER}
+        impossible = {FrameFault.WRONG_TRANSACTION} if self._framing.has_check else on_tcp
         return tuple(fault.value for fault in (*LineFault, *FrameFault) if fault not in impossible)
 
     @property
@@ -88,6 +105,7 @@ class ModbusLine:
         """Let time pass and return the bytes that are due to the host."""
         for appliance in self._appliances:
             appliance.pass_time(real_ns)
+        self._shim.pass_time(real_ns)
         return self._shim.due(real_ns)
 
     def feed(self, data: bytes, real_ns: int) -> bytes:
@@ -100,9 +118,22 @@ class ModbusLine:
         """Return when bytes are due next; None: nothing waits."""
         return self._shim.next_ns()
 
-    def arm(self, fault: str, count: int, ms: int | None, terms: Terms = ANY) -> None:
-        """Let a fault of this line take the next `count` answers that fit; without `ms` it has its own time."""
-        self._shim.arm(fault, count, DEFAULT_MS.get(fault, 0) if ms is None else ms, terms)
+    @property
+    def shim(self) -> Shim:
+        """Where every answer of this line passes."""
+        return self._shim
+
+    def arm(self, fault: str, count: int, ms: int | None, terms: Terms = ANY, target: Target | None = None) -> None:
+        """Let a fault of this line take the next `count` answers that fit; without `ms` it has its own time.
+
+        `target` is the device whose clocks a window is in.
+        """
+        self._shim.arm(fault, count, DEFAULT_MS.get(fault, 0) if ms is None else ms, terms, target=target)
+
+    def say_banner(self, real_ns: int) -> None:
+        """Let a boot loader speak, where a serial line leads to it."""
+        if self._framing.has_check:
+            self._shim.send(BOOT_BANNER, real_ns)
 
     def armed(self) -> dict[str, int]:
         """Return how many answers each armed fault will still take."""
@@ -131,13 +162,23 @@ class ModbusLine:
             return
         for appliance in addressed:
             appliance.pass_time(real_ns)
-        refused = self._shim.take((FrameFault.EXCEPTION,), real_ns, tag)
+        self._hear_another(request, addressed, real_ns, tag)
+        refused = self._shim.take(REFUSALS, real_ns, tag)
         answers = [_refuse(request, refused)] if refused else _ask_each(addressed, request)
         if answers and (armed := self._shim.take(AFTERWARDS, real_ns, tag)) is not None:
             answers = [_spoil(answer, armed) for answer in answers]
         if answers:
             said = collide([self._framing.pack(answer) for answer in answers])
             self._shim.answer(said, real_ns + self._turnaround_ns, tag)
+
+    def _hear_another(self, request: Request, addressed: Sequence[Appliance], real_ns: int, tag: Tag) -> None:
+        if not self._shim.take((FrameFault.SECOND_MASTER,), real_ns, tag):
+            return
+        body = bytes([request.unit, READ_HOLDING]) + (request.address or 0).to_bytes(2) + b"\0\1"
+        frame = body + crc16(body).to_bytes(2, "little")
+        other = Request(unit=request.unit, function=READ_HOLDING, data=body[2:], raw=frame)
+        answers = b"".join(self._framing.pack(answer) for answer in _ask_each(addressed, other))
+        self._shim.send(other.raw + answers, real_ns)
 
     def _obey_all(self, request: Request, real_ns: int) -> None:
         """Let every unit act on a broadcast; nobody answers it, so that a read of all has no effect."""
@@ -165,6 +206,8 @@ def _exception(request: Request, code: int) -> Answer:
 
 
 def _refuse(request: Request, armed: Armed) -> Answer:
+    if armed.fault == FrameFault.BUSY:
+        return _exception(request, BUSY_CODE)
     return _exception(request, EXCEPTION_CODE if armed.terms.code is None else armed.terms.code)
 
 

@@ -10,17 +10,23 @@ from fractions import Fraction
 from functools import lru_cache
 from itertools import cycle
 
+from nebctl_simulators.armed import Moment, Tag
+from nebctl_simulators.faults import refuse_terms, refuse_unknown
 from nebctl_simulators.mesh import device as mesh
+from nebctl_simulators.mesh.answers import REACHES
 from nebctl_simulators.mesh.memory import Memory
-from nebctl_simulators.modbus.codec import WRITES, Fault, ModbusFault, Request
+from nebctl_simulators.modbus.codec import WRITES, Fault, ModbusFault, Request, pack_registers
+from nebctl_simulators.modbus.conditions import Condition, settle
 from nebctl_simulators.modbus.framing import RtuFraming
-from nebctl_simulators.modbus.line import ModbusLine
+from nebctl_simulators.modbus.line import TERMS, WHY_NOT, ModbusLine
 from nebctl_simulators.modbus.points import Number, Point
-from nebctl_simulators.modbus.profile import DeviceMap, Wanted
+from nebctl_simulators.modbus.profile import DeviceMap
 from nebctl_simulators.modbus.registers import READ_TABLES, Registers
+from nebctl_simulators.modbus.told import Telling
 from nebctl_simulators.presets import Unit
 from nebctl_simulators.shim import ANY, NS_PER_MS, Injection, Terms
 from nebctl_simulators.simtime import SimTime
+from nebctl_simulators.values import Reach, show_fahrenheit
 
 UNIT = 40
 NEVER_NS = 10**18
@@ -89,7 +95,10 @@ class Nebulizer:
             watchdog_ns=watchdog_ns,
         )
         self._registers = Registers(device_map)
+        self._telling = _build_telling(device_map)
         self._shown: dict[str, Number | str] = {}
+        self._told = ""
+        self._seen: Seen | None = None
         self._numbers = cycle(NUMBERS)
         self._boot = 0
         self._real_ns = real_ns
@@ -119,7 +128,7 @@ class Nebulizer:
     @property
     def fault_names(self) -> tuple[str, ...]:
         """The faults that can be injected."""
-        return (*self._line.fault_names, *mesh.DEVICE_FAULTS)
+        return (*self._line.fault_names, *self._telling.faults, *mesh.DEVICE_FAULTS)
 
     def pass_time(self, real_ns: int) -> None:
         """Let time pass."""
@@ -146,11 +155,11 @@ class Nebulizer:
         seen = self._look()
         if seen is None:
             return None
-        self._show(seen)
         if request.function in READ_TABLES:
-            return self._registers.read(request)
+            return self._read(request)
         if request.function not in WRITES:
             raise ModbusFault(Fault.FUNCTION)
+        self._told = ""
         points, answer = self._registers.write(request)
         for point in points:
             self._obey(point, seen)
@@ -175,16 +184,35 @@ class Nebulizer:
     def inject(self, fault: str, count: int, ms: int | None, real_ns: int, terms: Terms = ANY) -> None:
         """Arm a fault by its name: `count` answers or stops that fit, or `ms` of real time, whichever it knows.
 
-        Raises: ValueError for a name that is no fault.
+        Raises: ValueError for a name that is no fault of this device, and for terms that its requests do not have.
         """
-        if fault not in self.fault_names:
-            raise ValueError(f"there is no fault {fault!r}; choose one of: {', '.join(self.fault_names)}")
+        refuse_terms(terms, TERMS, tuple(self._telling.points))
+        refuse_unknown(fault, self.fault_names, WHY_NOT)
+        self.pass_time(real_ns)
+        own = replace(terms, among=frozenset(self.units))
         if fault in self._line.fault_names:
-            self._line.arm(fault, count, ms, replace(terms, among=frozenset(self.units)))
+            self._line.arm(fault, count, ms, own, self)
+        elif fault in self._telling.faults:
+            until_ns = None if ms is None else real_ns + ms * NS_PER_MS
+            self._line.shim.arm(fault, count, 0, own, target=self, until_ns=until_ns)
         else:
-            if fault in ("unplug", "brownout"):
-                self._line.discard(self.units)
-            self._mesh.inject(fault, count, ms, real_ns)
+            self._line.shim.plan(fault, count, ms, own, self, real_ns)
+
+    def moment(self) -> Moment:
+        """Return plant time, and the on-time of the run while the output is on."""
+        return self._mesh.moment()
+
+    def strike(self, fault: str, count: int, ms: int | None, real_ns: int) -> None:
+        """Let a fault of the device begin now."""
+        if fault in ("unplug", "brownout", "reset"):
+            self._line.discard(self.units)
+        if fault == "reset":
+            self._line.say_banner(real_ns)
+        self._mesh.strike(fault, count, ms, real_ns)
+
+    def release(self, fault: str, real_ns: int) -> None:
+        """End a fault of the device."""
+        self._mesh.release(fault, real_ns)
 
     def clear(self, real_ns: int) -> None:
         """End every fault, those of the whole line among them."""
@@ -203,9 +231,26 @@ class Nebulizer:
         """Return what is really so, as of the last step."""
         return self._mesh.truth()
 
+    def _read(self, request: Request) -> bytes:
+        data, table = self._registers.read(request), READ_TABLES[request.function]
+        first = request.address
+        if table not in ("holding", "input") or first is None:
+            return data
+        words = [int.from_bytes(data[at : at + 2]) for at in range(1, len(data), 2)]
+        tag = Tag(unit=request.unit, function=request.function, address=first)
+        told = self._telling.spoil(self._line.shim, table, first, words, self._real_ns, tag, self.moment())
+        return pack_registers(told)
+
     def _look(self) -> Seen | None:
+        """Return what the controller tells, and bring the registers to it where it is news; None: it is silent."""
         answer = self._tell("STAT")
-        return None if answer is None else _parse(answer)
+        if answer is None:
+            return None
+        told = answer.split(",", 3)[3]
+        if told != self._told:
+            self._seen, self._told = _parse(answer), told
+            self._show(self._seen)
+        return self._seen
 
     def _tell(self, command: str) -> str | None:
         """Give the controller a command and return its answer; None: it is silent."""
@@ -218,8 +263,13 @@ class Nebulizer:
             self._tell("BEAT")
         elif (point.name, value) in roles.stop:
             self._tell("STOP")
-        elif (point.name, value) == roles.start[-1] and seen.state == "OFF":
+        elif seen.state == "OFF" and self._is_trigger(point, value):
             self._start(point)
+
+    def _is_trigger(self, point: Point, value: Fraction) -> bool:
+        """Return whether a write is the last one of a start; what the host fills in there may be any number but 0."""
+        name, wanted = self._map.roles.start[-1]
+        return point.name == name and (bool(value) if isinstance(wanted, str) else value == wanted)
 
     def _start(self, trigger: Point) -> None:
         """Start with what was set before; a start that lacks something is refused, and the trigger is as it was.
@@ -233,7 +283,7 @@ class Nebulizer:
                 run = int(value)
             elif wanted == "max_on":
                 max_on_ms = min(max_on_ms, int(value / _per_base(self._map.points[name])))
-            if not value and wanted:
+            if not value and wanted and wanted != "number":
                 self._registers.put(trigger, trigger.reset or 0)
                 raise ModbusFault(Fault.VALUE)
         answer = self._tell(f"START,{run:08x},{max_on_ms}")
@@ -277,25 +327,43 @@ class Nebulizer:
         state = {"OFF": "off", "SWEEP": "sweep", "RUN": "running"}[seen.state]
         if state == "sweep" and not roles.states["sweep"]:
             state = "running"
-        told: list[tuple[str, Wanted]] = [*self._map.identity.items(), *roles.states[state].items()]
-        if seen.is_dry:
-            told += roles.dry.items()
-        if roles.fault and seen.fault != "-":
-            alarms = [name for name in self._map.points[roles.fault].bits if name not in roles.dry.values()]
-            place = min(FAULTS.index(seen.fault), len(alarms) - 1)
-            told.append((roles.fault, alarms[place] if alarms else Fraction(place + 1)))
-        for name in {*roles.dry, roles.fault} - {""}:
-            values.setdefault(name, 0)
-        for name, value in told:
-            point = self._map.points[name]
-            if isinstance(value, str) and value in point.bits:
-                before = values.get(name, 0)
-                values[name] = (0 if isinstance(before, str) else int(before)) | 1 << point.bits[value]
-            else:
-                values[name] = Fraction(point.names.get(value, 0)) if isinstance(value, str) else value
+        wanted = [self._map.identity, roles.states[state], *self._tell_fault(seen.fault)]
+        unwanted = [condition for name, condition in roles.states.items() if name != state]
+        (wanted if seen.is_dry else unwanted).append(roles.dry)
+        settle(values, self._map.points, wanted, unwanted)
+
+    def _tell_fault(self, fault: str) -> tuple[Condition, ...]:
+        """Return what shows a fault of the controller, or its absence: an alarm, or a number that is not `none`."""
+        roles = self._map.roles
+        if not roles.fault:
+            return ()
+        point = self._map.points[roles.fault]
+        if point.bits:
+            dry = roles.dry.get(point.name, ())
+            alarms = [name for name in point.alarms or tuple(point.bits) if name not in dry]
+            shown = alarms[min(FAULTS.index(fault), len(alarms) - 1)] if fault != "-" and alarms else None
+            return tuple({point.name: (name if name == shown else f"!{name}",)} for name in alarms)
+        number = roles.no_fault if fault == "-" else roles.no_fault + 1 + FAULTS.index(fault)
+        return ({point.name: (number,)},)
 
     def _put(self, name: str, value: Number | str) -> None:
         self._registers.put(self._map.points[name], value)
+
+
+def _build_telling(device_map: DeviceMap) -> Telling:
+    """Return the measured quantities of the map, by the names of their points."""
+    points, reaches = {}, {}
+    for key, name in device_map.roles.quantities.items():
+        point, reach = device_map.points[name], REACHES[key]
+        per = float(_per_base(point))
+        other = show_fahrenheit if key == "temperature" else _in_thousandths
+        points[name] = point
+        reaches[name] = Reach(least=reach.least * per, most=reach.most * per, other=other)
+    return Telling(points, reaches)
+
+
+def _in_thousandths(value: float) -> float:
+    return value * 1000
 
 
 def _limited(unit: Unit, device_map: DeviceMap) -> Unit:

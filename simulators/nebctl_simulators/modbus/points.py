@@ -16,7 +16,10 @@ INTEGERS: Mapping[str, tuple[int, bool]] = {
     "bits32": (32, False),
 }
 TYPES = (*INTEGERS, "float32", "ascii")
-ORDERS = ("AB", "BA", "ABCD", "CDAB", "BADC", "DCBA")
+ORDERS: Mapping[bool, tuple[str, ...]] = {False: ("AB", "BA"), True: ("ABCD", "CDAB", "BADC", "DCBA")}
+"""The orders of bytes of one register, and of two."""
+ONE, MANY = 6, 16
+"""The functions that write one register and several."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -24,7 +27,8 @@ class Point:
     """One value of the map: value = raw x `scale` + `offset`, in `unit`.
 
     `length` is the number of characters of an `ascii`. `least`, `most` and `reset` are values; None: no limit, and 0
-    after power-up. `names` gives numbers their words, `bits` gives bits theirs, counted from the lowest.
+    after power-up. `names` gives numbers their words, `bits` gives bits theirs, counted from the lowest; `alarms` are
+    those that mean a fault. `write_function` is `ONE` for a register that function 16 does not write.
     """
 
     name: str
@@ -43,6 +47,8 @@ class Point:
     reset: Fraction | None = None
     names: Mapping[str, int]
     bits: Mapping[str, int]
+    alarms: tuple[str, ...] = ()
+    write_function: int = MANY
 
     @property
     def size(self) -> int:

@@ -5,35 +5,39 @@ in one of them shows.
 """
 
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from fractions import Fraction
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
-from nebctl_simulators.modbus.points import ORDERS, TYPES, Point
+from nebctl_simulators.modbus.conditions import Condition, Item
+from nebctl_simulators.modbus.points import MANY, ONE, ORDERS, TYPES, Point
 
 TABLES = ("holding", "input", "coil", "discrete")
 QUANTITIES = ("current", "frequency", "power", "temperature")
 Table = Mapping[str, Any]
+T = TypeVar("T")
 Wanted = Fraction | str
-"""A number, or a word: the name of a value or bit, or in a start what the host fills in."""
+"""A number, or the word for what the host fills in at a start."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Roles:
     """What the points mean in a nebulizer; an empty text or mapping: the device has no such point.
 
-    `states` maps off, sweep and running, `dry` the dry mesh, to the values by which they are read. `ends` maps the
-    words of the profile to the codes of the point `end`.
+    `states` maps off, sweep and running to the conditions by which they are read, and `dry` is that of the dry mesh.
+    `no_fault` is what the point `fault` reads without one, where it is no point of flags. `ends` maps the words of the
+    profile to the codes of the point `end`.
     """
 
     start: tuple[tuple[str, Wanted], ...]
     stop: tuple[tuple[str, Wanted], ...]
-    states: Mapping[str, Mapping[str, Wanted]]
-    dry: Mapping[str, Wanted]
+    states: Mapping[str, Condition]
+    dry: Condition
     fault: str
+    no_fault: Fraction
     end: str
     ends: Mapping[str, int]
     named: Mapping[str, str]
@@ -41,17 +45,19 @@ class Roles:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class DeviceMap:
-    """The register map of one kind of nebulizer.
-
-    `ranges` are the addresses of each table that can be read, gaps included. `host_loss_ms` is None where the device
-    does not look after its host.
-    """
+class RegisterMap:
+    """The register map of one kind of device; `ranges` are the addresses of each table that can be read, with gaps."""
 
     id: str
     points: Mapping[str, Point]
     ranges: Mapping[str, frozenset[int]]
-    identity: Mapping[str, Wanted]
+    identity: Condition
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeviceMap(RegisterMap):
+    """The register map of one kind of nebulizer; `host_loss_ms` None: it does not look after its host."""
+
     roles: Roles
     host_loss_ms: int | None
     longest_on_ms: int | None
@@ -62,41 +68,65 @@ def read_map(path: Path) -> DeviceMap:
 
     Raises: ValueError, with file and key, for a file that is no profile of a Modbus nebulizer.
     """
+    return _read(path, _build, "nebulizer")
+
+
+def read_registers(path: Path) -> RegisterMap:
+    """Return the register map of a profile of any Modbus device.
+
+    Raises: ValueError, with file and key, for a file that is no profile of one.
+    """
+    return _read(path, _build_registers, "device")
+
+
+def _read(path: Path, build: Callable[[Table], T], what: str) -> T:
     try:
-        text = path.read_text(encoding="utf-8")
-        return _build(tomllib.loads(text, parse_float=Decimal))
+        return build(tomllib.loads(path.read_text(encoding="utf-8"), parse_float=Decimal))
     except OSError as error:
         raise ValueError(f"{path}: cannot read the profile ({error.strerror})") from error
     except KeyError as error:
         raise ValueError(f"{path}: {error.args[0]} is missing; see docs/reference/device-profile.md") from error
     except (ValueError, TypeError, AttributeError) as error:
-        raise ValueError(f"{path}: not a profile of a Modbus nebulizer: {error}") from error
+        raise ValueError(f"{path}: not a profile of a Modbus {what}: {error}") from error
 
 
 def _build(table: Table) -> DeviceMap:
-    blocks: Table = table.get("block", {})
-    points = {name: _point(name, given, blocks) for name, given in table["point"].items()}
-    roles = _roles(table["nebulizer"])
-    _check_names(points, roles)
+    registers, roles = _build_registers(table), _roles(table["nebulizer"])
+    _check_names(registers.points, roles)
     promises = table.get("promises", {})
     return DeviceMap(
-        id=str(table["profile"]["id"]),
-        points=points,
-        ranges=_ranges(blocks, points),
-        identity={name: _wanted(value) for name, value in table.get("identity", {}).items()},
+        id=registers.id,
+        points=registers.points,
+        ranges=registers.ranges,
+        identity=registers.identity,
         roles=roles,
         host_loss_ms=promises.get("host_loss_off_ms"),
         longest_on_ms=table["nebulizer"].get("longest_on_ms"),
     )
 
 
-def _point(name: str, given: Table, blocks: Table) -> Point:
+def _build_registers(table: Table) -> RegisterMap:
+    blocks: Table = table.get("block", {})
+    function = table.get("bus", {}).get("write_function", MANY)
+    points = {name: _point(name, given, blocks, function) for name, given in table["point"].items()}
+    identity = _condition(table.get("identity", {}))
+    _check_condition(points, identity, "identity")
+    return RegisterMap(id=str(table["profile"]["id"]), points=points, ranges=_ranges(blocks, points), identity=identity)
+
+
+def _point(name: str, given: Table, blocks: Table, function: int) -> Point:
     table = given["table"] if "table" in given else blocks[given["block"]]["table"]
     kind = given["type"]
-    order = given.get("order", "ABCD")
-    for value, known, what in ((table, TABLES, "table"), (kind, TYPES, "type"), (order, ORDERS, "order")):
+    is_wide = str(kind).endswith("32")
+    order = given["order"] if is_wide else given.get("order", "AB")
+    function = given.get("write_function", function)
+    known_orders = ORDERS[is_wide]
+    checks = ((table, TABLES, "table"), (kind, TYPES, "type"), (order, known_orders, "order"))
+    for value, known, what in checks:
         if value not in known:
             raise ValueError(f"point.{name}: {what} = {value!r}, expected one of {', '.join(known)}")
+    if function not in (ONE, MANY):
+        raise ValueError(f"point.{name}: write_function = {function!r}, expected {ONE} or {MANY}")
     limits = given.get("limits", {})
     access = given.get("access", "r")
     return Point(
@@ -116,6 +146,8 @@ def _point(name: str, given: Table, blocks: Table) -> Point:
         reset=_maybe(given.get("reset_value")),
         names=given.get("names", {}),
         bits=given.get("bits", {}),
+        alarms=tuple(given.get("alarms", ())),
+        write_function=function,
     )
 
 
@@ -128,13 +160,14 @@ def _wanted(value: int | Decimal | str | bool) -> Wanted:
 
 
 def _roles(table: Table) -> Roles:
-    end = table.get("end", {})
+    end, fault = table.get("end", {}), table.get("fault", {})
     return Roles(
         start=tuple((step["point"], _wanted(step["value"])) for step in table["start"]),
         stop=tuple((step["point"], _wanted(step["value"])) for step in table["stop"]),
-        states={name: _mapping(table.get(name, {})) for name in ("off", "sweep", "running")},
-        dry=_mapping(table.get("dry", {})),
-        fault=table.get("fault", {}).get("point", ""),
+        states={name: _condition(table.get(name, {})) for name in ("off", "sweep", "running")},
+        dry=_condition(table.get("dry", {})),
+        fault=fault.get("point", ""),
+        no_fault=Fraction(fault.get("none", 0)),
         end=end.get("point", ""),
         ends={word: int(code) for word, code in end.items() if word != "point"},
         named={key: table[key] for key in ("beat", "run", "on_time", "boot", "serial", "firmware") if key in table},
@@ -142,8 +175,23 @@ def _roles(table: Table) -> Roles:
     )
 
 
-def _mapping(table: Table) -> dict[str, Wanted]:
-    return {point: _wanted(value) for point, value in table.items()}
+def _condition(table: Table) -> Condition:
+    return {point: tuple(map(_item, value if isinstance(value, list) else [value])) for point, value in table.items()}
+
+
+def _item(value: int | Decimal | str | bool) -> Item:
+    return value if isinstance(value, str) else Fraction(value)
+
+
+def _check_condition(points: Mapping[str, Point], condition: Condition, where: str) -> None:
+    for name, items in condition.items():
+        if name not in points:
+            raise ValueError(f"{where}: there is no point {name}")
+        point = points[name]
+        words = {item.removeprefix("!") for item in items if isinstance(item, str)} if point.type != "ascii" else set()
+        unknown = sorted(words - set(point.bits) - set(point.names))
+        if unknown or not items:
+            raise ValueError(f"{where}: {name} has no value {', '.join(unknown) or 'at all'}")
 
 
 def _check_names(points: Mapping[str, Point], roles: Roles) -> None:
@@ -155,6 +203,8 @@ def _check_names(points: Mapping[str, Point], roles: Roles) -> None:
     unknown = sorted({name for name in used if name} - set(points))
     if unknown:
         raise ValueError(f"nebulizer: there is no point {', '.join(unknown)}")
+    for name, condition in (*roles.states.items(), ("dry", roles.dry)):
+        _check_condition(points, condition, f"nebulizer.{name}")
 
 
 def _ranges(blocks: Table, points: Mapping[str, Point]) -> dict[str, frozenset[int]]:

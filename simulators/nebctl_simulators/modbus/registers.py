@@ -4,8 +4,8 @@ from fractions import Fraction
 
 from nebctl_simulators.modbus import codec
 from nebctl_simulators.modbus.codec import Fault, ModbusFault, Request
-from nebctl_simulators.modbus.points import Number, Point
-from nebctl_simulators.modbus.profile import DeviceMap
+from nebctl_simulators.modbus.points import ONE, Number, Point
+from nebctl_simulators.modbus.profile import RegisterMap
 
 READ_TABLES = {
     codec.READ_COILS: "coil",
@@ -18,7 +18,7 @@ READ_TABLES = {
 class Registers:
     """The memory behind the map. Gaps between the points of a block read as 0; outside of the blocks is nothing."""
 
-    def __init__(self, device_map: DeviceMap) -> None:
+    def __init__(self, device_map: RegisterMap) -> None:
         self._map = device_map
         self._words: dict[tuple[str, int], int] = {}
         self._writable = {
@@ -63,7 +63,8 @@ class Registers:
         """Carry out a write and return the points that it set, in the order of their addresses, and the answer's data.
 
         Nothing is written where anything is wrong.
-        Raises: ModbusFault for a place that cannot be written, half of a value, and a value outside its limits.
+        Raises: ModbusFault for a place that cannot be written, or not by this function, half of a value, and a value
+        outside its limits.
         """
         table, address, values = _parse_write(request)
         words = {(table, address + place): value for place, value in enumerate(values)}
@@ -72,6 +73,8 @@ class Registers:
         points = list(dict.fromkeys(self._writable[place] for place in words))
         if any((table, place) not in words for point in points for place in point.addresses):
             raise ModbusFault(Fault.ADDRESS)
+        if request.function == codec.WRITE_REGISTERS and any(point.write_function == ONE for point in points):
+            raise ModbusFault(Fault.FUNCTION)
         for point in points:
             if not point.allows(point.unpack(tuple(words[table, place] for place in point.addresses))):
                 raise ModbusFault(Fault.VALUE)

@@ -5,13 +5,14 @@ Source: Okabe, Ito: Color Universal Design (2008), https://jfly.uni-koeln.de/col
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from html import escape
+from itertools import pairwise
 
 from nebctl_simulators.plot.run import Fault, Row, Run, Step, on_s, steps
 from nebctl_simulators.plot.scales import Point, Scale, thinned, time_ticks, time_unit, value_ticks
 
-WIDTH, LEFT, RIGHT, TOP = 960, 96, 24, 78
+WIDTH, LEFT, RIGHT, TOP = 960, 168, 24, 78
 GAP, HEAD, LANE = 16, 24, 20
 MOST_LANES = 10
 MOST_LINES = 60
@@ -86,8 +87,9 @@ def _panels(run: Run) -> Iterator[Panel]:
         ("vapour", "vapour", lambda row: row.vapour_ml),
     )
     curves = (Curve(name=name, style=style, points=_points(run.rows, value)) for name, style, value in volumes)
-    yield Panel(title="Volume, mL", height=150, curves=tuple(curve for curve in curves if curve.points))
-    current = _points(run.rows, lambda row: row.current_ma)
+    shown = tuple(curve for curve in curves if curve.style != "vapour" or any(value for _, value in curve.points))
+    yield Panel(title="Volume, mL", height=150, curves=tuple(curve for curve in shown if curve.points))
+    current = _points(_held(run.rows), lambda row: row.current_ma)
     if current:
         curve = Curve(name="current of the mesh", style="current", points=current)
         yield Panel(title="Drive current, mA", height=100, curves=(curve,))
@@ -96,6 +98,15 @@ def _panels(run: Run) -> Iterator[Panel]:
 def _points(rows: Iterable[Row], value: Callable[[Row], float | None]) -> list[Point]:
     found = ((row.t_s, value(row)) for row in rows)
     return [(t_s, number) for t_s, number in found if number is not None]
+
+
+def _held(rows: Sequence[Row]) -> Iterator[Row]:
+    """Yield the rows, and before each change of output once more what was so until then: a current jumps there."""
+    for row, after in pairwise(rows):
+        yield row
+        if after.output != row.output:
+            yield replace(row, t_s=after.t_s)
+    yield rows[-1]
 
 
 def _stairs(parts: Iterable[Step]) -> list[Point]:
@@ -142,7 +153,7 @@ def _draw_panel(panel: Panel, times: Scale, top: int) -> Iterator[str]:
         yield f'<text class="small" x="{LEFT - 8}" y="{y + 4:.1f}" text-anchor="end">{tick:g}</text>'
     x = WIDTH - RIGHT
     for curve in reversed(panel.curves):
-        x -= 8 * len(curve.name)
+        x -= round(6.8 * len(curve.name))
         yield f'<text class="small" x="{x}" y="{top - 8}">{curve.name}</text>'
         yield f'<path class="line {curve.style}" d="M{x - 36} {top - 12}h28"/>'
         x -= 56
@@ -189,7 +200,7 @@ def _draw_lanes(lanes: Sequence[tuple[str, Sequence[Fault]]], times: Scale, top:
     for number, (name, faults) in enumerate(lanes):
         y = top + number * LANE
         count = f" x {len(faults)}" if len(faults) > 1 else ""
-        yield f'<text class="small" x="{LEFT + 6}" y="{y + 14}">{escape(name)}{count}</text>'
+        yield f'<text class="small" x="{LEFT - 8}" y="{y + 14}" text-anchor="end">{escape(name)}{count}</text>'
         if number:
             yield f'<path class="grid" d="M{LEFT} {y}H{WIDTH - RIGHT}"/>'
         seen: set[int] = set()

@@ -2,6 +2,7 @@
 
 import csv
 import json
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
@@ -14,6 +15,8 @@ SHORTEST_S = 0.5
 """Rows nearer to each other give no rate: their times are rounded to 1 ms and their volumes to 1 nL."""
 ABOUT = ("unit", "function", "address", "command")
 NEEDED = ("t_s", "emitted_nl", "output")
+
+_NUMBER = re.compile(r"-?[0-9]{1,15}(\.[0-9]{1,9})?")
 
 Span = tuple[float, float]
 
@@ -147,11 +150,15 @@ def _read_rows(path: Path, stream: Iterable[str]) -> Iterator[Row]:
 
 
 def _row(path: Path, line: int, fields: dict[str, Any]) -> Row:
+    def text(name: str) -> str:
+        if fields[name] is None:
+            raise ValueError(f"{path}:{line}: {name}: the row ends before it")
+        return str(fields[name])
+
     def number(name: str, parts: int) -> float:
-        try:
-            return float(fields[name]) / parts
-        except (TypeError, ValueError) as error:
-            raise ValueError(f"{path}:{line}: {name}: {fields[name]!r} is no number") from error
+        if not _NUMBER.fullmatch(text(name)):
+            raise ValueError(f"{path}:{line}: {name}: {fields[name]!r} is no number")
+        return float(fields[name]) / parts
 
     def perhaps(name: str, parts: int) -> float | None:
         return number(name, parts) if fields.get(name) not in (None, "") else None
@@ -159,7 +166,7 @@ def _row(path: Path, line: int, fields: dict[str, Any]) -> Row:
     return Row(
         t_s=number("t_s", 1),
         emitted_ml=number("emitted_nl", NL_PER_ML),
-        output=str(fields["output"]),
+        output=text("output"),
         cup_ml=perhaps("cup_nl", NL_PER_ML),
         vapour_ml=perhaps("vapour_nl", NL_PER_ML),
         current_ma=perhaps("current_dma", 10),
@@ -177,7 +184,7 @@ def _parse(path: Path, line: int, text: str) -> Any:
 
 def _fault(path: Path, line: int, item: Any) -> Fault:
     match item:
-        case {"fault": str(name), "t_ns": int(t_ns)}:
+        case {"fault": str(name), "t_ns": int(t_ns)} if not isinstance(t_ns, bool):
             told = (f"{key} {item[key]}" for key in ABOUT if item.get(key) is not None)
             return Fault(name=name, t_s=t_ns / NS_PER_S, said=", ".join(told))
     raise ValueError(f"{path}:{line}: no injection: expected an object with fault (a name) and t_ns (plant time in ns)")

@@ -1,0 +1,48 @@
+"""A request to a web application in the same process, without a socket."""
+
+import json
+from collections.abc import Mapping, MutableMapping
+from typing import Any
+
+from starlette.applications import Starlette
+
+Json = Any
+HOST = "unit"
+"""The Host value under which an application in memory is asked."""
+
+
+async def ask(app: Starlette, method: str, path: str, body: Json, token: str) -> tuple[int, dict[str, Json]]:
+    """Return status and body of the answer; `body` None sends none."""
+    sent = b"" if body is None else json.dumps(body).encode()
+    status, parts = 0, bytearray()
+
+    async def receive() -> MutableMapping[str, Json]:
+        return {"type": "http.request", "body": sent, "more_body": False}
+
+    async def send(message: Mapping[str, Json]) -> None:
+        nonlocal status
+        if message["type"] == "http.response.start":
+            status = message["status"]
+        elif message["type"] == "http.response.body":
+            parts.extend(message.get("body", b""))
+
+    await app(_scope(method, path, token), receive, send)
+    return status, json.loads(bytes(parts) or b"{}")
+
+
+def _scope(method: str, path: str, token: str) -> dict[str, Json]:
+    headers = {"host": HOST, "content-type": "application/json", "authorization": f"Bearer {token}"}
+    return {
+        "type": "http",
+        "asgi": {"version": "3.0"},
+        "http_version": "1.1",
+        "method": method,
+        "scheme": "http",
+        "path": path,
+        "raw_path": path.encode(),
+        "query_string": b"",
+        "root_path": "",
+        "headers": [(name.encode(), value.encode()) for name, value in headers.items()],
+        "client": ("127.0.0.1", 0),
+        "server": (HOST, 80),
+    }
