@@ -223,7 +223,7 @@ def test_a_fault_on_a_bus_names_its_device() -> None:
         assert call(words[3], "/40/openapi.json")["openapi"] == "3.1.0"  # type: ignore[index,call-overload]
     for text, message in (("late", "several are on this line"), ("late:device=60", "device: got '60'")):
         result = CliRunner().invoke(sim, [*bus, "--fault", text])
-        assert result.exit_code == 1
+        assert result.exit_code == 2
         assert message in result.output
         assert "choose one of: 40, 50" in " ".join(result.output.split())
 
@@ -238,3 +238,20 @@ def test_faults_are_told_with_their_groups() -> None:
             call(words[3], "/inject", fault="nan")
         with caught.value as answer:
             assert (answer.code, "decimal digits" in json.load(answer)["error"]) == (400, True)
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (["--tcp", "foo"], "--tcp: got 'foo', write such as 127.0.0.1:4001"),
+        (["--tcp", "0.0.0.0:4001"], "got host '0.0.0.0'"),
+        (["--tcp", "127.0.0.1:0", "--fault", "nope"], "there is no fault 'nope'"),
+        (["--tcp", "127.0.0.1:0", "--fill", "900 mL"], "the cup cannot take"),
+        (["--tcp", "127.0.0.1:0", "--preset", "nope"], "there is no preset 'nope'"),
+    ],
+)
+def test_an_option_that_cannot_be_is_a_wrong_call(words: list[str], told: str) -> None:
+    """An option's impossible value ends with 2, as every wrong call does; 1 is for what the system refuses."""
+    result = CliRunner().invoke(sim, ["mesh", *words])
+    assert result.exit_code == 2, result.output
+    assert told in " ".join(result.output.split())

@@ -1,7 +1,7 @@
 """Facts about a jet's cooling, a tap on its cup, and compressors as they are found in the field."""
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from nebctl_simulators.jet.cup import AL_PER_NL, WHOLE_PPM, Cup, Load, advance, draw, pour, rate_nl_s, tap
@@ -31,6 +31,7 @@ steps = st.lists(st.tuples(st.sampled_from((0, 700_000, WHOLE_PPM)), st.integers
 
 
 @settings(deadline=None)
+@example([(WHOLE_PPM, 100 * SECOND)] * 4, 7)  # spent within the last part
 @given(steps, st.integers(1, 20))
 def test_a_cooling_cup_does_not_depend_on_how_time_is_cut(parts: list[tuple[int, int]], cuts: int) -> None:
     """Gas on, weak and off, cut into up to twenty pieces each: the same volumes within 1 nL, the same temperature."""

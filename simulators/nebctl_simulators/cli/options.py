@@ -190,11 +190,12 @@ def run(options: Options, build: Callable[[int], "tuple[Device, Keep | None]"]) 
     with one_line():
         refuse_live_store(options)
         clock = BenchClock(options)
-        device, keep = build(clock.now_ns())
-        arm_all(options, {"": device}, clock.now_ns())
-        if options.fill_nl is not None:
-            device.pour(options.fill_nl)
-        wire = build_wire(options, clock.lockstep)
+        with right_call():
+            device, keep = build(clock.now_ns())
+            arm_all(options, {"": device}, clock.now_ns())
+            if options.fill_nl is not None:
+                device.pour(options.fill_nl)
+            wire = build_wire(options, clock.lockstep)
         unit = device.unit
         banner(f"{unit.preset}, seed {unit.seed}, serial {device.serial}")
         serve_one(options, device, keep, wire, clock)
@@ -218,9 +219,10 @@ def run_line(options: Options, build: "Callable[[int], tuple[OnWire, Mapping[str
     with one_line():
         refuse_live_store(options)
         clock = BenchClock(options)
-        line, devices = build(clock.now_ns())
-        arm_all(options, devices, clock.now_ns())
-        wire = build_wire(options, clock.lockstep)
+        with right_call():
+            line, devices = build(clock.now_ns())
+            arm_all(options, devices, clock.now_ns())
+            wire = build_wire(options, clock.lockstep)
         banner("; ".join(f"{name}: {device.unit.preset}, serial {device.serial}" for name, device in devices.items()))
         with open_injections(options.injections, injection_sources(line, devices)) as note:
             serve_line(options, line, wire, devices, clock, note=note)
@@ -262,13 +264,20 @@ def check_serial(serial: str) -> None:
 
 @contextmanager
 def one_line() -> Generator[None, None, None]:
-    """Turn what a device or an option cannot be into a wrong call (2), what the system refuses into a failure (1)."""
+    """Turn what a device, a file or a port cannot do into one line for a person."""
+    try:
+        yield
+    except (ValueError, OSError) as error:
+        raise click.ClickException(str(error)) from error
+
+
+@contextmanager
+def right_call() -> Generator[None, None, None]:
+    """Turn what an option's value cannot be into a wrong call, with its exit code 2."""
     try:
         yield
     except ValueError as error:
         raise click.UsageError(str(error)) from error
-    except OSError as error:
-        raise click.ClickException(str(error)) from error
 
 
 def banner(what: str) -> None:

@@ -112,8 +112,8 @@ def advance(cup: Cup, dt_ns: int, pressure_ppm: int) -> Cup:
         raise ValueError(
             f"plant time steps back: saw dt {dt_ns} ns, expected 0 or more; check the clock that drives it"
         )
-    blows = bool(pressure_ppm) and not cup.is_spent
-    moved = replace(cup, at_ns=cup.at_ns + dt_ns, cooled=_cooled_after(cup, dt_ns, blows=blows))
+    # The gas keeps a spent cup cold too: its residual dries on, and the gas itself cools as it expands.
+    moved = replace(cup, at_ns=cup.at_ns + dt_ns, cooled=_cooled_after(cup, dt_ns, blows=pressure_ppm > 0))
     volume = cup.volume_al
     left = _volume_after(cup, _cold_time_ns(cup, dt_ns), pressure_ppm) if pressure_ppm else volume
     lost = volume - left
