@@ -15,11 +15,9 @@ def figures() -> dict[str, object]:
     """Run the quick benchmark once."""
     command = (sys.executable, "-m", "nebctl", "bench", "wire", "--quick", "--json")
     run = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
-    assert run.returncode in (0, 1), run.stderr
+    assert run.returncode == 0, run.stderr  # a quick run fails on a wrong answer alone
     assert run.stdout.count("\n") == 1
-    loaded = json.loads(run.stdout)
-    assert run.returncode == (0 if loaded["kept"] else 1)
-    return dict(loaded)
+    return dict(json.loads(run.stdout))
 
 
 def test_no_count_of_wrong_answers_is_above_zero(figures: dict[str, object]) -> None:

@@ -51,7 +51,8 @@ QUICK = Extent(rounds=1, reads=50, stops=30, fleet_s=1, in_memory=200, on_pty=4)
 def wire(as_json: bool, extent: str | None) -> None:
     """Measure link, bus guard and drivers on real ptys and TCP, and count wrong answers under every fault.
 
-    Prints figures beside their limits; exits with 1 where one is not kept. About three minutes.
+    Prints figures beside their limits; exits with 1 where one is not kept, with --quick only where an answer was
+    wrong. About two minutes.
     """
     chosen = {"long": LONG, "quick": QUICK}.get(extent or "", USUAL)
     figures = measure(chosen, lambda text: click.echo(text, err=True))
@@ -60,7 +61,7 @@ def wire(as_json: bool, extent: str | None) -> None:
     else:
         for line in describe(figures):
             click.echo(line)
-    raise SystemExit(0 if figures["kept"] else 1)
+    raise SystemExit(0 if figures["limits"]["matrix"] and (extent == "quick" or figures["kept"]) else 1)
 
 
 def measure(extent: Extent, say: Callable[[str], None]) -> Figures:
