@@ -49,7 +49,8 @@ class Harm:
 
     `line` are those of its line; `answers` spoil what the program says, a counted number of times; `lasting` stay for
     `ms` of real time, or without `ms` until they are cleared. `values` are wrong in the answers, of the values
-    `points`. `terms` is what a request of this dialect can be chosen by, `why_not` says why there is no such fault.
+    `points`. `terms` is what a request of this dialect can be chosen by, `commands` are their
+    words where there are but so many, `why_not` says why there is no such fault.
     """
 
     line: tuple[str, ...]
@@ -58,6 +59,7 @@ class Harm:
     values: tuple[str, ...] = ()
     points: tuple[str, ...] = ()
     terms: tuple[str, ...] = ()
+    commands: tuple[str, ...] = ()
     why_not: Mapping[str, str] = field(default_factory=dict)
 
     @property
@@ -168,7 +170,7 @@ class Chassis(ABC):
 
         Raises: ValueError for a name that is no fault of this device, and for terms that its requests do not have.
         """
-        refuse_terms(terms, self.harm.terms, self.harm.points)
+        refuse_terms(terms, self.harm.terms, self.harm.points, self.harm.commands)
         refuse_unknown(fault, self.harm.names, self.harm.why_not)
         self.pass_time(real_ns)
         if fault in self.harm.values:

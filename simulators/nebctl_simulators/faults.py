@@ -121,8 +121,10 @@ def refuse_unknown(fault: str, possible: Collection[str], why_not: Mapping[str, 
     raise ValueError(f"this device cannot have the fault {fault!r}: {reason}; {choice}")
 
 
-def refuse_terms(terms: Terms, known: Collection[str], points: Collection[str]) -> None:
+def refuse_terms(terms: Terms, known: Collection[str], points: Collection[str], commands: Collection[str] = ()) -> None:
     """Refuse terms that a device's requests do not have, and a value that it does not tell.
+
+    `commands` are the words of its requests, empty where they are not a closed set.
 
     Raises: ValueError.
     """
@@ -130,6 +132,8 @@ def refuse_terms(terms: Terms, known: Collection[str], points: Collection[str]) 
         if getattr(terms, name) is not None and name not in known:
             has = ", ".join(known) if known else "none of unit, function, address and command"
             raise ValueError(f"{name}: the requests on this line do not have it: leave it out; they have {has}")
+    if commands and terms.command is not None and terms.command not in commands:
+        raise ValueError(f"command: no request is called {terms.command!r}; choose one of: {', '.join(commands)}")
     if terms.point is not None and terms.point not in points:
         raise ValueError(f"point: this device tells no {terms.point!r}; choose one of: {', '.join(points)}")
 
@@ -165,6 +169,16 @@ def _read_number(text: str) -> int | None:
         return None
     number = int(text, 0) if text.startswith("0x") else int(text)
     return number if number <= MOST else None
+
+
+def _within(least: int, most: int) -> Callable[[str], int | None]:
+    """Return a reader of whole numbers from `least` to `most`."""
+
+    def read(text: str) -> int | None:
+        number = _read_number(text)
+        return number if number is not None and least <= number <= most else None
+
+    return read
 
 
 def _read_ms(text: str) -> tuple[int, int | None] | None:
@@ -205,17 +219,16 @@ def _read_word(text: str) -> str | None:
     return text if _WORD.fullmatch(text) else None
 
 
-_WHOLE = f"a whole number up to {MOST}, also as 0x"
 _A_TIME = 'a time such as "10s", "500ms" or "2min"'
 _READERS: Mapping[str, tuple[Callable[[str], Any], str]] = {
     "ms": (_read_ms, "a whole number of milliseconds, or a range such as 20..80"),
     "count": (_read_count, "a whole number from 1 on, or all"),
     "device": (_read_word, "the name of a device on the bus"),
-    "unit": (_read_number, _WHOLE),
-    "function": (_read_number, _WHOLE),
-    "address": (_read_number, _WHOLE),
+    "unit": (_within(1, 255), "a number from 1 to 255, also as 0x"),
+    "function": (_within(1, 255), "a number from 1 to 255, also as 0x"),
+    "address": (_within(0, 65_535), "a number from 0 to 65535, also as 0x"),
     "command": (_read_word, "the word of a request, such as STAT"),
-    "code": (_read_number, _WHOLE),
+    "code": (_within(1, 255), "a number from 1 to 255, also as 0x"),
     "point": (_read_word, "the name of a value"),
     "value": (_read_decimal, f"a number from -{MOST} to {MOST}"),
     "probability": (_read_probability, "a number above 0 and at most 1"),

@@ -115,7 +115,7 @@ def _is_news(memory: Memory, saved: Memory | None) -> bool:
 class TruthLog:
     """Ground truth as CSV: a row for each change of output, pour and draw, and each second of plant time in a run.
 
-    What a device has not is left empty. New columns come behind the others.
+    The last row stands at the end of the log. What a device has not is left empty. New columns come behind the others.
     """
 
     def __init__(self, stream: TextIO) -> None:
@@ -127,13 +127,21 @@ class TruthLog:
         """Write a row if there is something to say."""
         last = self._last
         if last is None or truth.output != last.output or _has_moved(truth, last):
-            seconds, rest_ns = divmod(truth.t_ns, NS_PER_S)
-            milliseconds = rest_ns // 1_000_000
-            further = (str(getattr(truth, field, "")) for field in FURTHER.values())
-            row = (f"{seconds}.{milliseconds:03d}", str(truth.emitted_nl), str(truth.cup_nl), truth.output, *further)
-            self._stream.write(",".join(row) + "\n")
-            self._stream.flush()
-            self._last = truth
+            self._write(truth)
+
+    def end(self, truth: Truth) -> None:
+        """Write the last row, so that the file says until when the device ran; none where that is written already."""
+        if self._last is None or truth.t_ns > self._last.t_ns:
+            self._write(truth)
+
+    def _write(self, truth: Truth) -> None:
+        seconds, rest_ns = divmod(truth.t_ns, NS_PER_S)
+        milliseconds = rest_ns // 1_000_000
+        further = (str(getattr(truth, field, "")) for field in FURTHER.values())
+        row = (f"{seconds}.{milliseconds:03d}", str(truth.emitted_nl), str(truth.cup_nl), truth.output, *further)
+        self._stream.write(",".join(row) + "\n")
+        self._stream.flush()
+        self._last = truth
 
 
 def _has_moved(truth: Truth, last: Truth) -> bool:

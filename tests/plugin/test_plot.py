@@ -193,6 +193,72 @@ def test_a_file_that_is_no_truth_is_refused_with_its_line(tmp_path: Path, text: 
     assert not (tmp_path / "run.svg").exists()
 
 
+@pytest.mark.parametrize("source", ["t1.csv", "faults"])
+def test_a_picture_never_overwrites_what_it_is_drawn_from(tmp_path: Path, source: str) -> None:
+    """An output that is the truth or the injections, even by a link, is a wrong call and leaves the file as it was."""
+    for name, text in (("t1.csv", HEAD + "0,0,0,OFF\n9,9,0,OFF\n"), ("faults", "")):
+        (tmp_path / name).write_text(text, encoding="utf-8")
+    before = (tmp_path / source).read_bytes()
+    (tmp_path / "link").symlink_to(tmp_path / source)
+    for name in (source, "link"):
+        arguments = [str(tmp_path / "t1.csv"), "--injections", str(tmp_path / "faults"), "-o", str(tmp_path / name)]
+        done = CliRunner().invoke(sim, ["plot", *arguments])
+        assert done.exit_code == 2
+        assert "the picture would overwrite the" in " ".join(done.output.split())
+        assert (tmp_path / source).read_bytes() == before
+
+
+def test_a_truth_with_the_name_of_a_picture_is_not_overwritten(tmp_path: Path) -> None:
+    """Without -o the picture of run.svg would be run.svg itself: refused too."""
+    truth = tmp_path / "run.svg"
+    truth.write_text(HEAD + "0,0,0,OFF\n9,9,0,OFF\n", encoding="utf-8")
+    assert CliRunner().invoke(sim, ["plot", str(truth)]).exit_code == 2
+    assert truth.read_text(encoding="utf-8").startswith(HEAD)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("-o", "/nowhere/run.svg"), "--output: /nowhere/run.svg: there is no folder /nowhere; make it"),
+        (("-o", "/"), "--output: /: this is a folder; add the name of a file"),
+        (("--from", "nan"), "--from: got nan, expected a plant time in seconds"),
+        (("--to", "inf"), "--to: got inf, expected a plant time in seconds"),
+        (("--from", "10", "--to", "5"), "--to: got 5 s, expected a time after --from, which is 10 s"),
+    ],
+)
+def test_a_wrong_call_names_its_option(tmp_path: Path, arguments: tuple[str, ...], message: str) -> None:
+    """An output that cannot be written, or a span that is none, ends with exit code 2, the option and the cure."""
+    (tmp_path / "run.csv").write_text(HEAD + "0,0,0,OFF\n20,9,0,OFF\n", encoding="utf-8")
+    done = CliRunner().invoke(sim, ["plot", str(tmp_path / "run.csv"), *arguments])
+    assert done.exit_code == 2
+    assert message in " ".join(done.output.split())
+    assert not (tmp_path / "run.svg").exists()
+
+
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        ("run.csv", "run.csv: byte 0 is no UTF-8 text; expected the truth of a simulator (--truth FILE)"),
+        ("faults", "faults: byte 0 is no UTF-8 text; expected what --injections or GET /injections gives"),
+    ],
+)
+def test_a_file_that_is_no_text_is_named(tmp_path: Path, wrong: str, message: str) -> None:
+    """A binary file in the place of truth or injections ends in one line with its name and what is expected."""
+    for name, text in (("run.csv", HEAD + "0,0,0,OFF\n9,9,0,OFF\n"), ("faults", "")):
+        (tmp_path / name).write_text(text, encoding="utf-8")
+    (tmp_path / wrong).write_bytes(b"\xff\xfe\x00")
+    done = CliRunner().invoke(sim, ["plot", str(tmp_path / "run.csv"), "--injections", str(tmp_path / "faults")])
+    assert done.exit_code == 1
+    assert message in " ".join(done.output.split())
+
+
+def test_a_field_past_all_measure_is_no_table(tmp_path: Path) -> None:
+    """What the CSV reader gives up on is one line with the file, not a traceback."""
+    (tmp_path / "run.csv").write_text(HEAD + "0" * 200_000, encoding="utf-8")
+    with pytest.raises(ValueError, match=r"run\.csv: no CSV \(field larger"):
+        read_run(tmp_path / "run.csv")
+
+
 @pytest.mark.parametrize(
     "text", ["{", '{"fault": "late"}', '[{"fault": 3, "t_ns": 1}]', '{"fault": "late", "t_ns": true}', "3"]
 )

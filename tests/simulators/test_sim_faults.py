@@ -91,7 +91,7 @@ def test_json_says_the_same() -> None:
         ("late:from=10", 'from: expected a time such as "10s", "500ms" or "2min", got \'10\''),
         ("late:from=10s,until=10s", "until: it is not after from"),
         ("late:time=wall", "time: expected plant or run, got 'wall'"),
-        ("late:unit=x", "unit: expected a whole number up to 1000000000, also as 0x, got 'x'"),
+        ("late:unit=x", "unit: expected a number from 1 to 255, also as 0x, got 'x'"),
         ("late:ms", "got 'ms', write KEY=VALUE with one of the keys ms, count"),
         ("late:ms=1,ms=2", "ms: it is there twice"),
         ("late:value=2", "value: only a fault of a value has one, and late is none"),

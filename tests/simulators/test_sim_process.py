@@ -233,3 +233,35 @@ def test_wrong_options_end_with_one_clear_line(arguments: tuple[str, ...], messa
     assert result.exit_code in (1, 2)
     assert isinstance(result.exception, SystemExit)
     assert message in " ".join(result.output.split())
+
+
+@pytest.mark.parametrize("option", ["--state", "--truth", "--injections"])
+def test_a_file_that_cannot_be_written_is_a_wrong_call(tmp_path: Path, option: str) -> None:
+    """A file in no folder, or a folder in its place: exit code 2 with option, path and cure, and never `ready`."""
+    missing = tmp_path / "none" / "file"
+    for path, cure in (
+        (missing, f"there is no folder {missing.parent}; make it"),
+        (tmp_path, "add the name of a file"),
+    ):
+        result = CliRunner().invoke(sim, ["mesh", "--tcp", "127.0.0.1:0", option, str(path)])
+        assert result.exit_code == 2
+        assert f"{option}: {path}: " in result.output
+        assert cure in result.output
+        assert "ready" not in result.output
+    assert not missing.parent.exists()
+
+
+def test_the_truth_ends_when_the_simulator_does(tmp_path: Path) -> None:
+    """After SIGTERM a last row stands at the moment of the end, though nothing has changed since the first row."""
+    truth = tmp_path / "truth.csv"
+    arguments = ("--tcp", "127.0.0.1:0", "--control", "0", "--speed", "100", "--truth", str(truth))
+    with simulator(*arguments) as (process, words):
+        wait_until(lambda: len(truth.read_text(encoding="utf-8").splitlines()) == 2)
+        first = truth.read_text(encoding="utf-8").splitlines()[1].split(",")
+        wait_until(lambda: int(str(get_state(words[3])["t_ns"])) > 5 * 10**9 + 10**9 * float(first[0]))
+        told_ns = int(str(get_state(words[3])["t_ns"]))
+        process.terminate()
+        assert process.wait(PATIENCE_S) == 0
+    rows = [row.split(",") for row in truth.read_text(encoding="utf-8").splitlines()[1:]]
+    assert [row[1:4] for row in rows] == [first[1:4]] * 2
+    assert float(rows[-1][0]) >= told_ns // 10**6 / 1000 > float(first[0])

@@ -122,6 +122,7 @@ class Device(Chassis):
         values=VALUES,
         points=tuple(REACHES),
         terms=("function", "command"),
+        commands=tuple(WORDS.values()),
         why_not=WHY_NOT,
     )
 

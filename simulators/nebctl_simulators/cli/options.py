@@ -1,5 +1,6 @@
 """What the commands of simulated devices share: options, and running one device or a line of them until the end."""
 
+import os
 import re
 from collections.abc import Callable, Generator, Mapping
 from contextlib import contextmanager
@@ -229,7 +230,7 @@ def run_line(options: Options, build: "Callable[[int], tuple[OnWire, Mapping[str
 
 
 def check_options(options: Options) -> None:
-    """Refuse options that exclude each other.
+    """Refuse options that exclude each other, and files that cannot be written.
 
     Raises: click.UsageError.
     """
@@ -249,6 +250,23 @@ def check_options(options: Options) -> None:
     if options.is_lockstep and options.real_port is not None:
         raise click.UsageError("--clock lockstep cannot hold up the time of a real port: leave one of them out")
     check_serial(options.serial)
+    files = {"--state": options.state, "--truth": options.truth, "--injections": options.injections}
+    for option, path in files.items():
+        if path is not None:
+            check_writable(option, path)
+
+
+def check_writable(option: str, path: Path) -> None:
+    """Refuse the path of an option where no file can be written; nothing is opened or made.
+
+    Raises: click.UsageError that names the option, the path and what to do.
+    """
+    if not path.parent.is_dir():
+        raise click.UsageError(f"{option}: {path}: there is no folder {path.parent}; make it, or choose another path")
+    if path.is_dir():
+        raise click.UsageError(f"{option}: {path}: this is a folder; add the name of a file")
+    if not os.access(path if path.exists() else path.parent, os.W_OK):
+        raise click.UsageError(f"{option}: {path}: it may not be written; change its permissions, or the path")
 
 
 def check_serial(serial: str) -> None:

@@ -78,6 +78,8 @@ def serve_one(options: Options, device: "Device", keep: Keep | None, wire: "Wire
 
         needed = truth_log is not None or note_faults is not None
         serve_line(options, device, wire, device, clock, keep, note if needed else None)
+        if truth_log is not None:
+            truth_log.end(device.truth())
 
 
 def serve_line(

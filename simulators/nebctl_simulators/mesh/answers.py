@@ -46,7 +46,7 @@ def refuse_request(payload: str, code: int | None) -> str | None:
     if len(fields) < 3:
         return None
     reasons = tuple(Reason)
-    reason = reasons[(code - 1) % len(reasons)] if code else Reason.STATE
+    reason = reasons[code - 1] if code else Reason.STATE
     return f"N,{fields[1]},{fields[2]},{reason}"
 
 

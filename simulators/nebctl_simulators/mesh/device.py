@@ -7,13 +7,15 @@ from nebctl_simulators.armed import Moment
 from nebctl_simulators.faults import refuse_terms, refuse_unknown
 from nebctl_simulators.mesh.answers import REACHES, VALUES, AnswerFault, read_tag, refuse_request, spoil_answer
 from nebctl_simulators.mesh.codec import LineReader, encode_line
-from nebctl_simulators.mesh.controller import DRIVES, WATCHDOG_NS, Controller, Fault, State
+from nebctl_simulators.mesh.controller import DRIVES, WATCHDOG_NS, Controller, Fault, Reason, State
 from nebctl_simulators.mesh.memory import Memory
 from nebctl_simulators.plant import AL_PER_NL, Drive, Liquid, Load, Plant, clog, detune, draw, pour, rate_nl_s, sense
 from nebctl_simulators.presets import Unit, draw_load
 from nebctl_simulators.shim import ANY, BOOT_BANNER, NS_PER_MS, Injection, LineFault, Shim, Terms
 from nebctl_simulators.shim import DEFAULT_MS as LINE_MS
 from nebctl_simulators.simtime import SimTime
+
+COMMANDS = ("HELLO", "START", "STOP", "BEAT", "STAT", "LAST", "MAXON")
 
 
 class DeviceFault(StrEnum):
@@ -204,7 +206,9 @@ class Device:
 
         Raises: ValueError for a name that is no fault of a mesh, and for terms that this line's answers do not have.
         """
-        refuse_terms(terms, ("command",), tuple(REACHES))
+        refuse_terms(terms, ("command",), tuple(REACHES), COMMANDS)
+        if fault == AnswerFault.REFUSE and terms.code is not None and terms.code > len(Reason):
+            raise ValueError(f"code: expected a number from 1 to {len(Reason)}, got {terms.code}")
         refuse_unknown(fault, FAULT_NAMES, WHY_NOT)
         self.pass_time(real_ns)
         if fault in DEVICE_FAULTS:

@@ -3,7 +3,8 @@
 import csv
 import json
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Generator, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from pathlib import Path
@@ -70,7 +71,7 @@ def read_run(path: Path, faults: Iterable[Fault] = (), span: Span | None = None)
 
     Raises: ValueError with file, line, column and value for what is no truth, OSError where it cannot be opened.
     """
-    with path.open(encoding="utf-8", newline="") as stream:
+    with _told_as(path, "the truth of a simulator (--truth FILE)"), path.open(encoding="utf-8", newline="") as stream:
         rows = tuple(_read_rows(path, stream))
     if span is not None:
         rows = _cut(rows, span)
@@ -86,7 +87,8 @@ def read_injections(path: Path) -> tuple[Fault, ...]:
 
     Raises: ValueError with file and line for anything else, OSError where it cannot be opened.
     """
-    text = path.read_text(encoding="utf-8")
+    with _told_as(path, "what --injections or GET /injections gives"):
+        text = path.read_text(encoding="utf-8")
     if text.lstrip().startswith("["):
         whole = _parse(path, 1, text)
         return tuple(_fault(path, number, item) for number, item in enumerate(whole, 1))
@@ -111,6 +113,17 @@ def steps(rows: Sequence[Row]) -> list[Step]:
 def on_s(rows: Sequence[Row]) -> float:
     """Return for how many seconds the output was not OFF."""
     return sum(after.t_s - row.t_s for row, after in pairwise(rows) if row.output != "OFF")
+
+
+@contextmanager
+def _told_as(path: Path, expected: str) -> Generator[None, None, None]:
+    """Name the file, and what it should be, where it is no text or no table."""
+    try:
+        yield
+    except UnicodeDecodeError as error:
+        raise ValueError(f"{path}: byte {error.start} is no UTF-8 text; expected {expected}") from error
+    except csv.Error as error:
+        raise ValueError(f"{path}: no CSV ({error}); expected {expected}") from error
 
 
 def _step(start: Row, end: Row) -> Step:
