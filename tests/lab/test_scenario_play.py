@@ -72,6 +72,14 @@ def test_a_refusal_by_the_pharmacy_is_one_too() -> None:
     assert "KIT-9999" in line_of(report, "thaw kit KIT-9999").seen
 
 
+def test_a_time_after_a_start_that_was_not_held_fails() -> None:
+    """Such a time counts from nothing: the step fails, and is not played at some other moment."""
+    report = played('[[step]]\nat = "30 s after START"\ndo = "press STOP"\n')
+    assert not report.passed
+    assert line_of(report, "30 s after START").seen == "no START was held"
+    assert line_of(report, "press STOP").result is Result.NOT_PLAYED
+
+
 def test_times_are_kept() -> None:
     """Steps come at their own times: from the beginning, from START, after the step before, and by the site's clock."""
     steps = """[[step]]

@@ -85,6 +85,9 @@ class Player:
 
     async def _come_to(self, step: Step) -> bool:
         due = self._due(step)
+        if due is None:
+            self._note("at", step.at.text if step.at else "", Result.FAILED, "no START was held")
+            return False
         late = self._site.seconds - due
         if late > LOOK_S / 2:
             text = step.at.text if step.at else ""
@@ -93,8 +96,8 @@ class Player:
         await self._pass_until(due)
         return True
 
-    def _due(self, step: Step) -> float:
-        """Return when a step comes, in seconds of the site."""
+    def _due(self, step: Step) -> float | None:
+        """Return when a step comes, in seconds of the site; None where it counts from a START that was not held."""
         if step.at is None:
             return self._site.seconds + step.after_ns / NS_PER_S
         given = step.at.given
@@ -103,7 +106,7 @@ class Player:
                 return self._began + float(given["duration"]) / NS_PER_S
             case "after_start":
                 begun = self._play.begun.get(self._unit)
-                return (begun.seconds if begun else self._began) + float(given["duration"]) / NS_PER_S
+                return None if begun is None else begun.seconds + float(given["duration"]) / NS_PER_S
             case _:
                 day = self._play.first + timedelta(days=given["day"] - 1)
                 local = datetime.combine(day, given["clock"], self._play.zone)

@@ -8,6 +8,8 @@ from xml.etree import ElementTree
 
 from nebctl_lab.scenario.form import Scenario
 
+SAW = "saw "
+
 
 class Result(Enum):
     """How a line of the timeline stands: done or as expected, not, known not to be kept yet, or never come to."""
@@ -102,7 +104,12 @@ def _mark(line: Line) -> str:
     """Return how a line stands; what was done as it should be needs no word, but for a refusal that was expected."""
     if line.result is Result.OK and line.kind not in ("expect", "always"):
         return f"  ({line.seen})" if line.seen else ""
-    return f"  {line.result.value}: saw {line.seen}" if line.seen else f"  {line.result.value}"
+    return f"  {line.result.value}: {_saw(line)}" if line.seen else f"  {line.result.value}"
+
+
+def _saw(line: Line) -> str:
+    """Return what was there instead as a clause; what the pharmacy says begins with this word already."""
+    return f"{SAW}{line.seen.removeprefix(SAW)}"
 
 
 def junit(reports: Sequence[Report]) -> str:
@@ -130,10 +137,10 @@ def _add_case(suite: ElementTree.Element, report: Report, line: Line, ms: int) -
     case = ElementTree.SubElement(suite, "testcase", attributes)
     where = f"line {line.line}, at {line.ms / 1000:.3f} s of simulated time, unit {line.unit}"
     if line.result is Result.FAILED:
-        failure = ElementTree.SubElement(case, "failure", {"message": f"saw {line.seen}"})
-        failure.text = f"expected: {line.text}\nsaw: {line.seen}\n{where}"
+        failure = ElementTree.SubElement(case, "failure", {"message": _saw(line)})
+        failure.text = f"expected: {line.text}\nsaw: {line.seen.removeprefix(SAW)}\n{where}"
     elif line.result is Result.NOT_YET:
         promise = report.scenario.steps[line.step - 1].not_yet
-        ElementTree.SubElement(case, "skipped", {"message": f"{promise} is not yet kept: saw {line.seen}"})
+        ElementTree.SubElement(case, "skipped", {"message": f"{promise} is not yet kept: {_saw(line)}"})
     elif line.result is Result.NOT_PLAYED:
         ElementTree.SubElement(case, "skipped", {"message": "not played: a step before it failed"})
