@@ -62,5 +62,5 @@ $(DEV): requirements/dev.txt pyproject.toml scripts/install.sh
 $(PEERS): requirements/peers.txt $(DEV)
 	@echo "set-up: installing requirements/peers.txt into $(PEERS_VENV), every file checked against its hash"
 	@$(BIN)/python -m venv --clear $(PEERS_VENV)
-	@$(PEERS_VENV)/bin/python -m pip install -q --disable-pip-version-check --no-input --require-hashes -r requirements/peers.txt
+	@$(PEERS_VENV)/bin/python -m pip install -q --no-deps --disable-pip-version-check --no-input --require-hashes -r requirements/peers.txt
 	@touch $@
