@@ -1,0 +1,113 @@
+"""`nebctl ledger verify`: check a database of records from end to end."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from nebctl.cli.ledger.common import FILE, FOLDER, print_json, printable
+
+if TYPE_CHECKING:
+    from nebctl.core.ledger.check import Finding
+    from nebctl.core.ledger.records import Json
+    from nebctl.store.audit import Auditor, LogTally
+
+_SHOWN_ROOTS = 4
+
+
+@click.command()
+@click.argument("db", type=FILE)
+@click.option(
+    "--trust", type=FOLDER, required=True, help="Folder of trusted keys: <unit>.pem/.vkey, pharmacy.pem/.vkey."
+)
+@click.option("--all", "every", is_flag=True, help="Report every finding, not the first alone.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+def verify(db: Path, trust: Path, every: bool, as_json: bool) -> None:
+    """Check every record, head, receipt, disclosure and trace in DB.
+
+    Exit code 0: all holds, in one line. 1: a finding, named by unit, epoch and sequence. 2: a wrong call.
+
+    Example: nebctl ledger verify demo-data/units/neb-0001/unit.db --trust demo-data/trust
+    """
+    from nebctl.core.ledger.check import Finding
+    from nebctl.store.faults import StoreFault
+
+    auditor = _auditor(trust)
+    findings: list[str] = []
+    tallies: list[LogTally] = []
+    try:
+        for result in _audit(db, auditor):
+            if not isinstance(result, Finding):
+                tallies.append(result)
+                continue
+            findings.append(result.sentence())
+            if not every:
+                break
+    except StoreFault as fault:
+        findings.append(printable(str(fault)))
+    if as_json:
+        print_json({"verified": not findings, "findings": [*findings], "logs": [_tally_json(each) for each in tallies]})
+    else:
+        click.echo("\n".join(findings) or _summary(tallies))
+    for tally in tallies:
+        click.echo(f"by key {tally.key.name} sha256 {tally.key.fingerprint()}", err=True)
+    click.echo(f"by key {auditor.pharmacy.name} sha256 {auditor.pharmacy.fingerprint()}", err=True)
+    raise SystemExit(1 if findings else 0)
+
+
+def _auditor(trust: Path) -> "Auditor":
+    from nebctl.core.ledger.note import COSIGNATURE
+    from nebctl.keys import KeyFault, load_trust
+    from nebctl.keys import verify as verify_signature
+    from nebctl.store.audit import Auditor
+
+    try:
+        pharmacy = load_trust(trust, "pharmacy")
+    except KeyFault as fault:
+        raise click.UsageError(str(fault)) from None
+    if pharmacy.type != COSIGNATURE:
+        raise click.UsageError(
+            f"{trust / 'pharmacy.vkey'}: saw key type {pharmacy.type:#04x}, expected 0x04, a countersigning key."
+        )
+    return Auditor(unit_key=lambda unit: load_trust(trust, unit), pharmacy=pharmacy, verify=verify_signature)
+
+
+def _audit(db: Path, auditor: "Auditor") -> "Iterator[Finding | LogTally]":
+    from nebctl.store.reader import LedgerFile
+
+    with LedgerFile.open(db) as file:
+        yield from auditor.audit(file)
+
+
+def _summary(tallies: "list[LogTally]") -> str:
+    from nebctl.core.ledger.encoding import b64
+
+    roots = [f"{each.log.unit}/{each.log.epoch} root {b64(each.root)}" for each in tallies[:_SHOWN_ROOTS]]
+    if len(tallies) > _SHOWN_ROOTS:
+        roots.append(f"{len(tallies) - _SHOWN_ROOTS} more with --json")
+    counts = (
+        _count(len({each.log.unit for each in tallies}), "unit"),
+        _count(sum(each.records for each in tallies), "record"),
+        _count(len(tallies), "head"),
+        _count(sum(each.receipts for each in tallies), "receipt"),
+    )
+    return f"VERIFIED {', '.join(counts)}; {'; '.join(roots)}"
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
+def _tally_json(tally: "LogTally") -> "Json":
+    from nebctl.core.ledger.encoding import b64
+
+    return {
+        "unit": tally.log.unit,
+        "epoch": tally.log.epoch,
+        "records": tally.records,
+        "receipts": tally.receipts,
+        "traces": tally.traces,
+        "root": b64(tally.root),
+        "key": {"name": tally.key.name, "sha256": tally.key.fingerprint()},
+    }
