@@ -29,7 +29,7 @@ class Finding:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Replayed:
-    """What became of a trace: a row for each reading, the findings in their order, the last estimate, the settled dose."""
+    """What became of a trace: rows, findings in their order, the last estimate, the settled dose."""
 
     rows: tuple[Row, ...]
     findings: tuple[Finding, ...]
