@@ -7,19 +7,20 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from nebctl.pharmacy import tables
-from nebctl.store.database import Database
+from nebctl.store.database import Connect, Database, connect
 from nebctl.store.faults import StoreFault, explain
 
 BUSY_S = 5.0
 
 
 @contextlib.contextmanager
-def own(path: Path) -> Iterator[sqlite3.Connection]:
+def own(path: Path, connect: Connect = connect) -> Iterator[sqlite3.Connection]:
     """Open the database as its service: locked against a second one, durable, checkpointed by this connection alone.
 
+    `connect` opens the file.
     Raises: `StoreFault` where the file cannot be used or another service has it.
     """
-    database = Database(path)
+    database = Database(path, connect)
     database.open()
     try:
         with _explained(path):

@@ -4,7 +4,7 @@ import contextlib
 import fcntl
 import os
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Final
 
@@ -21,11 +21,24 @@ Source: sqlite.org/wal.html, the WAL-reset bug of 3.7.0 to 3.51.2 needs two conn
 """
 
 
-class Database:
-    """The only writing connection to one ledger file; used from one thread."""
+Connect = Callable[[Path], sqlite3.Connection]
+"""Opens the writer's connection in autocommit mode, so that each transaction is begun and ended in plain sight."""
 
-    def __init__(self, path: Path) -> None:
+
+def connect(path: Path) -> sqlite3.Connection:
+    """Open the file by SQLite's own way to the disk."""
+    return sqlite3.connect(path, isolation_level=None, timeout=BUSY_MS / 1000)
+
+
+class Database:
+    """The only writing connection to one ledger file; used from one thread.
+
+    `connect` opens it; the tests of power cuts and the benchmarks of slow disks put their own in its place.
+    """
+
+    def __init__(self, path: Path, connect: Connect = connect) -> None:
         self.path = path
+        self._connect = connect
         self._lock: int | None = None
         self._connection: sqlite3.Connection | None = None
 
@@ -47,7 +60,7 @@ class Database:
         self._take_lock()
         try:
             os.close(os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
-            self._connection = sqlite3.connect(self.path, isolation_level=None, timeout=BUSY_MS / 1000)
+            self._connection = self._connect(self.path)
             self._set_durable(self._connection)
             self._note_begun()
         except sqlite3.Error as error:
@@ -138,6 +151,7 @@ class Database:
         if self._lock is not None:
             os.pwrite(self._lock, f"{os.getpid()}\n{BEGUN}\n".encode(), 0)
             os.fsync(self._lock)
+            sync_folder(self.path.parent)
 
     def _set_durable(self, db: sqlite3.Connection) -> None:
         mode = db.execute("PRAGMA journal_mode = WAL").fetchone()[0]
@@ -151,6 +165,18 @@ class Database:
                 expected="journal wal, synchronous 2 (FULL)",
                 advice="Put the ledger on a local disk whose file system can share memory.",
             )
+
+
+def sync_folder(folder: Path) -> None:
+    """Make the names of new files in a folder as durable as their content.
+
+    Raises: `OSError` where the disk refuses.
+    """
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def _was_begun(lock_path: Path) -> bool:

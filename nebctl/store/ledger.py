@@ -12,10 +12,12 @@ from nebctl.core.ledger.note import Vkey
 from nebctl.core.ledger.records import Draft, Entry
 from nebctl.core.trace import Trace
 from nebctl.ports import Signer, Verifier
+from nebctl.store.database import Connect, connect
 from nebctl.store.faults import StoreFault
+from nebctl.store.grouping import Grouping
 from nebctl.store.outbox import Backlog, Outgoing, Receipted, ReceiptRefused
 from nebctl.store.sealing import Sealer
-from nebctl.store.writer import Writer
+from nebctl.store.writer import Append, Writer
 
 WINDOW = 200
 """How many waiting records `unreceipted` returns where the caller does not say."""
@@ -28,11 +30,13 @@ class UnitLedger:
     """A unit's log of signed records; it implements `ports.EntryStore`.
 
     A call that was begun runs to its end even where its caller is cancelled, and calls run in the order they were made.
+    Appends that wait for the thread one after the other share a transaction.
     """
 
     def __init__(self, writer: Writer, thread: Executor, vkey: Vkey) -> None:
         self._writer = writer
         self._thread = thread
+        self._groups = Grouping(thread, writer.append_group)
         self._vkey = vkey
 
     @classmethod
@@ -49,20 +53,21 @@ class UnitLedger:
         random: Callable[[int], bytes],
         at: Instant,
         thread: Executor | None = None,
+        connect: Connect = connect,
     ) -> Self:
         """Open the ledger at `path`, check it whole, and begin a new one with `genesis` at `at`.
 
         `witness` is the pharmacy's countersigning key; None means that no receipt can be taken. `thread` does the work
-        one call after the other; None means a thread of the ledger's own.
+        one call after the other; None means a thread of the ledger's own. `connect` opens the file.
         Raises: `StoreFault` where the file cannot be used or does not hold this unit's whole log;
         `ValueError` where `stamp` is another unit's.
         """
         if stamp.unit != unit:
             raise ValueError(f"stamp of unit {stamp.unit}, expected unit {unit}")
         sealer = Sealer(site=site, stamp=stamp, signer=signer, verify=verify, witness=witness, random=random)
-        writer, thread = Writer(path, sealer), thread or ThreadPoolExecutor(1, thread_name_prefix="ledger")
+        writer, thread = Writer(path, sealer, connect), thread or ThreadPoolExecutor(1, thread_name_prefix="ledger")
         try:
-            await _run(thread, writer.open, at)
+            await _await(thread.submit(writer.open, at))
         except BaseException:
             _shut(thread, writer)
             raise
@@ -74,37 +79,38 @@ class UnitLedger:
         Raises: `StoreFault` where the disk or the database refused. Nothing of it is then recorded, but for a failed
         fsync (`lasting`), after which only the next start can tell; the store takes nothing more until then.
         """
-        return await _run(self._thread, self._writer.append, tuple(drafts), at, tuple(traces))
+        append = Append(drafts=tuple(drafts), at=at, traces=tuple(traces))
+        return await _await(_submitted(self._groups.submit, append))
 
     async def save_trace_rows(self, session: str, rows_text: str) -> None:
         """Commit rows of a running session's trace; a crash keeps what was saved.
 
         Raises: `StoreFault` as `append` does.
         """
-        await _run(self._thread, self._writer.save_rows, session, rows_text)
+        await self._run(self._writer.save_rows, session, rows_text)
 
     async def load_trace_rows(self, session: str) -> str:
         """Return the rows saved for a session whose trace is not yet kept whole; empty where there are none."""
-        return await _run(self._thread, self._writer.load_rows, session)
+        return await self._run(self._writer.load_rows, session)
 
     async def entries(self, after: int = -1) -> list[Entry]:
         """Return this epoch's records with a sequence above `after`, with their disclosures (sorted)."""
-        return await _run(self._thread, self._writer.entries, after)
+        return await self._run(self._writer.entries, after)
 
     async def unreceipted(self, limit: int = WINDOW) -> list[Outgoing]:
         """Return up to `limit` of the oldest records without a receipt, in order."""
-        return await _run(self._thread, self._writer.waiting, limit)
+        return await self._run(self._writer.waiting, limit)
 
     async def take_receipt(self, note_text: str) -> Receipted | ReceiptRefused:
         """Check a countersigned head and close the outbox up to its size; a refused one changes nothing.
 
         Raises: `StoreFault` as `append` does.
         """
-        return await _run(self._thread, self._writer.take_receipt, note_text)
+        return await self._run(self._writer.take_receipt, note_text)
 
     async def backlog(self) -> Backlog:
         """Return how many records wait for a receipt, and the wall time of the oldest (None where none waits)."""
-        return await _run(self._thread, self._writer.backlog)
+        return await self._run(self._writer.backlog)
 
     @property
     def size(self) -> int:
@@ -131,20 +137,28 @@ class UnitLedger:
         """Return the unit's verifier key."""
         return self._vkey
 
+    async def _run(self, work: Callable[_P, _T], *args: _P.args, **kwargs: _P.kwargs) -> _T:
+        self._groups.end()
+        return await _await(_submitted(self._thread.submit, work, *args, **kwargs))
+
     async def close(self) -> None:
         """Finish what was begun and close the file; closing twice is harmless."""
+        self._groups.end()
         if (closed := _shut(self._thread, self._writer)) is not None:
-            await asyncio.shield(asyncio.wrap_future(closed))
+            await _await(closed)
 
 
-async def _run(thread: Executor, work: Callable[_P, _T], *args: _P.args, **kwargs: _P.kwargs) -> _T:
-    # Shielded: a caller that is cancelled stops waiting, while the work in the thread runs to its own end.
+def _submitted(submit: Callable[_P, "Future[_T]"], *args: _P.args, **kwargs: _P.kwargs) -> "Future[_T]":
     try:
-        working = thread.submit(work, *args, **kwargs)
+        return submit(*args, **kwargs)
     except RuntimeError as error:
         raise StoreFault(
             seen="a call after the ledger was closed", expected="an open ledger", advice="Restart nebctl."
         ) from error
+
+
+async def _await(working: "Future[_T]") -> _T:
+    # Shielded: a caller that is cancelled stops waiting, while the work in the thread runs to its own end.
     return await asyncio.shield(asyncio.wrap_future(working))
 
 

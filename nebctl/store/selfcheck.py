@@ -1,5 +1,6 @@
 """What the writer proves before it takes the first record: that the file holds this unit's log, whole."""
 
+import itertools
 import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,15 +18,15 @@ _EXAMINE = "Start nothing; keep the file as it is and examine it with `nebctl le
 def is_new(db: sqlite3.Connection, path: Path) -> bool:
     """Return whether the file holds nothing at all yet.
 
-    Raises: `StoreFault` where it holds something that is not a unit's ledger of this version.
+    Raises: `StoreFault` where it holds something that is not a unit's ledger of this version or an earlier one.
     """
-    version = db.execute("PRAGMA user_version").fetchone()[0]
+    version = schema.version_of(db)
     if version == 0 and not db.execute("SELECT 1 FROM sqlite_master").fetchall():
         return True
-    if version != schema.VERSION:
+    if not 1 <= version <= schema.VERSION:
         raise StoreFault(
             seen=f"{path}: a database of version {version}",
-            expected=f"a unit's ledger of version {schema.VERSION}",
+            expected=f"a unit's ledger of version 1 to {schema.VERSION}",
             advice="Check the path, and that this nebctl is not older than the file.",
         )
     if changed := schema.altered(db):
@@ -59,13 +60,11 @@ def check(db: sqlite3.Connection, sealer: Sealer) -> Tip:
 def _recompute(db: sqlite3.Connection, sealer: Sealer, checkpoint: head.Checkpoint) -> tree.Frontier:
     leaves = _leaves(db, sealer)
     receipt = _last_receipt(db, sealer)
-    early = tree.Frontier.of(leaf for _, leaf in zip(range(receipt.size), leaves, strict=False))
+    early = tree.Frontier.of(itertools.islice(leaves, receipt.size))
     if (early.size, early.root()) != (receipt.size, receipt.root):
         seen, expected = f"{early.size} records", f"the {receipt.size} that the pharmacy receipted"
         raise _differs(sealer, early.size, seen if early.size < receipt.size else "another root", expected)
-    frontier = early
-    for leaf in leaves:
-        frontier = frontier.append(leaf)
+    frontier = early.extend(leaves)
     if frontier.size != checkpoint.size:
         raise _differs(sealer, frontier.size, f"{frontier.size} records", f"the {checkpoint.size} of the signed head")
     if frontier.root() != checkpoint.root:
@@ -78,7 +77,7 @@ def _leaves(db: sqlite3.Connection, sealer: Sealer) -> Iterator[bytes]:
     for expected, (seq, leaf) in enumerate(rows):
         if seq != expected:
             raise _differs(sealer, expected, f"record {seq} next", f"record {expected}")
-        yield bytes(leaf)
+        yield leaf
 
 
 def _last_receipt(db: sqlite3.Connection, sealer: Sealer) -> head.Checkpoint:

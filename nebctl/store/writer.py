@@ -3,30 +3,46 @@
 import contextlib
 import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeAlias
 
 from nebctl.core.instant import Instant
 from nebctl.core.ledger import envelope
 from nebctl.core.ledger.records import Draft, Entry
 from nebctl.core.trace import Trace
 from nebctl.store import outbox, schema, selfcheck
-from nebctl.store.database import Database
+from nebctl.store.database import Connect, Database, connect
 from nebctl.store.faults import StoreFault
+from nebctl.store.migrate import migrate
 from nebctl.store.outbox import Backlog, Outgoing, Receipted, ReceiptRefused
 from nebctl.store.sealing import EMPTY, Sealed, Sealer, Tip, genesis, seal
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Append:
+    """What one call asks to record, whole or not at all: drafts, their moment, and the traces that belong to them."""
+
+    drafts: Sequence[Draft]
+    at: Instant
+    traces: Sequence[Trace] = ()
+
+
+Outcome: TypeAlias = tuple[Entry, ...] | Exception
+"""What became of one `Append`: its records, which are on disk, or why nothing of it is recorded."""
 
 
 class Writer:
     """Appends to one unit's ledger; every method runs in the thread that called `open`."""
 
-    def __init__(self, path: Path, sealer: Sealer) -> None:
-        self._file = Database(path)
+    def __init__(self, path: Path, sealer: Sealer, connect: Connect = connect) -> None:
+        self._file = Database(path, connect)
         self._sealer = sealer
         self._broken: StoreFault | None = None
         self.tip: Tip = EMPTY
 
     def open(self, at: Instant) -> None:
-        """Open the ledger and check it whole; a new one begins with its `genesis` record.
+        """Open the ledger and check it whole; a new one begins with its `genesis` record, an older one is brought up.
 
         Raises: `StoreFault` where the file cannot be used or does not hold this unit's whole log.
         """
@@ -37,6 +53,8 @@ class Writer:
                     self._begin(at)
                 else:
                     self.tip = selfcheck.check(db, self._sealer)
+                    if schema.version_of(db) < schema.VERSION:
+                        migrate(db)
                 db.set_authorizer(schema.authorize)
         except BaseException:
             self._file.close()
@@ -46,17 +64,44 @@ class Writer:
         """Close the file; closing twice is harmless."""
         self._file.close()
 
-    def append(self, drafts: Sequence[Draft], at: Instant, traces: Sequence[Trace]) -> tuple[Entry, ...]:
+    def append(self, drafts: Sequence[Draft], at: Instant, traces: Sequence[Trace] = ()) -> tuple[Entry, ...]:
         """Sign, chain and commit the drafts and the traces that belong to them in one transaction.
 
         Raises: `StoreFault` where the database refused; `FormatError` where a draft cannot be written as a record.
         """
-        sealed, tip = seal(self._sealer, self.tip, drafts, at)
+        (outcome,) = self.append_group((Append(drafts=drafts, at=at, traces=traces),))
+        if isinstance(outcome, Exception):
+            raise outcome
+        return outcome
+
+    def append_group(self, group: Sequence[Append]) -> list[Outcome]:
+        """Sign and chain several appends in order, commit them by one transaction, and say what became of each.
+
+        One that cannot be written as records is left out, and the others are not harmed. What the disk refuses for
+        want of room is tried one by one, so that a large one does not take the small ones with it.
+        """
+        try:
+            return self._append_together(group)
+        except StoreFault as fault:
+            if fault.lasting or len(group) == 1:
+                return [fault for _ in group]
+        return [outcome for each in group for outcome in self.append_group((each,))]
+
+    def _append_together(self, group: Sequence[Append]) -> list[Outcome]:
+        tip, sealed, outcomes = self.tip, list[Sealed](), list[Outcome]()
+        for each in group:
+            try:
+                records, tip = seal(self._sealer, tip, each.drafts, each.at)
+            except Exception as fault:  # the caller's own, handed back to it alone
+                outcomes.append(fault)
+                continue
+            sealed.extend(records)
+            outcomes.append(tuple(record.entry for record in records))
         with self._writing() as db:
             _insert(db, sealed, tip)
-            _keep_traces(db, traces)
+            _keep_traces(db, _traces_of(group, outcomes))
         self.tip = tip
-        return tuple(record.entry for record in sealed)
+        return outcomes
 
     def save_rows(self, session: str, rows: str) -> None:
         """Commit rows of a running session's trace.
@@ -142,6 +187,12 @@ def _move_head(db: sqlite3.Connection, epoch: int, tip: Tip) -> None:
     moved = db.execute("UPDATE head SET size = ?, root = ?, note = ? WHERE ep = ?", values)
     if moved.rowcount == 0:
         db.execute("INSERT INTO head(size, root, note, ep) VALUES (?, ?, ?, ?)", values)
+
+
+def _traces_of(group: Sequence[Append], outcomes: Sequence[Outcome]) -> Iterator[Trace]:
+    for each, outcome in zip(group, outcomes, strict=True):
+        if not isinstance(outcome, Exception):
+            yield from each.traces
 
 
 def _keep_traces(db: sqlite3.Connection, traces: Iterable[Trace]) -> None:

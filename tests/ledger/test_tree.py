@@ -155,3 +155,14 @@ def test_leaf_and_node_hashes_never_meet() -> None:
     """A leaf over the bytes of two children does not hash like their node."""
     for left, right in pairwise(LEAVES[:4]):
         assert tree.leaf_hash(left + right) != tree.node_hash(left, right)
+
+
+@given(st.integers(0, 70), st.integers(0, 70))
+def test_a_frontier_goes_on_from_anywhere(start: int, end: int) -> None:
+    """Extending a frontier by the leaves that follow gives the same as one over all of them, or leaf by leaf."""
+    frontier = tree.Frontier.of(LEAVES[:start]).extend(LEAVES[start:end])
+    assert frontier == tree.Frontier.of(LEAVES[: max(start, end)])
+    one_by_one = tree.Frontier()
+    for leaf in LEAVES[: max(start, end)]:
+        one_by_one = one_by_one.append(leaf)
+    assert frontier == one_by_one

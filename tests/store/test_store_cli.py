@@ -41,10 +41,10 @@ def test_verify_says_one_line_and_the_keys_it_relied_on(finished: Any) -> None:
 def test_verify_names_the_first_finding_by_unit_epoch_and_sequence(finished: Any, copy: Path) -> None:
     """Exit 1 prints one finding; --all prints each, --json as a list."""
     db = sqlite3.connect(copy)
-    for name in schema.TRIGGERS:
+    for name in schema.triggers():
         db.execute(f"DROP TRIGGER {name}")
     db.execute("UPDATE log SET leaf = zeroblob(32) WHERE seq IN (2, 4)")
-    for sql in schema.TRIGGERS.values():
+    for sql in schema.triggers().values():
         db.execute(sql)
     db.commit()
     db.close()

@@ -14,13 +14,15 @@ LEAF = "zeroblob(32)"
 
 @pytest.fixture
 async def foreign(bench: Any) -> Iterator[sqlite3.Connection]:
-    """Another program's connection to a ledger with a dose, a receipt for its first half, and a live trace."""
+    """Another program's connection to a ledger with a dose, a receipt for its first half, and a restoration."""
     ledger = await bench.open()
     await bench.give_dose(ledger, "2026-02-14-7f3a9c")
     await ledger.take_receipt(bench.receipt(ledger.head_note))
     await ledger.append([Draft(typ="chart", private={"text": "slept"})], bench.at())
     await ledger.close()
     db = sqlite3.connect(bench.path, isolation_level=None)
+    db.execute("INSERT INTO restored(at, ep, size) VALUES ('2026-02-14T12:00:00Z', 1, 4)")
+    db.execute("UPDATE restored SET receipt = 'x', noted = 1")
     yield db
     db.close()
 
@@ -72,6 +74,13 @@ REFUSED = [
     ("UPDATE trace SET csv = 'x'", "trace_is_never_changed"),
     ("DELETE FROM trace", "trace_is_never_deleted"),
     ("REPLACE INTO trace VALUES ('2026-02-14-7f3a9c', 'x', 'x')", "trace_is_kept_once"),
+    # restorations: one, settled and noted
+    ("REPLACE INTO restored(n, at, ep, size) VALUES (1, 'x', 1, 4)", "restored_is_told_in_order"),
+    ("INSERT INTO restored(at, ep, size, receipt) VALUES ('x', 1, 4, 'x')", "restored_is_told_in_order"),
+    ("UPDATE restored SET receipt = NULL", "restored_is_settled_once"),
+    ("UPDATE restored SET noted = 0", "restored_is_settled_once"),
+    ("UPDATE restored SET size = 3", "restored_is_settled_once"),
+    ("DELETE FROM restored", "restored_is_never_deleted"),
 ]
 
 
@@ -88,7 +97,7 @@ def test_a_statement_that_rewrites_is_refused(foreign: sqlite3.Connection, state
 def test_every_guard_is_tried(foreign: sqlite3.Connection) -> None:
     """No guard stands in the database that the list above does not provoke."""
     guards = {name for (name,) in foreign.execute("SELECT name FROM sqlite_master WHERE type = 'trigger'")}
-    assert guards == set(schema.TRIGGERS)
+    assert guards == set(schema.triggers())
     assert guards == {name for _, matched in REFUSED for name in matched.split("|") if name in guards}
 
 
@@ -105,6 +114,7 @@ FORBIDDEN = [
     "DELETE FROM log",
     "DELETE FROM disclosure",
     "DELETE FROM trace",
+    "INSERT INTO restored(at, ep, size) VALUES ('x', 1, 1)",
     "ATTACH DATABASE ':memory:' AS other",
     "VACUUM",
 ]

@@ -73,7 +73,7 @@ def spoil(path: Path, table: str, column: str, value: str) -> None:
     if table == "disclosure":
         last = "(seq, disc) = (SELECT max(seq), disc FROM disclosure)"
     db.execute(f"UPDATE {table} SET {column} = {value} WHERE {last}")
-    for sql in schema.TRIGGERS.values() if table in ("log", "head", "outbox", "receipt", "trace") else ():
+    for sql in schema.triggers().values() if table in ("log", "head", "outbox", "receipt", "trace") else ():
         db.execute(sql)
     db.close()
 
