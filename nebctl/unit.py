@@ -144,6 +144,7 @@ class Unit:
             random_hex=lambda digits: self._random((digits + 1) // 2).hex()[:digits],
             peripherals=PERIPHERALS,
             simulated=self._config.unit.simulated,
+            approved_until_ns=opened.study.expires_ns,
         )
         self._desk = Desk(self._runner, opened.clock, place, opened.worklists.current)
 

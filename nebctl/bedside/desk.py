@@ -13,6 +13,7 @@ from nebctl.core.device import Identity
 from nebctl.core.dose import Charge, Residual
 from nebctl.core.guard import Refusal
 from nebctl.core.instant import NS_PER_S, Instant
+from nebctl.core.ledger.envelope import utc_text
 from nebctl.core.ledger.records import Draft, SessionDay
 from nebctl.core.orders import Operator, Worklist
 from nebctl.core.regimen import Regimen, SiteRules
@@ -31,7 +32,8 @@ class Place:
     """What the desk works by: the study's regimen, the site's rules and time zone, and the peripherals' own checks.
 
     `random_hex` returns that many fresh hexadecimal digits. `peripherals` are self-test lines of what the unit has or,
-    by configuration, has not. `simulated` says that the unit serves simulators, and them alone.
+    by configuration, has not. `simulated` says that the unit serves simulators, and them alone. `approved_until_ns` is
+    the Unix time at which an approval of the study protocol or the site's rules ends; None means that none does.
     """
 
     regimen: Regimen
@@ -40,6 +42,7 @@ class Place:
     random_hex: Callable[[int], str]
     peripherals: tuple[ev.Check, ...]
     simulated: bool
+    approved_until_ns: int | None = None
 
 
 class Desk:
@@ -77,7 +80,9 @@ class Desk:
             local_minute=local.hour * 60 + local.minute,
         )
         self._refuse_busy()
-        decision = admit(request, self._worklist(), self._runner.history, self._place.regimen, self._place.rules, now)
+        decision = self._expired(now) or admit(
+            request, self._worklist(), self._runner.history, self._place.regimen, self._place.rules, now
+        )
         if isinstance(decision, Refusal):
             await self._record_refusal(decision, request)
             raise Refused(decision)
@@ -110,14 +115,16 @@ class Desk:
     async def start(self, auth: str) -> None:
         """START was held for the dose under review.
 
-        Raises: `Refused` where the review is not of today or not this authorisation, where the self-test failed, and
-        where the guard let nothing pass; `IllegalEventError` where no start is due.
+        Raises: `Refused` where the review is not of today or not this authorisation, where an approval has expired, the
+        self-test failed, or the guard let nothing pass; `IllegalEventError` where no start is due.
         """
         authorisation = self._runner.session.authorisation
         if authorisation is not None and authorisation.auth != auth:
             raise Refused(Refusal(code="other-review", sentence="The page shows another dose. Look again, then start."))
         if authorisation is not None and authorisation.place.date_local != self._today():
             raise Refused(Refusal(code="day-changed", sentence="The day has changed since the scan. Scan again."))
+        if expired := self._expired(self._clock.instant()):
+            raise Refused(expired)
         device = self._device()
         self._refuse_untested()
         await self._run(ev.StartPressed(auth=auth, run=self._place.random_hex(8), device=device))
@@ -191,6 +198,14 @@ class Desk:
         if self._runner.session.state is State.CHARGED and failed:
             sentence = f"The self-test has not passed. {'; '.join(failed)}."
             raise Refused(Refusal(code="self-test", sentence=sentence))
+
+    def _expired(self, now: Instant) -> Refusal | None:
+        """Return why nothing may start once an approval has ended (S07)."""
+        ends_ns = self._place.approved_until_ns
+        if ends_ns is None or now.wall_ns < ends_ns:
+            return None
+        sentence = f"The approval of the study's files ended {utc_text(ends_ns)}. Give no dose. Call the engineer."
+        return Refusal(code="approval-expired", sentence=sentence)
 
     def _device(self) -> Identity:
         """Return the nebulizer that answers, if it may serve here (S48)."""

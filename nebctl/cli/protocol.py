@@ -101,12 +101,22 @@ def copy(name: str, folder: Path) -> None:
 @click.option("--key", required=True, type=FILE, help="The approver's private key.")
 @click.option("--name", required=True, help="The approver's key name, without space or +.")
 @click.option("--day1", type=DAY, help="Show the dates of a course whose Day 1 is this date, YYYY-MM-DD.")
+@click.option("--until", type=DAY, help="The approval's last day in UTC, YYYY-MM-DD. [default: it does not end]")
 @click.option("--yes", is_flag=True, help="Do not ask; every answer comes as --read-back.")
 @click.option("--read-back", "answers", multiple=True, help='With --yes: an answer such as "2.0e8 vesicles", in order.')
-def approve(file: Path, key: Path, name: str, day1: datetime | None, yes: bool, answers: tuple[str, ...]) -> None:
+def approve(
+    file: Path,
+    key: Path,
+    name: str,
+    day1: datetime | None,
+    until: datetime | None,
+    yes: bool,
+    answers: tuple[str, ...],
+) -> None:
     """Read FILE back, ask for what it says, and sign it: writes FILE.sig.
 
-    A draft is not signed. Exit code 0 where the approval was written, 1 where not.
+    Past the last day of --until a unit starts no dose by the file until it is approved again. A draft is not signed.
+    Exit code 0 where the approval was written, 1 where not.
 
     Example: nebctl protocol approve NCT04276987.toml --key approver.key --name dr-lin
     """
@@ -118,7 +128,7 @@ def approve(file: Path, key: Path, name: str, day1: datetime | None, yes: bool, 
     if _status(document) == "draft":
         _refuse(f'{file.name} is a draft and cannot be approved; once it is right, write status = "ready"')
     _ask(document, answers if yes else None)
-    click.echo(f"wrote {_sign(file, data, key, name)}")
+    click.echo(f"wrote {_sign(file, data, key, name, until)}")
 
 
 def _read(file: Path) -> bytes:
@@ -205,10 +215,11 @@ def _ask(document: "StudyProtocol | SiteRules", answers: tuple[str, ...] | None)
             _refuse(f"{question}: you read back {answer!r}, the file says {right!r}; nothing was signed")
 
 
-def _sign(file: Path, data: bytes, key: Path, name: str) -> Path:
-    """Write the approval beside the file and return its path."""
+def _sign(file: Path, data: bytes, key: Path, name: str, until: datetime | None) -> Path:
+    """Write the approval beside the file and return its path; it ends with the day `until`, None: never."""
     import hashlib
     import time
+    from datetime import timedelta
 
     from nebctl.core.ledger.approval import approval_text
     from nebctl.core.ledger.encoding import FormatError
@@ -220,9 +231,10 @@ def _sign(file: Path, data: bytes, key: Path, name: str) -> Path:
     try:
         signer = load_signer(key)
         approver = Vkey(name, ED25519, signer.public)
-        text = approval_text(file.name, hashlib.sha256(data).hexdigest(), utc_text(time.time_ns()))
+        expires = f"{until + timedelta(days=1):%Y-%m-%d}T00:00:00.000Z" if until else None
+        text = approval_text(file.name, hashlib.sha256(data).hexdigest(), utc_text(time.time_ns()), expires)
         target.write_text(sign_note(text, approver.name, signer), "utf-8")
-    except (KeyFault, FormatError) as fault:
+    except (KeyFault, FormatError, OverflowError) as fault:
         raise click.UsageError(str(fault)) from None
     except OSError as error:
         raise click.UsageError(f"{target} cannot be written: {error.strerror}; check its folder") from None

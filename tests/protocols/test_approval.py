@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from nebctl.core.ledger.approval import Approved, Refused, approval_text, check_approval, parse_approval
 from nebctl.core.ledger.encoding import FormatError
+from nebctl.core.ledger.envelope import parse_utc
 from nebctl.core.ledger.note import ED25519, Vkey, sign_note
 from nebctl.keys import Ed25519Signer, verify
 
@@ -18,9 +19,18 @@ DATA = b'volume = "3 mL"\n'
 AT = "2026-02-13T09:00:00.000Z"
 
 
-def approve(data: bytes = DATA, name: str = "study.toml", signer: str = "dr-lin") -> str:
+EXPIRES = "2027-02-14T00:00:00.000Z"
+NOW_NS = 1_795_345_900_000_000_000  # 2026-11-22
+
+
+def approve(data: bytes = DATA, name: str = "study.toml", signer: str = "dr-lin", expires: str | None = EXPIRES) -> str:
     """Return an approval of some bytes under a name."""
-    return sign_note(approval_text(name, hashlib.sha256(data).hexdigest(), AT), signer, SIGNER)
+    return sign_note(approval_text(name, hashlib.sha256(data).hexdigest(), AT, expires), signer, SIGNER)
+
+
+def check(note: bytes | str, name: str, data: bytes, approvers: list[Vkey], now_ns: int = NOW_NS) -> Approved | Refused:
+    """Check an approval, today where nothing else is said."""
+    return check_approval(note, name, data, approvers, verify, now_ns=now_ns)
 
 
 def test_the_text_has_one_form() -> None:
@@ -29,7 +39,9 @@ def test_the_text_has_one_form() -> None:
     text = approval_text("study.toml", digest, AT)
     assert text == f"nebctl/approval/v1\nstudy.toml\nsha256 {digest}\nat {AT}\n"
     approval = parse_approval(text)
-    assert (approval.file, approval.sha256, approval.at) == ("study.toml", digest, AT)
+    assert (approval.file, approval.sha256, approval.at, approval.expires) == ("study.toml", digest, AT, None)
+    ends = approval_text("study.toml", digest, AT, EXPIRES)
+    assert (ends, parse_approval(ends).expires) == (f"{text}expires {EXPIRES}\n", EXPIRES)
 
 
 @pytest.mark.parametrize(
@@ -50,9 +62,36 @@ def test_a_text_in_another_form_cannot_be_made(name: str, digest: str, at: str) 
         approval_text(name, digest, at)
 
 
+@pytest.mark.parametrize("expires", ["", "tomorrow", AT, "2026-02-13T08:59:59.999Z", f"{EXPIRES}\nat {AT}"])
+def test_an_end_that_is_none_cannot_be_signed(expires: str) -> None:
+    """An end is a time after the signing; nothing else can stand in its place."""
+    with pytest.raises(FormatError):
+        approval_text("study.toml", "0" * 64, AT, expires)
+
+
 def test_the_approver_is_named() -> None:
     """An approval that holds names its approver and its time."""
-    assert check_approval(approve(), "study.toml", DATA, [OTHER, LIN], verify) == Approved("dr-lin", AT)
+    assert check(approve(), "study.toml", DATA, [OTHER, LIN]) == Approved("dr-lin", AT, EXPIRES)
+
+
+def test_an_approval_without_an_end_holds_for_ever() -> None:
+    """What was signed before approvals could end still holds, at any time."""
+    text = f"nebctl/approval/v1\nstudy.toml\nsha256 {hashlib.sha256(DATA).hexdigest()}\nat {AT}\n"
+    note = sign_note(text, "dr-lin", SIGNER)
+    assert note == approve(expires=None)
+    assert check(note, "study.toml", DATA, [LIN], now_ns=10**20) == Approved("dr-lin", AT)
+
+
+@pytest.mark.req("S07")
+@given(st.integers(-(10**18), 10**18))
+def test_an_approval_holds_up_to_its_end(past_ns: int) -> None:
+    """From the end on, to the nanosecond, the approval is refused with the time of its end, and before it is not."""
+    checked = check(approve(), "study.toml", DATA, [LIN], now_ns=parse_utc(EXPIRES) + past_ns)
+    if past_ns < 0:
+        assert isinstance(checked, Approved)
+    else:
+        assert isinstance(checked, Refused)
+        assert f"expired {EXPIRES}; approve the file again" in checked.reason
 
 
 @pytest.mark.req("S07")
@@ -73,7 +112,7 @@ def test_an_approval_that_does_not_hold_says_why(
     note: str | bytes, name: str, data: bytes, approvers: list[Vkey], reason: str
 ) -> None:
     """Altered bytes, another name, an unknown approver and a note that is no approval each have their reason."""
-    checked = check_approval(note, name, data, approvers, verify)
+    checked = check(note, name, data, approvers)
     assert isinstance(checked, Refused)
     assert reason in checked.reason
 
@@ -84,14 +123,14 @@ def test_any_flipped_bit_of_the_file_is_refused(at: int) -> None:
     """A file that differs from the approved one in one bit is refused."""
     changed = bytearray(DATA)
     changed[at // 8] ^= 1 << at % 8
-    assert isinstance(check_approval(approve(), "study.toml", bytes(changed), [LIN], verify), Refused)
+    assert isinstance(check(approve(), "study.toml", bytes(changed), [LIN]), Refused)
 
 
 @pytest.mark.req("S07")
 @given(data=st.data())
 def test_any_flipped_bit_of_the_approval_is_refused(data: st.DataObject) -> None:
-    """An approval that differs from the signed one in one bit is refused."""
+    """An approval that differs from the signed one in one bit, its end's too, is refused."""
     note = bytearray(approve().encode())
     at = data.draw(st.integers(min_value=0, max_value=8 * len(note) - 1))
     note[at // 8] ^= 1 << at % 8
-    assert isinstance(check_approval(bytes(note), "study.toml", DATA, [LIN], verify), Refused)
+    assert isinstance(check(bytes(note), "study.toml", DATA, [LIN]), Refused)

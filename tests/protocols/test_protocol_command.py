@@ -143,7 +143,7 @@ def test_approve_asks_and_signs(study: Path, signer: Ed25519Signer) -> None:
     assert READ_BACK in result.stdout
     note = study.with_name("NCT04276987.toml.sig").read_text("utf-8")
     approver = Vkey("dr-lin", ED25519, signer.public)
-    checked = check_approval(note, study.name, study.read_bytes(), [approver], verify)
+    checked = check_approval(note, study.name, study.read_bytes(), [approver], verify, now_ns=0)
     assert isinstance(checked, Approved)
     assert checked.by == "dr-lin"
 
@@ -201,3 +201,14 @@ def test_approve_names_a_key_that_cannot_be_used(study: Path, signer: Ed25519Sig
     opened = call("approve", study, "--key", key, "--name", "dr-lin", *answer)
     assert opened.exit_code == 2
     assert "chmod 400" in opened.stderr
+
+
+def test_approve_until_a_day_ends_with_it(study: Path, signer: Ed25519Signer) -> None:
+    """--until signs an approval that ends when that day of UTC does; a day that is past signs nothing."""
+    rest = ("--key", study.with_name("approver.key"), "--name", "dr-lin", "--yes", "--read-back", "2.0e8 vesicles")
+    past = call("approve", study, *rest, "--until", "2020-01-01")
+    assert past.exit_code == 2
+    assert "2020-01-02T00:00:00.000Z" in past.stderr
+    assert not study.with_name("NCT04276987.toml.sig").exists()
+    assert call("approve", study, *rest, "--until", "2999-12-31").exit_code == 0
+    assert "\nexpires 3000-01-01T00:00:00.000Z\n" in study.with_name("NCT04276987.toml.sig").read_text("utf-8")

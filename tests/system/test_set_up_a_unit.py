@@ -2,6 +2,7 @@
 
 import re
 import shlex
+import time
 from pathlib import Path
 
 import pytest
@@ -71,7 +72,7 @@ def test_the_page_leads_to_a_good_configuration(set_up: Path) -> None:
     trust = set_up / "trust"
     assert load_trust(trust, "neb-0001").name == f"{SITE}/nebctl/neb-0001/1"
     (approver,) = load_approvers(trust / "approvers.vkey")
-    study = load_study(set_up / "NCT04276987.toml", None, set_up / "site-rules.toml", (approver,))
+    study = load_study(set_up / "NCT04276987.toml", None, set_up / "site-rules.toml", (approver,), time.time_ns())
     assert study.rules_text == default_site_rules()
 
 

@@ -1,5 +1,6 @@
 """What a unit cannot start with: one clear line each, the right exit code, and never a traceback."""
 
+import hashlib
 import os
 import pty
 import socket
@@ -15,12 +16,19 @@ import pytest
 from click.testing import CliRunner
 
 from nebctl.cli import main
+from nebctl.core.instant import NS_PER_S
+from nebctl.core.ledger.approval import approval_text
+from nebctl.core.ledger.envelope import utc_text
+from nebctl.core.ledger.note import sign_note
+from nebctl.keys import load_signer
 from nebctl_lab.bedside import Answer
 from nebctl_lab.bench_site import Bench, until
+from nebctl_lab.demo.site import FIRST_MORNING, SITE
 from nebctl_lab.relay import tapped
 
 pytestmark = pytest.mark.timeout(60)
 FINDING, WRONG_CALL = 1, 2
+START_NS = int(FIRST_MORNING.timestamp()) * NS_PER_S
 
 
 @pytest.fixture
@@ -149,6 +157,35 @@ def test_an_altered_or_unapproved_study(make_bench: Callable[..., Bench], told: 
     line = told(lambda _: path.with_name(f"{file}.sig").unlink(), FINDING, bench)
     assert f"{file}.sig" in line
     assert "nebctl protocol approve" in line
+
+
+def approve_until(bench: Bench, expires_ns: int) -> None:
+    """Approve the site's rules anew, up to a time."""
+    path = bench.site.root / "study" / "site-rules.toml"
+    at, digest = utc_text(START_NS), hashlib.sha256(path.read_bytes()).hexdigest()
+    text = approval_text(path.name, digest, at, utc_text(expires_ns))
+    signer = load_signer(bench.site.root / "keys" / "approver.key")
+    path.with_name(f"{path.name}.sig").write_text(sign_note(text, f"{SITE}/approver", signer), "utf-8")
+
+
+@pytest.mark.req("S07")
+def test_an_approval_that_has_expired(make_bench: Callable[..., Bench], told: Callable[..., str]) -> None:
+    """A unit does not start by an approval that has ended, and one that runs begins no dose once it ends."""
+    bench = make_bench()
+    line = told(lambda _: approve_until(bench, START_NS + 1_000_000), FINDING, bench)
+    assert "approval of site-rules.toml" in line
+    assert "expired" in line
+    approve_until(bench, START_NS + 3600 * NS_PER_S)
+    bench.start()
+    auth = bench.make_ready()
+    bench.skip(3600)
+    with pytest.raises(Answer, match="approval-expired: The approval of the study's files ended"):
+        bench.api.post("/api/start", auth=auth)
+    bench.api.post("/api/stop")
+    with pytest.raises(Answer, match="approval-expired"):
+        bench.scan()
+    assert [record["code"] for record in bench.records("refusal")] == ["approval-expired"]
+    assert bench.records("start") == []
 
 
 def test_a_ledger_in_use(bench: Bench, told: Callable[..., str]) -> None:
