@@ -96,9 +96,7 @@ class Runner:
         self._rows = TraceRows(store)
         self.watch = DeviceWatch(
             nebulizer=nebulizer,
-            clock=clock,
             witnessed=self.witnessed,
-            rows=self._rows,
             session=lambda: self.session,
             post=self._post_own,
             alarm=self._alarm_at_once,
@@ -219,6 +217,8 @@ class Runner:
             return
         self._witness(posted, outcome)
         self.session = outcome.session
+        if outcome.reading is not None and outcome.session.authorisation is not None:
+            self._rows.add(outcome.session.authorisation.session, outcome.reading)
         for effect in outcome.effects:
             await self._perform(effect)
         self._answer(posted, outcome)

@@ -1,8 +1,7 @@
-"""The running session's trace: rows gathered by reading, kept on disk about once a second."""
+"""The running session's trace: lines gathered by reading, kept on disk about once a second."""
 
-from nebctl.core.device import DeviceReport
-from nebctl.core.session import Session, State
-from nebctl.core.trace import HEADER, Trace, lost_row, row
+from nebctl.core.dose.reading import Reading
+from nebctl.core.trace import HEADER, Trace, line
 from nebctl.ports import EntryStore
 
 
@@ -14,18 +13,10 @@ class TraceRows:
         self._rows: list[str] = []
         self._session: str | None = None
 
-    def add(self, session: Session, report: DeviceReport) -> None:
-        """Add a reading, if it is about the session's run."""
-        if session.started_ns is None or session.authorisation is None or report.run != session.run:
-            return
-        self._session = session.authorisation.session
-        self._rows.append(row(report, session.started_ns, paused=session.state is State.PAUSED))
-
-    def add_loss(self, session: Session, at_ns: int) -> None:
-        """Add the line that says from when on the device was not heard."""
-        if session.started_ns is not None and session.authorisation is not None:
-            self._session = session.authorisation.session
-            self._rows.append(lost_row(at_ns, session.started_ns))
+    def add(self, session: str, reading: Reading) -> None:
+        """Add what the session's estimate has just been told."""
+        self._session = session
+        self._rows.append(line(reading))
 
     async def save(self) -> None:
         """Keep what was gathered.

@@ -11,8 +11,8 @@ from nebctl.core.alarms import Condition
 from nebctl.core.device import Certainty, CommandFailed, Declaration, DeviceReport, Identity, RunOutcome
 from nebctl.core.effects import StartAerosol
 from nebctl.core.session import LIVE, Session
-from nebctl.ports import Clock, Nebulizer
-from nebctl.tracing import TraceRows
+from nebctl.core.trace import line, reading_of
+from nebctl.ports import Nebulizer
 from nebctl.witnessed import Witnessed
 
 log = logging.getLogger(__name__)
@@ -144,17 +144,13 @@ class DeviceWatch:
         self,
         *,
         nebulizer: Nebulizer,
-        clock: Clock,
         witnessed: Witnessed,
-        rows: TraceRows,
         session: Callable[[], Session],
         post: Callable[[ev.Event], None],
         alarm: Callable[[Condition], None],
     ) -> None:
         self.nebulizer = Contained(nebulizer)
-        self._clock = clock
         self._witnessed = witnessed
-        self._rows = rows
         self._session = session
         self._post = post
         self._alarm = alarm
@@ -255,8 +251,6 @@ class DeviceWatch:
     def _lose(self) -> None:
         loss = self.nebulizer.loss or self.nebulizer.fault
         self._witnessed.see_device(None)
-        if self._live():
-            self._rows.add_loss(self._session(), self._clock.instant().mono_ns)
         self._post(ev.LinkLost(sentence=loss.sentence() if loss else "the wire is gone"))
 
     async def _read(self) -> None:
@@ -283,11 +277,11 @@ class DeviceWatch:
             elif self._witnessed.device is not None or self._live():
                 self._lose()
             return
+        line(reading_of(result, result.at_ns, paused=False))  # a report at fault must fail here, not in the loop
         device = self._witnessed.device
         self._restarted |= device is not None and device.boot != result.boot
         self.last_report = result
         self._witnessed.see_report(result)
-        self._rows.add(self._session(), result)
         self._post(ev.Reported(report=result))
         self._heard_s = _now_s()  # only now: a report that could not be taken is a report that is missing
         self._overdue_told = False

@@ -74,7 +74,8 @@ class DeviceReport:
     `run` is the run that `on_ms` belongs to, or None before the first. `boot` is the device's boot counter.
     Quantities that the device does not sense are None: drive current in microamperes, frequency in Hz, power in
     microwatts, temperature in millidegrees Celsius, its own volume counter in nanolitres, gas flow in mL/min under
-    standard conditions, absolute gas pressure in pascals. `dry` None means not sensed.
+    standard conditions, absolute gas pressure in pascals, weight of cup and contents in micrograms over an unknown
+    zero. `dry` None means not sensed.
     """
 
     at_ns: int
@@ -92,6 +93,7 @@ class DeviceReport:
     device_nl: int | None = None
     gas_sccm: int | None = None
     pressure_pa: int | None = None
+    weight_ug: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -22,7 +22,7 @@ from nebctl.core.orders import DoseState, HistoryItem, Operator, Order, PlannedD
 from nebctl.core.recovery import recover
 from nebctl.core.regimen import Regimen, SiteRules
 from nebctl.core.session import Kind, State, drafts, step
-from nebctl.core.trace import HEADER, lost_row, row
+from nebctl.core.trace import line, lost_at, reading_of
 
 STAMP = Stamp(unit="neb-0001", epoch=1, software="nebctl test", config_sha256="ab" * 32, simulated=True)
 REGIMEN = Regimen(
@@ -205,8 +205,9 @@ def rows_of(bench: Any, *spans: tuple[int, int]) -> str:
     for begin, end in spans:
         for half in range(begin * 2, end * 2 + 1):
             report = bench.report(at_ns=half * 500_000_000, dry=False)
-            text += row(report, 0, paused=False)
-        text += row(bench.report(Output.OFF, at_ns=end * 1_000_000_000 + 1), 0, paused=True)
+            text += line(reading_of(report, 0, paused=False))
+        off = bench.report(Output.OFF, at_ns=end * 1_000_000_000 + 1)
+        text += line(reading_of(off, 0, paused=True))
     return text
 
 
@@ -243,18 +244,9 @@ def test_a_restart_counts_each_sweep_against_the_claim(bench: Any) -> None:
     """
     kinds = (*STARTED, Kind.RUNS, Kind.PAUSE, Kind.OFF, Kind.RESUME, Kind.INTENT_RECORDED)
     (session,) = fold(UnitHistory(), entries(bench, written(bench, *kinds))).open.values()
-    rows = rows_of(bench, (0, 60), (100, 130)) + lost_row(131_000_000_000, 0)
+    rows = rows_of(bench, (0, 60), (100, 130)) + line(lost_at(131_000_000_000, 0))
     _, dose = recover(session, rows, bench.rules, REGIMEN, bench.now())
     both = replace(NOTHING, starts=2)
     expected = track(both, bench.report(Output.OFF, on_ms=90_000), bench.charge(), bench.rules.model).emitted
     assert (dose.facts["on_ms"], dose.facts["pauses"]) == (90_000, 1)
     assert dose.facts["low_nl"] == expected.low_nl
-
-
-def test_a_row_has_a_field_for_each_column(bench: Any) -> None:
-    """Every line of a trace has as many fields as the header, scaled by place, empty where nothing is sensed."""
-    report = bench.report(at_ns=1_234_000_000, drive_ua=83_400, drive_hz=128_250, temp_mc=-50, device_nl=7)
-    line = row(report, 1_000_000_000, paused=False)
-    assert line == "0.234,running,83.400,128250,,-0.050,,,,7,0\n"
-    assert len(line.split(",")) == len(lost_row(5, 0).split(",")) == len(HEADER.split(","))
-    assert row(bench.report(Output.OFF, at_ns=0), 5, paused=True).startswith("0.000,paused,")

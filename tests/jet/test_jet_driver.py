@@ -52,11 +52,12 @@ async def test_a_dose_in_its_plain_form(join: Join, poll: Join) -> None:
 
 async def test_the_trace_of_the_gas(join: Join) -> None:
     """Flow in SLPM and pressure in kPa stand in their columns of the session's trace."""
-    from nebctl.core.trace import HEADER, row
+    from nebctl.core.trace import HEADER, line, reading_of
 
     async with join() as bench:
         report = await bench.jet.start(RUN, MAX_ON_MS)
-        fields = dict(zip(HEADER.split(","), row(report, report.at_ns, paused=False).strip().split(","), strict=True))
+        row = line(reading_of(report, report.at_ns, paused=False))
+        fields = dict(zip(HEADER.split(","), row.strip().split(","), strict=True))
         assert float(fields["gas_slpm"]) == pytest.approx(6, rel=0.01)
         assert float(fields["pressure_kPa"]) == pytest.approx(239.3, rel=0.01)
         assert fields["dry"] == "0"

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from nebctl import watch
 from nebctl.core import events as ev
 from nebctl.core.device import Certainty, CommandFailed
 from nebctl.core.session import State
@@ -231,7 +232,7 @@ async def test_a_report_that_cannot_be_taken_is_a_missing_one(unit: Any, monkeyp
         raise ZeroDivisionError
 
     with monkeypatch.context() as patch:
-        patch.setattr(unit.runner._rows, "add", refuse)
+        patch.setattr(watch, "line", refuse)
         await asyncio.sleep(OVERDUE_S + 1)
         assert not unit.device.on
     assert not unit.task.done()

@@ -2,10 +2,12 @@
 
 from dataclasses import dataclass, replace
 
+from nebctl.core.dose.reading import Reading
 from nebctl.core.effects import Effect, StartAerosol, StopAerosol
 from nebctl.core.events import Event
 from nebctl.core.instant import Instant
 from nebctl.core.session.classify import classify
+from nebctl.core.session.heard import heard
 from nebctl.core.session.moment import Moment
 from nebctl.core.session.state import LIVE, Kind, Rules, Session, State
 from nebctl.core.session.table import TABLE
@@ -23,11 +25,15 @@ class IllegalEventError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """What came of one event: the session afterwards and the effects, in the order in which they are to happen."""
+    """What came of one event: the session afterwards and the effects, in the order in which they are to happen.
+
+    `reading` is what the event told the estimate, for the trace; None where it told nothing.
+    """
 
     session: Session
     effects: tuple[Effect, ...]
     kind: Kind
+    reading: Reading | None = None
 
 
 def step(session: Session, event: Event, now: Instant, rules: Rules) -> Step:
@@ -40,8 +46,11 @@ def step(session: Session, event: Event, now: Instant, rules: Rules) -> Step:
     if row is None:
         raise IllegalEventError(session.state, kind)
     target, action = row
-    changed, effects = action(Moment(session=session, event=event, now=now, rules=rules))
-    return Step(_dated(replace(changed, state=target), effects, now), effects, kind)
+    reading = heard(session, event, now)
+    changed, effects = action(Moment(session=session, event=event, now=now, rules=rules, reading=reading))
+    if reading is not None and changed.started_ns is not None:
+        changed = replace(changed, heard_ms=reading.at_ms)
+    return Step(_dated(replace(changed, state=target), effects, now), effects, kind, reading)
 
 
 def _dated(session: Session, effects: tuple[Effect, ...], now: Instant) -> Session:

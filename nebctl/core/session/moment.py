@@ -8,6 +8,7 @@ from nebctl.core import events as ev
 from nebctl.core.alarms import Condition
 from nebctl.core.authorisation import Authorisation
 from nebctl.core.dose import track
+from nebctl.core.dose.reading import Reading
 from nebctl.core.effects import Effect, RaiseAlarm, StopAerosol
 from nebctl.core.instant import Instant
 from nebctl.core.session.state import Rules, Session
@@ -15,12 +16,16 @@ from nebctl.core.session.state import Rules, Session
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Moment:
-    """What an action is given: the session as it was, the event (its type is known from the table), time and rules."""
+    """What an action is given: the session as it was, the event (its type is known from the table), time and rules.
+
+    `reading` is what the event tells the estimate, None where it tells nothing.
+    """
 
     session: Session
     event: Any
     now: Instant
     rules: Rules
+    reading: Reading | None = None
 
     @property
     def auth(self) -> Authorisation:

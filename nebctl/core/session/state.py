@@ -99,7 +99,7 @@ class Session:
     start, and the beginning of the present pause or of the wait for the residual. `doubts` say why the outcome is
     uncertain; an empty tuple means that it is not. `last_device_ms` is the run's on-time as the device's own memory
     gives it after the link came back. `go_ns` and `off_ns` are when aerosol, and when OFF, was last asked for: an older
-    reading says nothing of what came of it.
+    reading says nothing of what came of it. `heard_ms` is the time of the newest reading, from `started_ns` on.
     """
 
     state: State = State.IDLE
@@ -123,6 +123,7 @@ class Session:
     findings: tuple[Deviation, ...] = ()
     doubts: tuple[str, ...] = ()
     last_device_ms: int | None = None
+    heard_ms: int = 0
 
 
 IDLE = Session()
