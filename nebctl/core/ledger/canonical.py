@@ -11,7 +11,8 @@ LIMIT = 1 << 53
 """Every |n| is below it, so that no reader's double changes a number. Source: RFC 8259, section 6."""
 
 _DEPTH = 32
-_DIGITS = len(str(LIMIT)) + 1
+_DIGITS = bytes.maketrans(b"123456789", b"000000000")
+_LONG = b"0" * len(str(LIMIT))
 
 
 def encode(value: object) -> bytes:
@@ -20,11 +21,7 @@ def encode(value: object) -> bytes:
     Raises: `FormatError` for a float, an integer of 2^53 or more, a key that is not ASCII text, or another type.
     """
     _check(value, "JSON", _DEPTH)
-    text = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False, default=dict)
-    try:
-        return text.encode("utf-8")
-    except UnicodeEncodeError:
-        raise FormatError("JSON", "a lone surrogate", "text that UTF-8 can carry") from None
+    return _write(value)
 
 
 def decode(data: bytes) -> dict[str, Json]:
@@ -43,29 +40,46 @@ def decode_value(data: bytes) -> Json:
 
     Raises: `FormatError` as `decode` does.
     """
-    value = _parse(data)
-    again = encode(value)
+    value = _parse(data, _DECODER)
+    if _may_need_walk(data):
+        _check(value, "JSON", _DEPTH)
+    again = _write(value)
     if again != data:
+        _parse(data, _TELLING_DECODER)
         at = next((i for i, (a, b) in enumerate(zip(again, data, strict=False)) if a != b), min(len(again), len(data)))
         raise FormatError(f"JSON byte {at}", data[at : at + 16], f"canonical {again[at : at + 16]!r}")
     return value
 
 
-def _parse(data: bytes) -> Json:
+def _may_need_walk(data: bytes) -> bool:
+    """Return whether a parsed value may hold a large integer, a key that is not ASCII, or too much depth.
+
+    The walk costs as much as parsing does, and few records need it.
+    """
+    deep = data.count(b"{") + data.count(b"[") > _DEPTH
+    return deep or not data.isascii() or _LONG in data.translate(_DIGITS)
+
+
+def _write(value: object) -> bytes:
     try:
-        value: Json = json.loads(
-            data.decode("utf-8"),
-            object_pairs_hook=_pairs,
-            parse_float=_refuse_number,
-            parse_int=_integer,
-            parse_constant=_refuse_number,
-        )
+        return _ENCODER.encode(value).encode("utf-8")
+    except UnicodeEncodeError:
+        raise FormatError("JSON", "a lone surrogate", "text that UTF-8 can carry") from None
+
+
+def _parse(data: bytes, decoder: json.JSONDecoder) -> Json:
+    try:
+        value: Json = decoder.decode(data.decode("utf-8"))
     except UnicodeDecodeError as error:
         raise FormatError(f"JSON byte {error.start}", data[error.start : error.start + 8], "UTF-8") from None
     except json.JSONDecodeError as error:
         raise FormatError(f"JSON character {error.pos}", data[error.pos : error.pos + 16], error.msg) from None
     except RecursionError:
         raise FormatError("JSON", "deeper nesting", f"at most {_DEPTH} levels") from None
+    except FormatError:
+        raise
+    except ValueError:  # Python reads no integer of thousands of digits
+        raise FormatError("JSON", "an integer without end", "an integer with |n| < 2^53") from None
     return value
 
 
@@ -102,11 +116,11 @@ def _pairs(pairs: list[tuple[str, Json]]) -> dict[str, Json]:
     return found
 
 
-def _integer(text: str) -> int:
-    if len(text) > _DIGITS:
-        raise FormatError("JSON", text, "an integer with |n| < 2^53")
-    return int(text)
-
-
 def _refuse_number(text: str) -> NoReturn:
     raise FormatError("JSON", text, "an integer; floats have no single spelling")
+
+
+_ENCODER = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False, default=dict)
+_DECODER = json.JSONDecoder(parse_float=_refuse_number, parse_constant=_refuse_number)
+_TELLING_DECODER = json.JSONDecoder(object_pairs_hook=_pairs, parse_float=_refuse_number, parse_constant=_refuse_number)
+"""Names the key that stands twice; the quick one keeps the last of them, so that the bytes differ."""

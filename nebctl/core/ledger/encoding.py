@@ -1,10 +1,11 @@
 """Base64 in its two spellings, decoded so strictly that one value has one text."""
 
-import base64
 import binascii
 import re
 
 _SHOWN = 60
+_TO_URL = bytes.maketrans(b"+/", b"-_")
+_FROM_URL = bytes.maketrans(b"-_", b"+/")
 _DECIMAL = re.compile(r"0|[1-9][0-9]{0,18}", re.ASCII)
 
 
@@ -30,7 +31,7 @@ def show(value: object) -> str:
 
 def b64url(data: bytes) -> str:
     """Return base64url without padding."""
-    return base64.urlsafe_b64encode(data).rstrip(b"=").decode("ascii")
+    return binascii.b2a_base64(data, newline=False).translate(_TO_URL).rstrip(b"=").decode("ascii")
 
 
 def unb64url(text: str, where: str = "base64url") -> bytes:
@@ -39,8 +40,9 @@ def unb64url(text: str, where: str = "base64url") -> bytes:
     Raises: `FormatError` where the text is not the one spelling of its bytes.
     """
     try:
-        data = base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True)
-    except (ValueError, binascii.Error):
+        padded = text.encode("ascii").translate(_FROM_URL) + b"=" * (-len(text) % 4)
+        data = binascii.a2b_base64(padded, strict_mode=True)
+    except ValueError:
         raise FormatError(where, text, "unpadded base64url") from None
     if b64url(data) != text:
         raise FormatError(where, text, f"the one spelling {show(b64url(data))}")
@@ -49,7 +51,7 @@ def unb64url(text: str, where: str = "base64url") -> bytes:
 
 def b64(data: bytes) -> str:
     """Return standard base64 with padding."""
-    return base64.b64encode(data).decode("ascii")
+    return binascii.b2a_base64(data, newline=False).decode("ascii")
 
 
 def unb64(text: str, where: str = "base64") -> bytes:
@@ -58,8 +60,8 @@ def unb64(text: str, where: str = "base64") -> bytes:
     Raises: `FormatError` where the text is not the one spelling of its bytes.
     """
     try:
-        data = base64.b64decode(text, validate=True)
-    except (ValueError, binascii.Error):
+        data = binascii.a2b_base64(text.encode("ascii"), strict_mode=True)
+    except ValueError:
         raise FormatError(where, text, "padded base64") from None
     if b64(data) != text:
         raise FormatError(where, text, f"the one spelling {show(b64(data))}")

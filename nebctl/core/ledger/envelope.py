@@ -189,10 +189,14 @@ def _is_bytes(value: Json, count: int) -> bool:
 
 
 def _is_utc(value: Json) -> bool:
-    try:
-        return isinstance(value, str) and parse_utc(value) >= 0
-    except FormatError:
+    """Return whether `parse_utc` would read it: with the form given, only the date itself may be wrong or too early."""
+    if not isinstance(value, str) or value < "1970" or not _UTC.fullmatch(value):
         return False
+    try:
+        datetime.fromisoformat(value)
+    except ValueError:
+        return False
+    return True
 
 
 def _is_clock(value: Json) -> bool:

@@ -6,6 +6,7 @@ Source: RFC 7515, RFC 8037, RFC 9864 (the algorithm is named "Ed25519").
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 
 from nebctl.core.ledger import canonical
 from nebctl.core.ledger.encoding import FormatError, b64url, unb64url
@@ -64,17 +65,24 @@ def parse(text: str) -> Jws:
     parts = text.split(".")
     if len(parts) != 3:
         raise FormatError("JWS", f"{len(parts)} parts", "header.payload.signature")
-    header = _HEADER.fullmatch(unb64url(parts[0], "JWS header"))
-    if header is None:
-        raise FormatError("JWS header", unb64url(parts[0]), header_bytes("0" * 8).decode("ascii"))
+    kid = _kid(parts[0])
     payload_bytes = unb64url(parts[1], "JWS payload")
     signature = unb64url(parts[2], "JWS signature")
     if len(signature) != 64:
         raise FormatError("JWS signature", f"{len(signature)} bytes", "64 bytes")
     return Jws(
-        kid=header.group(1).decode("ascii"),
+        kid=kid,
         payload=canonical.decode(payload_bytes),
         payload_bytes=payload_bytes,
         signing_input=f"{parts[0]}.{parts[1]}".encode("ascii"),
         signature=signature,
     )
+
+
+@lru_cache(maxsize=64)
+def _kid(part: str) -> str:
+    """Return the key ID of a header; a ledger has as many headers as keys."""
+    header = _HEADER.fullmatch(unb64url(part, "JWS header"))
+    if header is None:
+        raise FormatError("JWS header", unb64url(part), header_bytes("0" * 8).decode("ascii"))
+    return header.group(1).decode("ascii")
