@@ -11,10 +11,14 @@ from nebctl.core.ledger.records import Entry, Json
 from nebctl.core.ledger.signing import Verifier
 from nebctl.publish.topics import parse_record
 
+MOST_BYTES = 256 * 1024
+"""A record message is never larger: the longest embeds a study protocol and site rules, some 20 KiB."""
+
 
 class Reason(Enum):
-    """Why a record is refused."""
+    """Why a message is refused."""
 
+    SIZE = "size"
     FORMAT = "format"
     TOPIC = "topic"
     UNKNOWN = "unknown-unit"
@@ -50,6 +54,7 @@ class Known:
 
     vkey: Vkey
     frontier: tree.Frontier
+    kid: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,17 +62,21 @@ class Signed:
     """A record whose own text is in order: written strictly and signed by the unit, disclosures whole."""
 
     entry: Entry
+    parsed: jws.Jws
     revealed: Mapping[str, Json]
     head_line: str
 
 
 def read_body(body: bytes) -> Signed | Refused:
     """Return the record that a message carries; nothing in it is trusted yet."""
+    if len(body) > MOST_BYTES:
+        return Refused(reason=Reason.SIZE, seen=f"{len(body)} bytes", expected=f"at most {MOST_BYTES}")
     parts = parse_record(body)
     if parts is None:
         return Refused(reason=Reason.FORMAT, seen=show(body[:40]), expected="jws~disclosures~ and a signature line")
     try:
-        entry = envelope.parse_entry(parts.jws)
+        parsed = jws.parse(parts.jws)
+        entry = envelope.read_entry(parsed, parts.jws, ())
     except ValueError as fault:
         return _refused(Reason.FORMAT, fault)
     try:
@@ -86,7 +95,7 @@ def read_body(body: bytes) -> Signed | Refused:
         payload=entry.payload,
         disclosures=parts.disclosures,
     )
-    return Signed(entry=whole, revealed=revealed, head_line=parts.head_line)
+    return Signed(entry=whole, parsed=parsed, revealed=revealed, head_line=parts.head_line)
 
 
 def check_source(signed: Signed, unit: str, simulated: bool) -> Refused | None:
@@ -100,22 +109,26 @@ def check_source(signed: Signed, unit: str, simulated: bool) -> Refused | None:
     return None
 
 
-def check_signature(signed: Signed, vkey: Vkey, verify: Verifier) -> Refused | None:
+def check_signature(signed: Signed, known: Known, verify: Verifier) -> Refused | None:
     """Check the record's signature by the key that was enrolled for its unit and epoch."""
-    record = jws.parse(signed.entry.jws)
-    if record.kid != head.kid(vkey):
-        return Refused(reason=Reason.KEY, seen=f"key {record.kid}", expected=f"the enrolled key {head.kid(vkey)}")
+    record, vkey = signed.parsed, known.vkey
+    if record.kid != known.kid:
+        return Refused(reason=Reason.KEY, seen=f"key {record.kid}", expected=f"the enrolled key {known.kid}")
     if not verify(vkey.public, record.signing_input, record.signature):
         return Refused(reason=Reason.SIGNATURE, seen="a bad signature", expected=f"one by {vkey.name}")
     return None
 
 
-def check_place(signed: Signed, known: Known, verify: Verifier) -> tree.Frontier | Refused:
-    """Return the tree with the record added, if it continues the tree as kept here and the head over it is signed."""
-    expected = b64url(known.frontier.root())
+def check_prev(signed: Signed, frontier: tree.Frontier) -> Refused | None:
+    """Check that the record continues this tree."""
+    expected = b64url(frontier.root())
     if signed.entry.payload["prev"] != expected:
         return Refused(reason=Reason.CHAIN, seen=show(signed.entry.payload["prev"]), expected=f"prev {expected}")
-    grown = known.frontier.append(signed.entry.leaf)
+    return None
+
+
+def check_head(signed: Signed, known: Known, grown: tree.Frontier, verify: Verifier) -> Refused | None:
+    """Check the head that came with a record, over the tree that ends with it."""
     checkpoint = head.Checkpoint(known.vkey.name, grown.size, grown.root())
     try:
         good = head.verify_head_line(checkpoint, signed.head_line, known.vkey, verify)
@@ -124,7 +137,7 @@ def check_place(signed: Signed, known: Known, verify: Verifier) -> tree.Frontier
     if not good:
         seen = f"no good signature over size {grown.size}"
         return Refused(reason=Reason.HEAD, seen=seen, expected=f"the head signed by {known.vkey.name}")
-    return grown
+    return None
 
 
 def _refused(reason: Reason, fault: ValueError) -> Refused:

@@ -1,58 +1,29 @@
 """Taking records in, once and in order, and countersigning what was committed; runs in the database's thread."""
 
 import sqlite3
-from dataclasses import dataclass
-from typing import TypeAlias
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import NamedTuple, TypeAlias
 
 from nebctl.core.instant import NS_PER_S
 from nebctl.core.ledger import envelope, head, tree
 from nebctl.core.ledger.note import Vkey, assemble_note
 from nebctl.core.ledger.signing import Signer, Verifier
 from nebctl.pharmacy import outcomes
-from nebctl.pharmacy.check import (
-    EVIDENCE,
-    Known,
-    Reason,
-    Refused,
-    Signed,
-    check_place,
-    check_signature,
-    check_source,
-    read_body,
-)
+from nebctl.pharmacy.check import EVIDENCE, Known, Reason, Refused, Signed, read_body
 from nebctl.pharmacy.database import transaction
+from nebctl.pharmacy.intake import Accepted, Register, Run, Taken, judge_run
 
 HASH = 32
+Place: TypeAlias = tuple[str, int, int]
+"""Unit, epoch and sequence number."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Accepted:
-    """A record that was committed now; `remark` None means that it fits the leases."""
-
-    unit: str
-    epoch: int
-    seq: int
-    typ: str
-    remark: str | None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Duplicate:
-    """A record that was committed before, byte for byte."""
+class Arrival(NamedTuple):
+    """A `record` message as it came: the unit that its topic names, and what it carried."""
 
     unit: str
-    epoch: int
-    seq: int
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class OutOfOrder:
-    """A record that comes too early: `want` is the sequence number that is missing first."""
-
-    unit: str
-    epoch: int
-    seq: int
-    want: int
+    body: bytes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,9 +32,6 @@ class ClockBehind:
 
     now_s: int
     last_s: int
-
-
-Taken: TypeAlias = Accepted | Duplicate | OutOfOrder | Refused
 
 
 class Ingest:
@@ -76,37 +44,45 @@ class Ingest:
 
     def take(self, unit: str, body: bytes, at_ns: int) -> Taken:
         """Take one `record` message of `unit`; a record is kept only when all of it holds, and then durably."""
-        signed = read_body(body)
-        taken = signed if isinstance(signed, Refused) else self._take(unit, signed, at_ns)
-        if isinstance(taken, Refused):
-            self._note_refusal(unit, taken.reason, body, at_ns)
+        (taken,) = self.take_all([Arrival(unit, body)], at_ns)
         return taken
 
-    def _take(self, unit: str, signed: Signed, at_ns: int) -> Taken:
-        entry = signed.entry
-        known = self._known(unit, entry.epoch)
+    def take_all(self, arrivals: Sequence[Arrival], at_ns: int) -> list[Taken]:
+        """Take messages that arrived together, in one transaction, and return an answer for each."""
+        answers: dict[int, Taken] = {}
+        together: dict[tuple[str, int], list[tuple[int, Signed]]] = {}
+        for place, arrival in enumerate(arrivals):
+            signed = read_body(arrival.body)
+            if isinstance(signed, Refused):
+                answers[place] = signed
+            else:
+                together.setdefault((arrival.unit, signed.entry.epoch), []).append((place, signed))
+        runs: dict[tuple[str, int], Run] = {}
+        for (unit, epoch), placed in together.items():
+            runs[unit, epoch] = run = self._judge(unit, epoch, [signed for _, signed in placed])
+            answers.update(zip((place for place, _ in placed), run.answers, strict=True))
+        taken = [answers[place] for place in range(len(arrivals))]
+        remarks = self._write(runs, list(zip(arrivals, taken, strict=True)), at_ns)
+        return [_remarked(answer, remarks) for answer in taken]
+
+    def _judge(self, unit: str, epoch: int, records: Sequence[Signed]) -> Run:
+        known = self._known(unit, epoch)
         if isinstance(known, Refused):
-            return known
-        if refused := check_source(signed, unit, self._simulated) or check_signature(signed, known.vkey, self._verify):
-            return refused
-        if entry.seq < known.frontier.size:
-            return self._again(unit, signed)
-        if entry.seq > known.frontier.size:
-            return OutOfOrder(unit=unit, epoch=entry.epoch, seq=entry.seq, want=known.frontier.size)
-        grown = check_place(signed, known, self._verify)
-        if isinstance(grown, Refused):
-            return grown
-        with transaction(self._db):
-            self._keep(unit, signed, grown, at_ns)
-            remark = outcomes.note_record(self._db, signed)
-        typ = str(entry.payload["typ"])
-        return Accepted(unit=unit, epoch=entry.epoch, seq=entry.seq, typ=typ, remark=remark)
+            return Run(answers=(known,) * len(records), kept=(), frontier=tree.Frontier())
+
+        def leaf_at(seq: int) -> bytes:
+            query = "SELECT leaf FROM rec WHERE unit = ? AND ep = ? AND seq = ?"
+            return bytes(self._db.execute(query, (unit, epoch, seq)).fetchone()[0])
+
+        register = Register(unit=unit, known=known, simulated=self._simulated, verify=self._verify, leaf_at=leaf_at)
+        return judge_run(records, register)
 
     def _known(self, unit: str, epoch: int) -> Known | Refused:
         row = self._db.execute("SELECT vkey FROM unit_key WHERE unit = ? AND ep = ?", (unit, epoch)).fetchone()
         if row is None:
             return Refused(reason=Reason.UNKNOWN, seen=f"{unit} epoch {epoch}", expected="an enrolled unit and epoch")
-        return Known(vkey=Vkey.parse(row[0]), frontier=self._frontier(unit, epoch))
+        vkey = Vkey.parse(row[0])
+        return Known(vkey=vkey, frontier=self._frontier(unit, epoch), kid=head.kid(vkey))
 
     def _frontier(self, unit: str, epoch: int) -> tree.Frontier:
         row = self._db.execute("SELECT size, frontier FROM tip WHERE unit = ? AND ep = ?", (unit, epoch)).fetchone()
@@ -114,47 +90,73 @@ class Ingest:
             return tree.Frontier()
         return tree.Frontier(row[0], tuple(row[1][i : i + HASH] for i in range(0, len(row[1]), HASH)))
 
-    def _again(self, unit: str, signed: Signed) -> Duplicate | Refused:
-        entry = signed.entry
-        row = self._db.execute(
-            "SELECT leaf FROM rec WHERE unit = ? AND ep = ? AND seq = ?", (unit, entry.epoch, entry.seq)
-        ).fetchone()
-        if row[0] != entry.leaf:
-            seen = f"another record {entry.seq} under the unit's good signature"
-            return Refused(reason=Reason.FORK, seen=seen, expected="the one that was kept")
-        return Duplicate(unit=unit, epoch=entry.epoch, seq=entry.seq)
+    def _write(
+        self, runs: Mapping[tuple[str, int], Run], taken: Sequence[tuple[Arrival, Taken]], at_ns: int
+    ) -> dict[Place, str]:
+        """Commit what is kept and count what is not; return the remarks that a kept record gave rise to."""
+        remarks: dict[Place, str] = {}
+        with transaction(self._db):
+            for (unit, epoch), run in runs.items():
+                if run.kept:
+                    self._keep(unit, epoch, run, at_ns)
+                    remarks |= self._note_records(unit, epoch, run)
+            for arrival, answer in taken:
+                if isinstance(answer, Refused):
+                    self._note_refusal(arrival, answer.reason, at_ns)
+        return remarks
 
-    def _keep(self, unit: str, signed: Signed, grown: tree.Frontier, at_ns: int) -> None:
-        entry, got_at = signed.entry, envelope.utc_text(at_ns)
-        place = (unit, entry.epoch, entry.seq)
-        self._db.execute("INSERT INTO rec VALUES (?, ?, ?, ?, ?, ?)", (*place, entry.leaf, entry.jws, got_at))
-        self._db.executemany("INSERT INTO disclosure VALUES (?, ?, ?, ?)", [(*place, d) for d in entry.disclosures])
+    def _keep(self, unit: str, epoch: int, run: Run, at_ns: int) -> None:
+        got_at = envelope.utc_text(at_ns)
+        entries = [signed.entry for signed in run.kept]
+        self._db.executemany(
+            "INSERT INTO rec VALUES (?, ?, ?, ?, ?, ?)",
+            [(unit, epoch, entry.seq, entry.leaf, entry.jws, got_at) for entry in entries],
+        )
+        self._db.executemany(
+            "INSERT INTO disclosure VALUES (?, ?, ?, ?)",
+            [(unit, epoch, entry.seq, disc) for entry in entries for disc in entry.disclosures],
+        )
         self._db.execute(
             "INSERT INTO tip VALUES (?, ?, ?, ?, ?) ON CONFLICT DO UPDATE"
             " SET size = excluded.size, frontier = excluded.frontier, head_line = excluded.head_line",
-            (unit, entry.epoch, grown.size, b"".join(grown.nodes), signed.head_line),
+            (unit, epoch, run.frontier.size, b"".join(run.frontier.nodes), run.kept[-1].head_line),
         )
         self._db.execute("UPDATE unit SET last_seen = ? WHERE unit = ?", (got_at, unit))
 
-    def _note_refusal(self, unit: str, reason: Reason, body: bytes, at_ns: int) -> None:
-        enrolled = self._db.execute("SELECT 1 FROM unit WHERE unit = ?", (unit,)).fetchone()
-        counted = unit if enrolled else ""  # a stranger must not be able to grow the table
+    def _note_records(self, unit: str, epoch: int, run: Run) -> dict[Place, str]:
+        remarks = ((signed.entry.seq, outcomes.note_record(self._db, signed)) for signed in run.kept)
+        return {(unit, epoch, seq): remark for seq, remark in remarks if remark}
+
+    def _note_refusal(self, arrival: Arrival, reason: Reason, at_ns: int) -> None:
+        enrolled = self._db.execute("SELECT 1 FROM unit WHERE unit = ?", (arrival.unit,)).fetchone()
+        counted = arrival.unit if enrolled else ""  # a stranger must not be able to grow the table
         at = envelope.utc_text(at_ns)
-        with transaction(self._db):
-            self._db.execute(
-                "INSERT INTO refusal VALUES (?, ?, 1, ?) ON CONFLICT DO UPDATE"
-                " SET count = count + 1, last_at = excluded.last_at",
-                (counted, reason.value, at),
-            )
-            if reason in EVIDENCE:
-                evidence = (unit, reason.value, body, at)
-                self._db.execute("INSERT INTO evidence VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING", evidence)
+        self._db.execute(
+            "INSERT INTO refusal VALUES (?, ?, 1, ?) ON CONFLICT DO UPDATE"
+            " SET count = count + 1, last_at = excluded.last_at",
+            (counted, reason.value, at),
+        )
+        if reason in EVIDENCE:
+            evidence = (arrival.unit, reason.value, arrival.body, at)
+            self._db.execute("INSERT INTO evidence VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING", evidence)
 
     def countersign(self, unit: str, name: str, witness: Signer, at_ns: int) -> str | ClockBehind | None:
-        """Return the receipt for all that is committed of the unit's newest epoch; None means nothing is.
+        """Return the receipt for all that is committed of the unit's newest epoch; None means nothing is."""
+        return self.countersign_all((unit,), name, witness, at_ns).get(unit)
 
-        It is written down before it is returned, and its time never lies before that of an earlier one.
+    def countersign_all(
+        self, units: Iterable[str], name: str, witness: Signer, at_ns: int
+    ) -> dict[str, str | ClockBehind]:
+        """Return the receipts of units by their names, each for all that is committed of the unit's newest epoch.
+
+        A unit of which nothing is kept has none. All are written down before they are returned, in one transaction, and
+        the time of each never lies before that of an earlier one.
         """
+        with transaction(self._db):
+            receipts = {unit: self._receipt(unit, name, witness, at_ns) for unit in units}
+        return {unit: receipt for unit, receipt in receipts.items() if receipt is not None}
+
+    def _receipt(self, unit: str, name: str, witness: Signer, at_ns: int) -> str | ClockBehind | None:
         row = self._db.execute(
             "SELECT k.ep, k.vkey, t.head_line FROM unit_key k JOIN tip t USING (unit, ep)"
             " WHERE unit = ? ORDER BY ep DESC LIMIT 1",
@@ -181,10 +183,15 @@ class Ingest:
         self, unit: str, epoch: int, checkpoint: head.Checkpoint, head_line: str, cosignature: str, now_s: int
     ) -> str:
         note = assemble_note(checkpoint.text(), (f"{head_line.rstrip()}\n", cosignature))
-        with transaction(self._db):
-            self._db.execute(
-                "INSERT INTO witness VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET size = excluded.size,"
-                " root = excluded.root, note = excluded.note, cosigned_at = excluded.cosigned_at",
-                (unit, epoch, checkpoint.size, checkpoint.root, note, now_s),
-            )
+        self._db.execute(
+            "INSERT INTO witness VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET size = excluded.size,"
+            " root = excluded.root, note = excluded.note, cosigned_at = excluded.cosigned_at",
+            (unit, epoch, checkpoint.size, checkpoint.root, note, now_s),
+        )
         return note
+
+
+def _remarked(answer: Taken, remarks: Mapping[Place, str]) -> Taken:
+    if not isinstance(answer, Accepted):
+        return answer
+    return replace(answer, remark=remarks.get((answer.unit, answer.epoch, answer.seq)))

@@ -3,12 +3,14 @@
 import asyncio
 import contextlib
 import logging
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from nebctl.core.ledger import canonical
 from nebctl.core.members import Members
 from nebctl.pharmacy.check import Refused
-from nebctl.pharmacy.ingest import Accepted, ClockBehind, OutOfOrder
+from nebctl.pharmacy.inbox import Inbox
+from nebctl.pharmacy.ingest import Arrival, ClockBehind
+from nebctl.pharmacy.intake import Accepted, OutOfOrder, Taken
 from nebctl.pharmacy.judging import Overdue
 from nebctl.pharmacy.outcomes import OUTCOMES
 from nebctl.pharmacy.store import PharmacyStore
@@ -20,6 +22,8 @@ from nebctl.store.faults import StoreFault
 
 LOOK_S = 0.5
 """How soon an enrolment by another process is noticed."""
+OWN_FAULTS = (ValueError, ArithmeticError, LookupError)
+"""What a message may do wrong without ending the service."""
 SETTLE_S = 3.0
 """How long a dose must have been found overdue before it is recorded so: its record may be on the way."""
 
@@ -45,6 +49,8 @@ class PharmacyService:
         self._clock = clock
         self._random = random
         self._log = log
+        self._inbox = Inbox()
+        self._has_room = True
         self._due: set[str] = set()
         self._receipt_due = asyncio.Event()
         self._outcome_came = asyncio.Event()
@@ -59,17 +65,18 @@ class PharmacyService:
         streaming = asyncio.create_task(
             stream_forever(self._stream, random=self._random, log=self._log, note=lambda _: None)
         )
-        judging = asyncio.create_task(self._judge_days())
-        judging.add_done_callback(self._note_end)
+        own = [asyncio.create_task(work()) for work in (self._judge_days, self._take_records)]
+        for task in own:
+            task.add_done_callback(self._note_end)
         try:
             raise await self._broken
         finally:
-            for task in (streaming, judging):
+            for task in (streaming, *own):
                 task.cancel()
-            await asyncio.gather(streaming, judging, return_exceptions=True)
+            await asyncio.gather(streaming, *own, return_exceptions=True)
 
     def _note_end(self, task: "asyncio.Task[None]") -> None:
-        """Let the service end loudly where a task of its own died: nothing may stop judging unseen."""
+        """Let the service end loudly where a task of its own died: nothing may stop judging or keeping unseen."""
         died = None if task.cancelled() else task.exception()
         if died is not None and not self._broken.done():
             self._broken.set_exception(died)
@@ -106,25 +113,50 @@ class PharmacyService:
                 tasks.create_task(self._send_worklists(live))
 
     async def _receive(self, live: Live) -> None:
-        handlers = {"record": self._take_record, "hello": self._take_hello, "state": self._take_state}
+        handlers = {"hello": self._take_hello, "state": self._take_state}
         async for message in live.messages():
             named = parse_topic(message.topic)
-            if named is None or named.site != self._site or named.kind not in handlers:
+            if named is None or named.site != self._site:
                 continue
-            with self._surviving(f"{named.kind} of {named.unit}"):
-                await handlers[named.kind](named.unit, message.payload)
+            if named.kind == "record":
+                self._put(Arrival(named.unit, message.payload))
+            elif named.kind in handlers:
+                with self._surviving(f"{named.kind} of {named.unit}"):
+                    await handlers[named.kind](named.unit, message.payload)
         raise BrokerFault("the broker closed the connection")
 
-    async def _take_record(self, unit: str, body: bytes) -> None:
-        taken = await self._store.take(unit, body, self._now_ns())
-        if isinstance(taken, Refused):
-            self._log.warning("%s: %s", unit, taken.sentence())
-            return
-        if isinstance(taken, OutOfOrder):
-            self._log.info("%s: record %d came before %d", unit, taken.seq, taken.want)
-        if isinstance(taken, Accepted):
-            self._note_accepted(taken)
-        self._owe_receipt(unit)
+    def _put(self, arrival: Arrival) -> None:
+        had_room, self._has_room = self._has_room, self._inbox.put(arrival)
+        if had_room and not self._has_room:
+            self._log.warning("records come faster than they are kept; what finds no room will be sent again")
+
+    async def _take_records(self) -> None:
+        """Take in what comes, with or without a broker; what comes while the disk is busy shares the next commit."""
+        while True:
+            arrivals = await self._inbox.take()
+            try:
+                taken = await self._store.take_all(arrivals, self._now_ns())
+            except (StoreFault, *OWN_FAULTS):
+                await self._take_singly(arrivals)
+            else:
+                self._note_taken(arrivals, taken)
+
+    async def _take_singly(self, arrivals: Sequence[Arrival]) -> None:
+        """Take in one by one what could not be taken together: what is at fault stays alone with it."""
+        for arrival in arrivals:
+            with self._surviving(f"record of {arrival.unit}"):
+                self._note_taken([arrival], await self._store.take_all([arrival], self._now_ns()))
+
+    def _note_taken(self, arrivals: Sequence[Arrival], taken: Sequence[Taken]) -> None:
+        for (unit, _), answer in zip(arrivals, taken, strict=True):
+            if isinstance(answer, Refused):
+                self._log.warning("%s: %s", unit, answer.sentence())
+                continue
+            if isinstance(answer, OutOfOrder):
+                self._log.info("%s: record %d came before %d", unit, answer.seq, answer.want)
+            if isinstance(answer, Accepted):
+                self._note_accepted(answer)
+            self._owe_receipt(unit)
 
     def _note_accepted(self, taken: Accepted) -> None:
         self._log.debug("%s: %s %d kept", taken.unit, taken.typ, taken.seq)
@@ -157,20 +189,20 @@ class PharmacyService:
             await self._receipt_due.wait()
             self._receipt_due.clear()
             due, self._due = self._due, set()
-            for unit in sorted(due):
-                with self._surviving(f"receipt for {unit}"):
-                    await self._send_receipt(live, unit)
+            with self._surviving("receipts"):
+                receipts = await self._store.receipts(sorted(due), self._now_ns())
+                for unit, receipt in receipts.items():
+                    await self._send_receipt(live, unit, receipt)
 
-    async def _send_receipt(self, live: Live, unit: str) -> None:
-        note = await self._store.receipt(unit, self._now_ns())
-        if isinstance(note, ClockBehind):
+    async def _send_receipt(self, live: Live, unit: str, receipt: str | ClockBehind) -> None:
+        if isinstance(receipt, ClockBehind):
             self._log.warning(
                 "no receipt for %s: the clock stands %d s before the last one; correct it",
                 unit,
-                note.last_s - note.now_s,
+                receipt.last_s - receipt.now_s,
             )
-        elif note is not None:
-            await live.publish(Message(topic(self._site, unit, "receipt"), note.encode(), retain=True))
+        else:
+            await live.publish(Message(topic(self._site, unit, "receipt"), receipt.encode(), retain=True))
 
     async def _send_worklists(self, live: Live) -> None:
         with self._surviving("worklists"):
@@ -196,7 +228,7 @@ class PharmacyService:
             self._log.error("%s: %s", what, fault)
             if fault.lasting and not self._broken.done():
                 self._broken.set_result(fault)
-        except (ValueError, ArithmeticError, LookupError) as fault:
+        except OWN_FAULTS as fault:
             self._log.warning("%s not taken: %s", what, fault)
 
     def _now_ns(self) -> int:

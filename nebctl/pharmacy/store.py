@@ -15,7 +15,8 @@ from nebctl.core.ledger.signing import Signer, Verifier
 from nebctl.pharmacy import judging, orders
 from nebctl.pharmacy.books import Books
 from nebctl.pharmacy.database import own
-from nebctl.pharmacy.ingest import ClockBehind, Ingest, Taken
+from nebctl.pharmacy.ingest import Arrival, ClockBehind, Ingest
+from nebctl.pharmacy.intake import Taken
 from nebctl.store.faults import explain
 
 P = ParamSpec("P")
@@ -65,15 +66,15 @@ class PharmacyStore:
         await self._in_thread(self._open.close)
         self._thread.shutdown(wait=False)
 
-    async def take(self, unit: str, body: bytes, at_ns: int) -> Taken:
-        """Take one `record` message; what is accepted is on disk when this returns."""
+    async def take_all(self, arrivals: Sequence[Arrival], at_ns: int) -> list[Taken]:
+        """Take `record` messages, and return an answer for each; what is accepted is on disk when this returns."""
         assert self._ingest is not None
-        return await self._in_thread(self._ingest.take, unit, body, at_ns)
+        return await self._in_thread(self._ingest.take_all, arrivals, at_ns)
 
-    async def receipt(self, unit: str, at_ns: int) -> str | ClockBehind | None:
-        """Return the countersigned head over all that is kept of the unit; None means that nothing is."""
+    async def receipts(self, units: Sequence[str], at_ns: int) -> dict[str, str | ClockBehind]:
+        """Return the countersigned heads over all that is kept of the units; one of which nothing is kept has none."""
         assert self._ingest is not None
-        return await self._in_thread(self._ingest.countersign, unit, self._witness.name, self._signer, at_ns)
+        return await self._in_thread(self._ingest.countersign_all, units, self._witness.name, self._signer, at_ns)
 
     async def renew_worklists(self, at_ns: int) -> dict[str, str]:
         """Make every worklist anew that is out of date, and return those by their units."""

@@ -12,7 +12,8 @@ from nebctl import keys
 from nebctl.core.ledger import head, note, tree
 from nebctl.core.ledger.records import Draft
 from nebctl.pharmacy.check import Reason, Refused
-from nebctl.pharmacy.ingest import Accepted, ClockBehind, Duplicate, Ingest, OutOfOrder
+from nebctl.pharmacy.ingest import ClockBehind, Ingest
+from nebctl.pharmacy.intake import Accepted, Duplicate, OutOfOrder
 from nebctl.publish.topics import parse_record
 
 NOTE = Draft(typ="boot", facts={"reason": "start"}, private={"place": "ward 3"})

@@ -1,0 +1,38 @@
+"""Record messages that wait for the database: those that wait together are taken together."""
+
+import asyncio
+from collections import deque
+
+from nebctl.pharmacy.ingest import Arrival
+
+MOST_BYTES = 64 * 1024 * 1024
+"""What waits at most; a unit sends again what found no room."""
+TOGETHER = 500
+
+
+class Inbox:
+    """A queue of messages that is emptied in handfuls, bounded by the bytes that it holds."""
+
+    def __init__(self, most_bytes: int = MOST_BYTES) -> None:
+        self._most_bytes = most_bytes
+        self._bytes = 0
+        self._waiting: deque[Arrival] = deque()
+        self._came = asyncio.Event()
+
+    def put(self, arrival: Arrival) -> bool:
+        """Add a message, and return whether there was room for it."""
+        if self._bytes + len(arrival.body) > self._most_bytes:
+            return False
+        self._bytes += len(arrival.body)
+        self._waiting.append(arrival)
+        self._came.set()
+        return True
+
+    async def take(self) -> list[Arrival]:
+        """Wait until something is there, and take at most `TOGETHER` messages, the oldest first."""
+        await self._came.wait()
+        handful = [self._waiting.popleft() for _ in range(min(len(self._waiting), TOGETHER))]
+        self._bytes -= sum(len(arrival.body) for arrival in handful)
+        if not self._waiting:
+            self._came.clear()
+        return handful
