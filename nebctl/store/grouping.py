@@ -28,12 +28,19 @@ class Grouping:
         """
         future: Future[tuple[Entry, ...]] = Future()
         with self._lock:
-            if self._open is None or self._open.records >= MOST_RECORDS:
-                group = _Group()
-                self._thread.submit(self._run, group)
-                self._open = group
-            self._open.add(append, future)
+            joined = self._open if self._open is not None and self._open.records < MOST_RECORDS else None
+            group = self._open = joined or _Group()
+            group.add(append, future)
+        if joined is None:
+            self._begin(group)  # without the lock: an executor may do the work at once, in this very thread
         return future
+
+    def _begin(self, group: "_Group") -> None:
+        try:
+            self._thread.submit(self._run, group)
+        except RuntimeError:
+            self.end()
+            raise
 
     def end(self) -> None:
         """Let nothing more join: a call of another kind follows, which later appends must not overtake."""
