@@ -76,26 +76,19 @@ def read_body(body: bytes) -> Signed | Refused:
         return Refused(reason=Reason.FORMAT, seen=show(body[:40]), expected="jws~disclosures~ and a signature line")
     try:
         parsed = jws.parse(parts.jws)
-        entry = envelope.read_entry(parsed, parts.jws, ())
+        envelope.check_members(parsed.payload)
     except ValueError as fault:
         return _refused(Reason.FORMAT, fault)
     try:
-        revealed = disclosure.check(entry.payload, parts.disclosures)
+        revealed = disclosure.check(parsed.payload, parts.disclosures)
     except ValueError as fault:
         return _refused(Reason.DISCLOSURE, fault)
-    promised = entry.payload["_sd"]
+    promised = parsed.payload["_sd"]
     if not isinstance(promised, list) or len(promised) != len(parts.disclosures):
         seen = f"{len(parts.disclosures)} disclosures"
         return Refused(reason=Reason.DISCLOSURE, seen=seen, expected="every one that the record promises")
-    whole = Entry(
-        epoch=entry.epoch,
-        seq=entry.seq,
-        jws=entry.jws,
-        leaf=entry.leaf,
-        payload=entry.payload,
-        disclosures=parts.disclosures,
-    )
-    return Signed(entry=whole, parsed=parsed, revealed=revealed, head_line=parts.head_line)
+    entry = envelope.entry_of(parsed, parts.jws, parts.disclosures)
+    return Signed(entry=entry, parsed=parsed, revealed=revealed, head_line=parts.head_line)
 
 
 def check_source(signed: Signed, unit: str, simulated: bool) -> Refused | None:

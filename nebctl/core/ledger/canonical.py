@@ -1,6 +1,7 @@
 """The one way to write JSON in the ledger: UTF-8, sorted ASCII keys, no white space, integers below 2^53, no floats."""
 
 import json
+import re
 from collections.abc import Mapping
 from typing import Any, NoReturn
 
@@ -13,6 +14,8 @@ LIMIT = 1 << 53
 _DEPTH = 32
 _DIGITS = bytes.maketrans(b"123456789", b"000000000")
 _LONG = b"0" * len(str(LIMIT))
+_MAY_BE_LARGE = re.compile(rb"[:,\[]-?(?:9[0-9]{15}|[0-9]{17})|^-?[0-9]")
+"""What every integer of 9 * 10^15 or more looks like; asked only where a run of digits is as long."""
 
 
 def encode(value: object) -> bytes:
@@ -57,7 +60,9 @@ def _may_need_walk(data: bytes) -> bool:
     The walk costs as much as parsing does, and few records need it.
     """
     deep = data.count(b"{") + data.count(b"[") > _DEPTH
-    return deep or not data.isascii() or _LONG in data.translate(_DIGITS)
+    if deep or not data.isascii():
+        return True
+    return _LONG in data.translate(_DIGITS) and _MAY_BE_LARGE.search(data) is not None
 
 
 def _write(value: object) -> bytes:

@@ -1,5 +1,6 @@
 """The members that every record carries, written one way and read strictly."""
 
+import operator
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -7,13 +8,16 @@ from datetime import UTC, datetime, timedelta
 
 from nebctl.core.instant import NS_PER_MS, ClockState, Instant
 from nebctl.core.ledger import disclosure, jws, tree
-from nebctl.core.ledger.encoding import FormatError, b64url, unb64url
+from nebctl.core.ledger.encoding import FormatError, b64url
 from nebctl.core.ledger.head import UNIT
 from nebctl.core.ledger.records import ENVELOPE, SESSION_FIELDS, VERSION, Draft, Entry, Json
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _UTC = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}\.[0-9]{3}Z", re.ASCII)
 _HEX64 = re.compile(r"[0-9a-f]{64}", re.ASCII)
+_BYTES_16 = re.compile(r"[A-Za-z0-9_-]{21}[AQgw]", re.ASCII)
+_BYTES_32 = re.compile(r"[A-Za-z0-9_-]{42}[AEIMQUYcgkosw048]", re.ASCII)
+"""base64url in its one spelling: the last letter's spare bits are 0. Source: RFC 4648, section 3.5."""
 _TYPE = re.compile(r"[a-z][a-z0-9-]{0,31}", re.ASCII)
 _DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", re.ASCII)
 
@@ -74,9 +78,14 @@ def parse_entry(jws_text: str, disclosures: Sequence[str] = ()) -> Entry:
 
 def read_entry(parsed: jws.Jws, jws_text: str, disclosures: Sequence[str]) -> Entry:
     """Read a record whose text is taken apart already; as `parse_entry` otherwise."""
+    check_members(parsed.payload)
+    disclosure.check(parsed.payload, disclosures)
+    return entry_of(parsed, jws_text, disclosures)
+
+
+def entry_of(parsed: jws.Jws, jws_text: str, disclosures: Sequence[str]) -> Entry:
+    """Return the entry of a record whose members and disclosures were checked."""
     payload = parsed.payload
-    check_members(payload)
-    disclosure.check(payload, disclosures)
     return Entry(
         epoch=_integer(payload, "ep"),
         seq=_integer(payload, "seq"),
@@ -179,15 +188,6 @@ def _is_count(value: Json, least: int = 0) -> bool:
     return isinstance(value, int) and not isinstance(value, bool) and value >= least
 
 
-def _is_bytes(value: Json, count: int) -> bool:
-    if not isinstance(value, str):
-        return False
-    try:
-        return len(unb64url(value)) == count
-    except FormatError:
-        return False
-
-
 def _is_utc(value: Json) -> bool:
     """Return whether `parse_utc` would read it: with the form given, only the date itself may be wrong or too early."""
     if not isinstance(value, str) or value < "1970" or not _UTC.fullmatch(value):
@@ -208,10 +208,10 @@ def _is_clock(value: Json) -> bool:
 
 
 def _is_digests(value: Json) -> bool:
-    if not isinstance(value, list) or not all(_is_bytes(each, 32) for each in value):
+    if not isinstance(value, list) or not all(map(_is_hash, value)):
         return False
     texts = [str(each) for each in value]
-    return texts == sorted(set(texts))
+    return all(map(operator.lt, texts, texts[1:]))
 
 
 def _matches(pattern: re.Pattern[str]) -> Callable[[Json], bool]:
@@ -222,13 +222,14 @@ def _is_text(value: Json) -> bool:
     return isinstance(value, str) and 0 < len(value) <= 255
 
 
+_is_hash = _matches(_BYTES_32)
 _MEMBERS: Mapping[str, tuple[str, Callable[[Json], bool]]] = {
     "v": (f"the integer {VERSION}", lambda value: value is not True and value == VERSION),
     "typ": ("a record type in lower case", _matches(_TYPE)),
     "unit": ("a unit such as neb-0001", _matches(UNIT)),
     "ep": ("an integer of 1 or more", lambda value: _is_count(value, 1)),
     "seq": ("an integer of 0 or more", _is_count),
-    "prev": ("base64url of 32 bytes", lambda value: _is_bytes(value, 32)),
+    "prev": ("base64url of 32 bytes", _is_hash),
     "boot": ("text", _is_text),
     "mono_ns": ("an integer of 0 or more", _is_count),
     "utc": ("a UTC time such as 2026-11-22T11:11:40.123Z", _is_utc),
@@ -236,7 +237,7 @@ _MEMBERS: Mapping[str, tuple[str, Callable[[Json], bool]]] = {
     "sw": ("text", _is_text),
     "cfg": ("64 hex digits", _matches(_HEX64)),
     "sim": ("true or false", lambda value: isinstance(value, bool)),
-    "salt": ("base64url of 16 bytes", lambda value: _is_bytes(value, disclosure.SALT_BYTES)),
+    "salt": ("base64url of 16 bytes", _matches(_BYTES_16)),
     "_sd": ("a sorted list of digests", _is_digests),
     "_sd_alg": ("sha-256", lambda value: value == disclosure.ALGORITHM),
 }
