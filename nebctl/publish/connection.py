@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 
 import aiomqtt
 from aiomqtt.exceptions import MqttConnectError
+from paho.mqtt.client import MQTT_LOG_ERR
 from paho.mqtt.reasoncodes import ReasonCode
 
 CONNECT_S = 2.0
@@ -98,6 +99,11 @@ class _Client(aiomqtt.Client):
     """The library's client, which also remembers that a publish was refused and lets go of a half-open socket."""
 
     refusal: str | None = None
+    trouble: str | None = None
+
+    def _on_log(self, _client: Any, _userdata: Any, level: int, text: str) -> None:
+        if level == MQTT_LOG_ERR:
+            self.trouble = text
 
     def _on_publish(self, client: Any, userdata: Any, mid: int, reason_code: ReasonCode, properties: Any) -> None:
         if reason_code.is_failure:
@@ -106,14 +112,19 @@ class _Client(aiomqtt.Client):
 
     async def __aenter__(self) -> Self:
         self._client.connect_timeout = CONNECT_S
+        self._client.on_log = self._on_log
         try:
             await super().__aenter__()
             obey_cancellation()
-        except BaseException:
+        except BaseException as fault:
             # The library leaves the socket open when no answer came, and stumbles over its own cancelled future.
             self._connected = asyncio.Future()
             self._client.disconnect()
+            if self.trouble and isinstance(fault, aiomqtt.MqttError):
+                # A refused certificate shows only after the handshake, and then as an answer that never comes.
+                raise aiomqtt.MqttError(self.trouble) from fault
             raise
+        self._client.on_log = None
         return self
 
     async def __aexit__(self, *exc: Any) -> None:
@@ -205,6 +216,7 @@ def _client(settings: MqttSettings, will: Message | None, version: aiomqtt.Proto
 
 def _tls(settings: MqttSettings) -> ssl.SSLContext:
     context = ssl.create_default_context(cafile=settings.ca)
+    context.minimum_version = ssl.TLSVersion.TLSv1_3
     if settings.cert:
         context.load_cert_chain(settings.cert, settings.key)
     return context

@@ -78,6 +78,7 @@ class Broker:
     folder: Path
     port: int = field(default_factory=free_port)
     extra: str = ""
+    written: bool = False
     process: asyncio.subprocess.Process | None = None
 
     @property
@@ -88,10 +89,20 @@ class Broker:
     def _command(self) -> list[str]:
         if self.kind == "amqtt":
             return [sys.executable, "-m", "nebctl_lab.broker", "--port", str(self.port)]
-        path = self.folder / "mosquitto.conf"
-        own = f"listener {self.port} 127.0.0.1\nuser {getpass.getuser()}\n"
-        path.write_text(f"{own}allow_anonymous true\nset_tcp_nodelay true\n{self.extra}")
-        return [shutil.which("mosquitto") or "mosquitto", "-c", str(path)]
+        if not self.written:
+            own = f"listener {self.port} 127.0.0.1\nallow_anonymous true\nset_tcp_nodelay true\n"
+            self.configuration.write_text(f"{own}user {getpass.getuser()}\n{self.extra}")
+        return [shutil.which("mosquitto") or "mosquitto", "-c", str(self.configuration)]
+
+    @property
+    def configuration(self) -> Path:
+        """Return mosquitto's configuration file."""
+        return self.folder / "mosquitto.conf"
+
+    def write_configuration(self, text: str) -> None:
+        """Use this text as mosquitto's configuration, run by whoever runs the test."""
+        self.configuration.write_text(f"{text}\nuser {getpass.getuser()}\n")
+        self.written = True
 
     async def start(self) -> None:
         """Start it and wait until it listens."""
@@ -157,14 +168,14 @@ class Stream:
         """Start the unit's side."""
         self.tasks["unit"] = asyncio.create_task(self.publisher.run())
 
-    def run_pharmacy(self) -> None:
-        """Start the pharmacy's side."""
+    def run_pharmacy(self, settings: MqttSettings | None = None) -> None:
+        """Start the pharmacy's side; None means over plain TCP."""
 
         class Fixed:
             def instant(self) -> Instant:
                 return NOW
 
-        settings = MqttSettings(url=self.broker.url, client_id="pharmacy", answer_s=1)
+        settings = settings or MqttSettings(url=self.broker.url, client_id="pharmacy", answer_s=1)
         service = PharmacyService(self.store, settings, SITE, Fixed(), random=lambda: 0.9, log=LOG)
         self.tasks["pharmacy"] = asyncio.create_task(service.run())
 
