@@ -39,7 +39,8 @@ requirements: $(DEV)  ## Print the promises of docs/safety.md against the tests 
 lock:  ## Write the three hashed locks anew (needs uv)
 	requirements/lock.sh
 
-soak: $(DEMO)  ## Give SOAK_RUNS courses, each with another seed, and stop at the first that does not verify
+soak: $(DEV)  ## Run the long forms, then give SOAK_RUNS courses, each with another seed; stop at the first fault
+	@$(BIN)/python -m pytest -m soak --soak $(SOAK_RUNS) $(TEST_ARGS)
 	@data=$$(mktemp -d) && trap 'rm -rf "$$data"' EXIT && for seed in $$(seq $(SOAK_RUNS)); do \
 	echo "soak: seed $$seed of $(SOAK_RUNS)"; \
 	$(BIN)/nebctl demo --data "$$data/$$seed" --seed "$$seed" $(DEMO_ARGS) || exit 1; done

@@ -1,4 +1,4 @@
-"""What every test shares: virtual time by a marker, and the rule that each test states the fact it proves."""
+"""What every test shares: virtual time and long forms by markers, and that each test states the fact it proves."""
 
 import asyncio
 from collections.abc import Callable, Mapping
@@ -7,10 +7,25 @@ import pytest
 
 from nebctl_lab.virtual import VirtualLoop
 
+SAID = pytest.StashKey[list[str]]()
+
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Name the marker of virtual time."""
+    """Name the markers of virtual time and of long forms."""
+    config.stash[SAID] = []
     config.addinivalue_line("markers", "virtual: run on a loop whose time jumps to the next timer")
+    config.addinivalue_line("markers", "soak: has a long form, which --soak asks for; `make soak` runs these alone")
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Take the length of the long forms."""
+    parser.addoption("--soak", type=int, default=0, metavar="N", help="run tests marked `soak` N times as long")
+
+
+@pytest.fixture(scope="session")
+def soak(request: pytest.FixtureRequest) -> int:
+    """How many times a long form goes round; 0 is the short form of every day. Long forms have no time limit."""
+    return int(request.config.getoption("--soak"))
 
 
 def pytest_asyncio_loop_factories(
@@ -22,8 +37,23 @@ def pytest_asyncio_loop_factories(
     return {"real": asyncio.SelectorEventLoop}
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Refuse a test that does not say what it proves."""
+@pytest.fixture
+def say(request: pytest.FixtureRequest) -> Callable[[str], None]:
+    """Print a line at the end of the run, such as a seed that was tried, also where all went well."""
+    return request.config.stash[SAID].append
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Print what the tests said."""
+    for line in terminalreporter.config.stash[SAID]:
+        terminalreporter.write_line(line)
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Refuse a test that does not say what it proves; take the time limit from long forms."""
+    if config.getoption("--soak"):
+        for item in items:
+            item.add_marker(pytest.mark.timeout(0))
     silent = [item.nodeid for item in items if isinstance(item, pytest.Function) and not item.function.__doc__]
     if silent:
         raise pytest.UsageError("each test states the fact it proves in a docstring; missing: " + ", ".join(silent))
