@@ -120,31 +120,15 @@ class Database:
             self.db.execute("ROLLBACK")
 
     def _take_lock(self) -> None:
-        # A file of its own: closing any descriptor of the database itself would drop SQLite's locks in this process.
-        lock_path = self.path.with_name(self.path.name + ".lock")
+        lock_path = lock_of(self.path)
         if not self.path.exists() and _was_begun(lock_path):
             raise StoreFault(
                 seen=f"no {self.path}, though there was a ledger here before",
                 expected="the ledger that this unit has written so far",
-                advice=f"Put it back. To begin anew on purpose, use a new key and epoch, and remove {lock_path.name}.",
+                advice="Put it back, or a copy of it with `nebctl ledger restore`. "
+                f"To begin anew on purpose, use a new key and epoch, and remove {lock_path.name}.",
             )
-        try:
-            descriptor = os.open(lock_path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        except OSError as error:
-            raise _unwritable(self.path, error) from error
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            holder = os.pread(descriptor, 20, 0).decode("ascii", "replace").partition("\n")[0]
-            os.close(descriptor)
-            raise StoreFault(
-                seen=f"{self.path} in use by process {holder or 'unknown'}",
-                expected="one nebctl a ledger",
-                advice="Stop the other nebctl first; two writers would fork the log.",
-            ) from error
-        os.ftruncate(descriptor, 0)
-        os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
-        self._lock = descriptor
+        self._lock = _take_lock(self.path)
 
     def _note_begun(self) -> None:
         """Leave word beside the database that there is one, so that its loss cannot pass for a first start."""
@@ -165,6 +149,50 @@ class Database:
                 expected="journal wal, synchronous 2 (FULL)",
                 advice="Put the ledger on a local disk whose file system can share memory.",
             )
+
+
+def lock_of(path: Path) -> Path:
+    """Return the file whose lock keeps a ledger's writer the only one.
+
+    A file of its own: closing any descriptor of the database itself would drop SQLite's locks in this process.
+    """
+    return path.with_name(path.name + ".lock")
+
+
+@contextlib.contextmanager
+def locked(path: Path) -> Iterator[None]:
+    """Keep every writer away from a ledger's place, also where there is no ledger.
+
+    Raises: `StoreFault` where a writer is at it.
+    """
+    descriptor = _take_lock(path, keep=True)
+    try:
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def _take_lock(path: Path, *, keep: bool = False) -> int:
+    """Return the open lock, with this process's number in it; `keep` leaves what stands there as it is."""
+    try:
+        descriptor = os.open(lock_of(path), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    except OSError as error:
+        raise _unwritable(path, error) from error
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        holder = os.pread(descriptor, 20, 0).decode("ascii", "replace").partition("\n")[0]
+        os.close(descriptor)
+        raise StoreFault(
+            seen=f"{path} in use by process {holder or 'unknown'}",
+            expected="one nebctl a ledger",
+            advice="Stop the other nebctl first; two writers would fork the log.",
+        ) from error
+    if not keep:
+        begun = BEGUN if _was_begun(lock_of(path)) else ""
+        os.ftruncate(descriptor, 0)
+        os.pwrite(descriptor, f"{os.getpid()}\n{begun}\n".encode(), 0)
+    return descriptor
 
 
 def sync_folder(folder: Path) -> None:

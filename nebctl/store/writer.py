@@ -11,7 +11,7 @@ from nebctl.core.instant import Instant
 from nebctl.core.ledger import envelope
 from nebctl.core.ledger.records import Draft, Entry
 from nebctl.core.trace import Trace
-from nebctl.store import outbox, schema, selfcheck
+from nebctl.store import outbox, restored, schema, selfcheck
 from nebctl.store.database import Connect, Database, connect
 from nebctl.store.faults import StoreFault
 from nebctl.store.migrate import migrate
@@ -52,9 +52,7 @@ class Writer:
                 if selfcheck.is_new(db, self._file.path):
                     self._begin(at)
                 else:
-                    self.tip = selfcheck.check(db, self._sealer)
-                    if schema.version_of(db) < schema.VERSION:
-                        migrate(db)
+                    self._go_on(db, at)
                 db.set_authorizer(schema.authorize)
         except BaseException:
             self._file.close()
@@ -153,6 +151,17 @@ class Writer:
             schema.create(db)
             _insert(db, sealed, tip)
         self.tip = tip
+
+    def _go_on(self, db: sqlite3.Connection, at: Instant) -> None:
+        self.tip = selfcheck.check(db, self._sealer)
+        if schema.version_of(db) < schema.VERSION:
+            migrate(db)
+        for mark in restored.settled(db, self._file.path):
+            sealed, tip = seal(self._sealer, self.tip, (mark.draft(),), at)
+            with self._writing():
+                _insert(db, sealed, tip)
+                restored.close(db, mark)
+            self.tip = tip
 
     @contextlib.contextmanager
     def _writing(self) -> Iterator[sqlite3.Connection]:

@@ -2,18 +2,19 @@
 
 import click
 
-from nebctl.cli.ledger import proof, show, verify
+from nebctl.cli.ledger import backup, proof, show, verify
 
 
 @click.group()
 def ledger() -> None:
-    """Verify and show a unit's ledger, and write proofs from it.
+    """Verify and show a unit's ledger, write proofs from it, copy it and put a copy back.
 
-    DB is a unit's unit.db or the pharmacy's pharmacy.db; it is only read, also while its owner runs.
+    DB is a unit's unit.db or the pharmacy's pharmacy.db; but for restore and rejoin it is only read, also while its
+    owner runs.
 
     Example: nebctl ledger verify unit.db --trust trust
     """
 
 
-for command in (verify.verify, show.show, proof.proof):
+for command in (verify.verify, show.show, proof.proof, backup.backup, backup.restore, backup.rejoin, backup.receipt):
     ledger.add_command(command)

@@ -8,6 +8,7 @@ import click
 
 if TYPE_CHECKING:
     from nebctl.core.ledger.records import Json
+    from nebctl.store.audit import Auditor
 
 FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
@@ -21,3 +22,21 @@ def printable(text: str) -> str:
 def print_json(value: "Json") -> None:
     """Print one JSON object on one line."""
     click.echo(json.dumps(value, ensure_ascii=False))
+
+
+def auditor_of(trust: Path) -> "Auditor":
+    """Return by what a database is checked: the keys in a trust folder."""
+    from nebctl.core.ledger.note import COSIGNATURE
+    from nebctl.keys import KeyFault, load_trust
+    from nebctl.keys import verify as verify_signature
+    from nebctl.store.audit import Auditor
+
+    try:
+        pharmacy = load_trust(trust, "pharmacy")
+    except KeyFault as fault:
+        raise click.UsageError(str(fault)) from None
+    if pharmacy.type != COSIGNATURE:
+        raise click.UsageError(
+            f"{trust / 'pharmacy.vkey'}: saw key type {pharmacy.type:#04x}, expected 0x04, a countersigning key."
+        )
+    return Auditor(unit_key=lambda unit: load_trust(trust, unit), pharmacy=pharmacy, verify=verify_signature)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from nebctl.cli.ledger.common import FILE, FOLDER, print_json, printable
+from nebctl.cli.ledger.common import FILE, FOLDER, auditor_of, print_json, printable
 
 if TYPE_CHECKING:
     from nebctl.core.ledger.check import Finding
@@ -33,7 +33,7 @@ def verify(db: Path, trust: Path, every: bool, as_json: bool) -> None:
     from nebctl.core.ledger.check import Finding
     from nebctl.store.faults import StoreFault
 
-    auditor = _auditor(trust)
+    auditor = auditor_of(trust)
     findings: list[str] = []
     tallies: list[LogTally] = []
     try:
@@ -54,23 +54,6 @@ def verify(db: Path, trust: Path, every: bool, as_json: bool) -> None:
         click.echo(f"by key {tally.key.name} sha256 {tally.key.fingerprint()}", err=True)
     click.echo(f"by key {auditor.pharmacy.name} sha256 {auditor.pharmacy.fingerprint()}", err=True)
     raise SystemExit(1 if findings else 0)
-
-
-def _auditor(trust: Path) -> "Auditor":
-    from nebctl.core.ledger.note import COSIGNATURE
-    from nebctl.keys import KeyFault, load_trust
-    from nebctl.keys import verify as verify_signature
-    from nebctl.store.audit import Auditor
-
-    try:
-        pharmacy = load_trust(trust, "pharmacy")
-    except KeyFault as fault:
-        raise click.UsageError(str(fault)) from None
-    if pharmacy.type != COSIGNATURE:
-        raise click.UsageError(
-            f"{trust / 'pharmacy.vkey'}: saw key type {pharmacy.type:#04x}, expected 0x04, a countersigning key."
-        )
-    return Auditor(unit_key=lambda unit: load_trust(trust, unit), pharmacy=pharmacy, verify=verify_signature)
 
 
 def _audit(db: Path, auditor: "Auditor") -> "Iterator[Finding | LogTally]":
