@@ -26,6 +26,7 @@ BREACHES = {
     "profiles": ("drivers/nebctl_profiles/__init__.py", "import nebctl.core.units"),
     "simulators": ("simulators/nebctl_simulators/__init__.py", "import nebctl.core.units"),
     "lab": ("nebctl/bedside/__init__.py", "import nebctl_simulators"),
+    "second-simulator": ("simulators/nebctl_lab/bench/dose/second.py", "import nebctl_simulators.plant"),
     "pymodbus": ("nebctl/watch.py", "import pymodbus"),
     "aiomqtt": ("simulators/nebctl_lab/__init__.py", "import aiomqtt"),
     "sqlite3": ("nebctl/publish/breach.py", "import sqlite3"),

@@ -5,21 +5,21 @@ from dataclasses import replace
 import pytest
 
 from nebctl.core.dose.reading import Doing
-from nebctl_lab.bench.dose.figures import quantile
+from nebctl_lab.bench.dose.parts import LOSSES
 from nebctl_lab.bench.dose.population import make_run
-from nebctl_lab.bench.dose.run import Case, Column, Course, Run, Stress, seen_by
+from nebctl_lab.bench.dose.run import Case, Column, Course, Origin, Run, Stress, seen_by
 
 CASES = [
-    Case(preset=preset, column=column, course=course, stress=stress)
+    Case(preset=preset, column=column, course=course, stress=stress, origin=origin)
     for preset, column in (("mesh.solo", Column.MESH_BALANCE), ("jet.lc", Column.JET_BALANCE))
     for course in Course
-    for stress in (Stress.NONE, Stress.WILD)
+    for stress, origin in ((Stress.NONE, Origin.PLANT), (Stress.WILD, Origin.PLANT), (Stress.NONE, Origin.SECOND))
 ]
 
 
 def name(case: Case) -> str:
     """Name a case."""
-    return f"{case.preset}/{case.course.value}/{case.stress.value}"
+    return f"{case.origin.value}/{case.preset}/{case.course.value}/{case.stress.value}"
 
 
 @pytest.fixture(scope="module", params=CASES, ids=name)
@@ -37,6 +37,21 @@ def test_a_run_adds_up(run: Run) -> None:
     assert 0 < truth.emitted_nl[-1] <= gone_nl
     if not run.case.column.is_jet:
         assert truth.emitted_nl[-1] == gone_nl
+
+
+def test_what_was_to_happen_happened(run: Run) -> None:
+    """A premature stop is one, and nothing else is; a loss is there where it was wanted."""
+    truth, course = run.truth, run.case.course
+    assert not (truth.complete and truth.premature)
+    assert (truth.loss_ms is not None) == (course in LOSSES)
+    if course is Course.PREMATURE:
+        assert truth.stops
+        assert truth.premature or not run.case.column.is_jet  # a tapped mesh may go on to its end after all
+    if course in LOSSES:
+        assert truth.complete
+        assert truth.losing_ms is not None
+        assert truth.loss_ms is not None
+        assert truth.began_ms < truth.losing_ms <= truth.loss_ms < truth.ended_ms
 
 
 def test_readings_are_five_a_second_and_in_order(run: Run) -> None:
@@ -71,10 +86,3 @@ def test_a_device_without_balance_sees_the_same_but_no_weight(run: Run) -> None:
     assert all(reading.weight_ug is None for reading in timed.readings)
     assert timed.truth == run.truth
     assert [replace(reading, weight_ug=None) for reading in run.readings] == list(timed.readings)
-
-
-def test_the_quantile_is_one_of_the_values() -> None:
-    """95 of 100 values do not exceed it, and 94 of them would not be enough."""
-    assert quantile(range(1, 101), 0.95) == 95
-    assert quantile([7.0], 0.95) == 7.0
-    assert quantile([1.0, 2.0], 0.5) == 1.0

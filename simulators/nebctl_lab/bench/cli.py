@@ -2,6 +2,7 @@
 
 import click
 
+from nebctl_lab.bench.dose.command import dose
 from nebctl_lab.bench.sim import sim
 from nebctl_lab.bench.wire import wire
 
@@ -11,5 +12,6 @@ def bench() -> None:
     """Measure nebctl on this machine: ratios within one run, beside the limits that they must keep."""
 
 
+bench.add_command(dose)
 bench.add_command(sim)
 bench.add_command(wire)

@@ -1,6 +1,6 @@
 """Many runs, one after the other or over all processors; the same seeds always give the same runs."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import replace
 
@@ -10,16 +10,23 @@ from nebctl_lab.bench.dose.jet_runs import make_jet_run
 from nebctl_lab.bench.dose.judge import RunResult, judge
 from nebctl_lab.bench.dose.mesh_runs import make_mesh_run
 from nebctl_lab.bench.dose.run import Case, Column, Course, Origin, Run, Stress, seen_by
+from nebctl_lab.bench.dose.second_jet import make_second_jet
+from nebctl_lab.bench.dose.second_mesh import make_second_mesh
 
 FIRST_SEED = {"tune": 0, "report": 10_000_000}
 """Where the seeds begin on which the estimator is tuned, and those on which its figures are reported."""
+MAKERS = {
+    (Origin.PLANT, False): make_mesh_run,
+    (Origin.PLANT, True): make_jet_run,
+    (Origin.SECOND, False): make_second_mesh,
+    (Origin.SECOND, True): make_second_jet,
+}
 Job = tuple[Case, int, tuple[Column, ...]]
 
 
 def make_run(case: Case, seed: int) -> Run:
     """Return one run as its column sees it; the same case and seed always give the same."""
-    make = make_jet_run if case.column.is_jet else make_mesh_run
-    return seen_by(make(case, seed), case.column)
+    return seen_by(MAKERS[case.origin, case.column.is_jet](case, seed), case.column)
 
 
 def run_many(
@@ -49,7 +56,8 @@ def judge_all(case: Case, n: int, which: str, columns: tuple[Column, ...]) -> It
 
 def model_of(preset: str) -> DeviceModel:
     """Return the prior of a preset's device class."""
-    return priors.PRIORS["jet" if preset.startswith("jet") else "mesh-reference"]
+    known: Mapping[str, DeviceModel] = getattr(priors, "PRESETS", {})
+    return known.get(preset) or priors.PRIORS["jet" if preset.startswith("jet") else "mesh-reference"]
 
 
 def _judge_one(job: Job) -> list[RunResult]:
