@@ -14,11 +14,14 @@ _IN_A_PAUSE = frozenset((State.PAUSING, State.PAUSED, State.RESUME_INTENDED, Sta
 def heard(session: Session, event: ev.Event, now: Instant) -> Reading | None:
     """Return the reading that an event brings to the session's run, None where it brings none.
 
-    A reading never lies before the last one: an answer that was overtaken counts as just as old. Once the dose is
-    recorded nothing is told any more.
+    A reading never lies before the last one: an answer that was overtaken counts as just as old. One that says what the
+    last one said at the same moment tells nothing; nor does any once the dose is recorded.
     """
-    reading = _read(session, event, now)
-    return None if reading is None else replace(reading, at_ms=max(reading.at_ms, session.heard_ms))
+    reading, last = _read(session, event, now), session.heard
+    if reading is None or last is None:
+        return reading
+    told = replace(reading, at_ms=max(reading.at_ms, last.at_ms))
+    return None if told == last else told
 
 
 def _read(session: Session, event: ev.Event, now: Instant) -> Reading | None:

@@ -49,7 +49,7 @@ def step(session: Session, event: Event, now: Instant, rules: Rules) -> Step:
     reading = heard(session, event, now)
     changed, effects = action(Moment(session=session, event=event, now=now, rules=rules, reading=reading))
     if reading is not None and changed.started_ns is not None:
-        changed = replace(changed, heard_ms=reading.at_ms)
+        changed = replace(changed, heard=reading)
     return Step(_dated(replace(changed, state=target), effects, now), effects, kind, reading)
 
 

@@ -6,6 +6,7 @@ from enum import Enum
 from nebctl.core.authorisation import Authorisation
 from nebctl.core.device import Declaration, Identity
 from nebctl.core.dose import NOTHING, Charge, DeviceModel, DoseEstimate
+from nebctl.core.dose.reading import Reading
 from nebctl.core.instant import NS_PER_MS
 from nebctl.core.regimen import SiteRules
 from nebctl.core.verify import Deviation, Limits
@@ -99,7 +100,7 @@ class Session:
     start, and the beginning of the present pause or of the wait for the residual. `doubts` say why the outcome is
     uncertain; an empty tuple means that it is not. `last_device_ms` is the run's on-time as the device's own memory
     gives it after the link came back. `go_ns` and `off_ns` are when aerosol, and when OFF, was last asked for: an older
-    reading says nothing of what came of it. `heard_ms` is the time of the newest reading, from `started_ns` on.
+    reading says nothing of what came of it. `heard` is the newest reading.
     """
 
     state: State = State.IDLE
@@ -123,7 +124,7 @@ class Session:
     findings: tuple[Deviation, ...] = ()
     doubts: tuple[str, ...] = ()
     last_device_ms: int | None = None
-    heard_ms: int = 0
+    heard: Reading | None = None
 
 
 IDLE = Session()
