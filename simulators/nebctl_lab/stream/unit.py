@@ -13,8 +13,9 @@ import random
 import secrets
 import signal
 import sys
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from nebctl import keys
 from nebctl.clock import SystemClock
@@ -22,7 +23,7 @@ from nebctl.core.ledger.encoding import b64
 from nebctl.core.ledger.envelope import Stamp
 from nebctl.core.ledger.records import Draft, Entry
 from nebctl.publish.connection import MqttSettings
-from nebctl.publish.unit import Callbacks, Standing, UnitPublisher
+from nebctl.publish.unit import Callbacks, Outbox, Standing, UnitPublisher
 from nebctl.store.ledger import UnitLedger
 from nebctl_lab.stream.site import SITE
 
@@ -45,7 +46,21 @@ async def open_ledger(folder: Path, unit: str) -> UnitLedger:
     )
 
 
-def make_publisher(ledger: UnitLedger, unit: str, url: str, on_receipt: Any) -> UnitPublisher[Any]:
+class Streamed(Outbox[Any], Protocol):
+    """What a publisher asks of a ledger: the outbox, and where the tree stands."""
+
+    @property
+    def size(self) -> int:
+        """Return the number of records."""
+        ...
+
+    @property
+    def root(self) -> bytes:
+        """Return the root over them."""
+        ...
+
+
+def make_publisher(ledger: Streamed, unit: str, url: str, on_receipt: Callable[[Any], None]) -> UnitPublisher[Any]:
     """Return the publisher over a ledger; `on_receipt` gets the ledger's answer to each receipt."""
 
     async def on_worklist(_: str) -> None:
