@@ -136,10 +136,11 @@ class _Client(aiomqtt.Client):
 
 
 class Connection:
-    """A live connection."""
+    """A live connection; `arrived` is where the client puts what arrives."""
 
-    def __init__(self, client: _Client) -> None:
+    def __init__(self, client: _Client, arrived: "asyncio.Queue[aiomqtt.Message]") -> None:
         self._client = client
+        self._arrived = arrived
 
     async def publish(self, message: Message, *, qos: int = 1) -> None:
         """Publish; with `qos` 1 the broker's acknowledgement is awaited, which says nothing of durability.
@@ -170,8 +171,9 @@ class Connection:
         """Yield what arrives, until the connection ends with a `BrokerFault`."""
         with _as_fault("receive"):
             async for message in self._client.messages:
-                if isinstance(message.payload, bytes):
-                    yield Message(str(message.topic), message.payload, bool(message.retain))
+                yield _read(message)
+                while not self._arrived.empty():  # the library's iterator costs two tasks a message
+                    yield _read(self._arrived.get_nowait())
 
 
 @contextlib.asynccontextmanager
@@ -182,8 +184,14 @@ async def connect(settings: MqttSettings, will: Message | None = None) -> AsyncI
     Raises: `BrokerFault` where no connection comes about or where it ends.
     """
     with _as_fault("connection"):
-        async with _client(settings, will, await _version(settings)) as client:
-            yield Connection(client)
+        arrived: asyncio.Queue[aiomqtt.Message] = asyncio.Queue(QUEUED)
+        async with _client(settings, will, await _version(settings), arrived) as client:
+            yield Connection(client, arrived)
+
+
+def _read(message: aiomqtt.Message) -> Message:
+    payload = message.payload
+    return Message(str(message.topic), payload if isinstance(payload, bytes) else b"", bool(message.retain))
 
 
 async def _version(settings: MqttSettings) -> aiomqtt.ProtocolVersion:
@@ -197,7 +205,12 @@ async def _version(settings: MqttSettings) -> aiomqtt.ProtocolVersion:
     return aiomqtt.ProtocolVersion.V311
 
 
-def _client(settings: MqttSettings, will: Message | None, version: aiomqtt.ProtocolVersion) -> _Client:
+def _client(
+    settings: MqttSettings,
+    will: Message | None,
+    version: aiomqtt.ProtocolVersion,
+    arrived: "asyncio.Queue[aiomqtt.Message] | None" = None,
+) -> _Client:
     host, port, secure = settings.address()
     return _Client(
         host,
@@ -208,7 +221,7 @@ def _client(settings: MqttSettings, will: Message | None, version: aiomqtt.Proto
         will=aiomqtt.Will(will.topic, will.payload, 1, will.retain) if will else None,
         keepalive=KEEPALIVE_S,
         timeout=settings.answer_s,
-        max_queued_incoming_messages=QUEUED,
+        queue_type=lambda maxsize: asyncio.Queue(maxsize) if arrived is None else arrived,  # type: ignore[arg-type]  # a maker, not a type
         tls_context=_tls(settings) if secure else None,
         socket_options=[(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)],
     )
