@@ -29,8 +29,12 @@ class Reason(Enum):
     CHAIN = "chain"
     HEAD = "head"
     FORK = "fork"
+    REPEATED = "repeated"
+    EARLY = "early"
 
 
+HARMLESS = frozenset((Reason.REPEATED, Reason.EARLY))
+"""Records that were kept before, or will be sent again in their turn: counted, and no sign of anything wrong."""
 EVIDENCE = frozenset((Reason.CHAIN, Reason.FORK))
 """Refusals of what the unit's own key signed: kept, for they prove two histories under one key."""
 

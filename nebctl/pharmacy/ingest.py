@@ -1,6 +1,7 @@
 """Taking records in, once and in order, and countersigning what was committed; runs in the database's thread."""
 
 import sqlite3
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import NamedTuple, TypeAlias
@@ -12,7 +13,7 @@ from nebctl.core.ledger.signing import Signer, Verifier
 from nebctl.pharmacy import outcomes
 from nebctl.pharmacy.check import EVIDENCE, Known, Reason, Refused, Signed, read_body
 from nebctl.pharmacy.database import transaction
-from nebctl.pharmacy.intake import Accepted, Register, Run, Taken, judge_run
+from nebctl.pharmacy.intake import Accepted, Duplicate, OutOfOrder, Register, Run, Taken, judge_run
 
 HASH = 32
 Place: TypeAlias = tuple[str, int, int]
@@ -100,9 +101,7 @@ class Ingest:
                 if run.kept:
                     self._keep(unit, epoch, run, at_ns)
                     remarks |= self._note_records(unit, epoch, run)
-            for arrival, answer in taken:
-                if isinstance(answer, Refused):
-                    self._note_refusal(arrival, answer.reason, at_ns)
+            self._count(taken, at_ns)
         return remarks
 
     def _keep(self, unit: str, epoch: int, run: Run, at_ns: int) -> None:
@@ -127,18 +126,21 @@ class Ingest:
         remarks = ((signed.entry.seq, outcomes.note_record(self._db, signed)) for signed in run.kept)
         return {(unit, epoch, seq): remark for seq, remark in remarks if remark}
 
-    def _note_refusal(self, arrival: Arrival, reason: Reason, at_ns: int) -> None:
-        enrolled = self._db.execute("SELECT 1 FROM unit WHERE unit = ?", (arrival.unit,)).fetchone()
-        counted = arrival.unit if enrolled else ""  # a stranger must not be able to grow the table
+    def _count(self, taken: Sequence[tuple[Arrival, Taken]], at_ns: int) -> None:
+        """Count what was not kept, by unit and reason, and file what is evidence."""
         at = envelope.utc_text(at_ns)
-        self._db.execute(
-            "INSERT INTO refusal VALUES (?, ?, 1, ?) ON CONFLICT DO UPDATE"
-            " SET count = count + 1, last_at = excluded.last_at",
-            (counted, reason.value, at),
-        )
-        if reason in EVIDENCE:
-            evidence = (arrival.unit, reason.value, arrival.body, at)
-            self._db.execute("INSERT INTO evidence VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING", evidence)
+        reasons = [(arrival, _reason(answer)) for arrival, answer in taken]
+        counts = Counter((arrival.unit, reason) for arrival, reason in reasons if reason)
+        for (unit, reason), count in counts.items():
+            enrolled = self._db.execute("SELECT 1 FROM unit WHERE unit = ?", (unit,)).fetchone()
+            counted = unit if enrolled else ""  # a stranger must not be able to grow the table
+            self._db.execute(
+                "INSERT INTO refusal VALUES (?, ?, ?, ?) ON CONFLICT DO UPDATE"
+                " SET count = count + excluded.count, last_at = excluded.last_at",
+                (counted, reason.value, count, at),
+            )
+        evidence = [(arrival.unit, reason.value, arrival.body, at) for arrival, reason in reasons if reason in EVIDENCE]
+        self._db.executemany("INSERT INTO evidence VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING", evidence)
 
     def countersign(self, unit: str, name: str, witness: Signer, at_ns: int) -> str | ClockBehind | None:
         """Return the receipt for all that is committed of the unit's newest epoch; None means nothing is."""
@@ -189,6 +191,17 @@ class Ingest:
             (unit, epoch, checkpoint.size, checkpoint.root, note, now_s),
         )
         return note
+
+
+def _reason(answer: Taken) -> Reason | None:
+    match answer:
+        case Refused():
+            return answer.reason
+        case Duplicate():
+            return Reason.REPEATED
+        case OutOfOrder():
+            return Reason.EARLY
+    return None
 
 
 def _remarked(answer: Taken, remarks: Mapping[Place, str]) -> Taken:

@@ -11,9 +11,11 @@ from nebctl.core.ledger import disclosure, envelope, jws
 from nebctl.core.ledger.encoding import FormatError
 from nebctl.core.ledger.records import Json
 from nebctl.core.verify import judge
+from nebctl.pharmacy.check import HARMLESS
 from nebctl.pharmacy.dates import day1_of
 from nebctl.pharmacy.dose_facts import Place, read_facts, says_type, text_of
 
+_HARMLESS = frozenset(reason.value for reason in HARMLESS)
 DAMAGED = "damaged"
 """The state of a dose whose kept record cannot be read."""
 
@@ -70,7 +72,7 @@ class UnitRow:
     """A unit's newest epoch and its contact, times as UTC text; None means never.
 
     `unreceipted_s` is how old the oldest record is that no receipt covers, in seconds; None means that all are covered.
-    `refused` counts what was refused, by reason.
+    `refused` counts what was refused, by reason; records that came again or too early are not among it.
     """
 
     unit: str
@@ -266,7 +268,8 @@ def _units(db: sqlite3.Connection, now_ns: int) -> Iterator[UnitRow]:
     )
     refused: defaultdict[str, dict[str, int]] = defaultdict(dict)
     for unit, reason, count in db.execute("SELECT unit, reason, count FROM refusal ORDER BY unit, reason"):
-        refused[unit][reason] = count
+        if reason not in _HARMLESS:
+            refused[unit][reason] = count
     for unit, epoch, state, last_seen, records, receipted, cosigned_s in db.execute(query).fetchall():
         said = _said(state)
         online = said.get("online")

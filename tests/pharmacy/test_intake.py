@@ -13,6 +13,7 @@ from nebctl.pharmacy.check import MOST_BYTES, Reason, Refused
 from nebctl.pharmacy.inbox import TOGETHER, Inbox
 from nebctl.pharmacy.ingest import Arrival, Ingest
 from nebctl.pharmacy.intake import Accepted, Duplicate, OutOfOrder
+from nebctl.pharmacy.intake_sheet import STRANGERS, intake_sheet
 from nebctl.publish.topics import parse_record
 
 UNIT = "neb-0001"
@@ -151,3 +152,16 @@ async def test_the_inbox_hands_out_what_waits_together() -> None:
     assert len(await inbox.take()) == TOGETHER
     assert inbox.put(Arrival(UNIT, b"x"))
     assert [arrival.body for arrival in await inbox.take()][-1] == b"x"
+
+
+def test_what_is_not_kept_is_counted_by_unit_and_reason(pharmacy: Any, unit: Any) -> None:
+    """Malformed, huge, early, repeated and foreign messages are counted, those of strangers in one line together."""
+    first, second, third = (unit.boot() for _ in range(3))
+    together(pharmacy, [b"x", b"y", b"x" * (MOST_BYTES + 1), third, first, first])
+    together(pharmacy, [first, b"x", second, third])
+    for name in ("neb-0666", "neb-0667"):
+        together(pharmacy, [replace(unit, unit=name).boot()], name)
+    lines = {line.unit: line for line in intake_sheet(pharmacy.db)}
+    counts = {name: {each.reason: each.count for each in line.not_kept} for name, line in lines.items()}
+    assert counts == {UNIT: {"early": 1, "format": 3, "repeated": 2, "size": 1}, STRANGERS: {"unknown-unit": 2}}
+    assert (lines[UNIT].records, lines[UNIT].epoch, lines[UNIT].receipted) == (3, 1, 0)

@@ -93,6 +93,7 @@ def move(config_file: Path, subject: str, unit: str, readers: tuple[str, ...], r
 @click.option("--subject", help="A subject's pseudonym, such as MEX-001.")
 @click.option("--lot", help="A lot, such as EXO2020A.")
 @click.option("--kit", help="A kit, such as KIT-0401.")
+@click.option("--units", is_flag=True, help="All units: what came in, and what was not kept, counted by its reason.")
 @JSON
 def show(
     config_file: Path | None,
@@ -100,9 +101,10 @@ def show(
     subject: str | None,
     lot: str | None,
     kit: str | None,
+    units: bool,
     as_json: bool,
 ) -> None:
-    """Show a subject's course, computed anew from the records, or a lot's account, or a kit.
+    """Show a subject's course, computed anew from the records, or a lot's account, or a kit, or what units have sent.
 
     Exit code 1 where a recorded verdict is not what the recorded volume says, a lot does not add up, or a record is
     damaged.
@@ -112,15 +114,17 @@ def show(
     if (config_file is None) == (database is None):
         raise click.UsageError("give either --config or --db")
     path = database or read(config_file or Path()).database
-    match subject, lot, kit:
-        case str(), None, None:
+    match subject, lot, kit, units:
+        case str(), None, None, False:
             _show_subject(path, subject, as_json)
-        case None, str(), None:
+        case None, str(), None, False:
             _show_lot(path, lot, as_json)
-        case None, None, str():
+        case None, None, str(), False:
             _show_kit(path, kit, as_json)
+        case None, None, None, True:
+            _show_units(path, as_json)
         case _:
-            raise click.UsageError("give one of --subject, --lot and --kit")
+            raise click.UsageError("give one of --subject, --lot, --kit and --units")
 
 
 def _show_subject(path: Path, subject: str, as_json: bool) -> None:
@@ -158,6 +162,31 @@ def _show_kit(path: Path, kit: str, as_json: bool) -> None:
     from nebctl.cli.pharmacy.stock import print_kit
 
     print_kit(kit, path, as_json)
+
+
+def _show_units(path: Path, as_json: bool) -> None:
+    from dataclasses import asdict
+
+    from nebctl.pharmacy.database import reading
+    from nebctl.pharmacy.intake_sheet import intake_sheet
+
+    with faults(), reading(path) as db:
+        lines = intake_sheet(db)
+    if as_json:
+        print_json({"units": [asdict(line) for line in lines]})
+        return
+    rows = [
+        (
+            line.unit or "not enrolled",
+            str(line.epoch or ""),
+            str(line.records),
+            str(line.receipted),
+            line.last_contact or "never",
+            ", ".join(f"{each.count} {each.reason} (last {each.last_at})" for each in line.not_kept) or "nothing",
+        )
+        for line in lines
+    ]
+    click.echo(table(("unit", "epoch", "records", "receipted", "last contact", "not kept"), rows))
 
 
 @click.command()
