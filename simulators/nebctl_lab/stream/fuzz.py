@@ -6,11 +6,10 @@ kept must have been counted.
 
 import argparse
 import base64
-import contextlib
 import json
 import random
-import sqlite3
 import sys
+import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -21,8 +20,8 @@ from nebctl.core.ledger import envelope, head, jws, tree
 from nebctl.core.ledger.note import ED25519, Vkey
 from nebctl.core.ledger.records import Draft
 from nebctl.core.ledger.signing import Verifier
-from nebctl.pharmacy import tables
 from nebctl.pharmacy.check import MOST_BYTES
+from nebctl.pharmacy.database import own
 from nebctl.pharmacy.enrolment import enrol_unit
 from nebctl.pharmacy.ingest import Arrival, Ingest
 from nebctl.pharmacy.intake import Accepted
@@ -30,6 +29,7 @@ from nebctl.publish.topics import format_record, parse_record
 from nebctl_lab.bench.stream_intake import AT, CONFIG
 from nebctl_lab.stream.site import SITE
 
+MEMORY = Path("/dev/shm")  # noqa: S108 - a folder of its own is made in it
 UNIT = "neb-0001"
 SIGNER = keys.Ed25519Signer.from_seed(b"\x01" * 32)
 FORGER = keys.Ed25519Signer.from_seed(b"\x02" * 32)
@@ -110,13 +110,12 @@ class Register:
     """A pharmacy's register in memory, the unit that writes to it, and all that the unit's key ever signed."""
 
     chance: random.Random
-    db: sqlite3.Connection
+    db: Any  # a connection of the pharmacy's own making
     verify: Verifier = keys.verify
     frontier: tree.Frontier = field(default_factory=tree.Frontier)
     signed: set[str] = field(default_factory=set)
 
     def __post_init__(self) -> None:
-        tables.prepare(self.db)
         enrol_unit(self.db, SITE, UNIT, VKEY, AT.wall_ns)
         self.ingest = Ingest(self.db, simulated=True, verify=self.verify)
 
@@ -185,7 +184,8 @@ def fuzz(seed: int, batches: int, corpus: Sequence[bytes], verify: Verifier = ke
     """
     chance = random.Random(seed)  # noqa: S311 - the same twice
     mutator, messages = Mutator(chance), 0
-    with contextlib.closing(sqlite3.connect(":memory:", isolation_level=None)) as db:
+    memory = MEMORY if MEMORY.is_dir() else None
+    with tempfile.TemporaryDirectory(prefix="nebctl-fuzz-", dir=memory) as name, own(Path(name) / "pharmacy.db") as db:
         register = Register(chance, db, verify)
         known = list(corpus)
         for _ in range(batches):
