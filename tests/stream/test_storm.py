@@ -3,8 +3,8 @@
 import contextlib
 import os
 import sqlite3
-import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -18,15 +18,18 @@ NAMES = ("neb-0001", "neb-0002")
 pytestmark = pytest.mark.timeout(180)
 
 
+def check_mosquitto() -> None:
+    """Fail where CI=true and skip elsewhere, where there is no broker."""
+    if (missing := mosquitto.missing()) is not None:
+        pytest.fail(missing) if os.environ.get("CI") == "true" else pytest.skip(missing)
+
+
 @pytest.fixture(scope="module")
 def aftermath(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Weathered]:
     """Return the folder that a storm has left, and what came of it."""
-    if (missing := mosquitto.missing()) is not None:
-        pytest.fail(missing) if os.environ.get("CI") == "true" else pytest.skip(missing)
+    check_mosquitto()
     folder = tmp_path_factory.mktemp("storm")
-    say = sys.stdout.write
-    say(f"storm: seed {SEED}, {BLOWS} blows\n")
-    return folder, weather(Storm(seed=SEED, blows=BLOWS, units=UNITS), folder, lambda text: say(f"{text}\n"))
+    return folder, weather(Storm(seed=SEED, blows=BLOWS, units=UNITS), folder, lambda _: None)
 
 
 def broken(folder: Path, tmp_path: Path, database: str, *statements: str) -> list[str]:
@@ -50,14 +53,26 @@ def broken(folder: Path, tmp_path: Path, database: str, *statements: str) -> lis
 
 
 @pytest.mark.req("S40")
-def test_a_storm_loses_doubles_and_invents_nothing(aftermath: tuple[Path, Weathered]) -> None:
+def test_a_storm_loses_doubles_and_invents_nothing(aftermath: tuple[Path, Weathered], say: Any) -> None:
     """After kill -9 of units, broker and pharmacy under load, with messages repeated out of order by a third party,
     each committed record is receipted once and in order, and the pharmacy holds nothing else.
     """
     _, weathered = aftermath
+    say(f"storm: seed {SEED}, {sum(weathered.kills.values())} kills, {weathered.records} records")
     assert weathered.findings == []
     assert weathered.records > 100
     assert sum(weathered.kills.values()) >= BLOWS
+
+
+@pytest.mark.soak
+def test_longer_storms(tmp_path: Path, soak: int, say: Any) -> None:
+    """The same holds for longer storms over more units, each from another seed."""
+    check_mosquitto()
+    for seed in range(1, soak + 1):
+        (tmp_path / str(seed)).mkdir()
+        weathered = weather(Storm(seed=seed, blows=60, units=4), tmp_path / str(seed), lambda _: None)
+        say(f"storm: seed {seed}, {sum(weathered.kills.values())} kills, {weathered.records} records")
+        assert weathered.findings == [], seed
 
 
 @pytest.mark.parametrize(

@@ -1,14 +1,12 @@
-"""Messages that no well-behaved unit sends, handed to a pharmacy's register: `python -m nebctl_lab.stream.fuzz CORPUS`.
+"""Messages that no well-behaved unit sends, handed to a pharmacy's register.
 
 A seed decides everything. Nothing may raise, nothing may be kept that the unit's key did not sign, and whatever is not
 kept must have been counted.
 """
 
-import argparse
 import base64
 import json
 import random
-import sys
 import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -233,24 +231,3 @@ def read_corpus(folder: Path) -> list[bytes]:
     if not files:
         raise ValueError(f"no *.b64 file in {folder}, expected the corpus of record messages")
     return [base64.b64decode(file.read_bytes(), validate=False) for file in files]
-
-
-def main() -> int:
-    """Read the command line, and fuzz until done or until something breaks."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("corpus", type=Path, help="the folder of the corpus, such as tests/fuzz/corpus")
-    parser.add_argument("--seed", type=int, default=1, help="the first seed")
-    parser.add_argument("--seeds", type=int, default=20, help="how many seeds, one after the other")
-    parser.add_argument("--batches", type=int, default=2000, help="batches a seed")
-    arguments = parser.parse_args()
-    corpus = read_corpus(arguments.corpus)
-    for seed in range(arguments.seed, arguments.seed + arguments.seeds):
-        sys.stdout.write(f"fuzz: seed {seed}\n")
-        sys.stdout.flush()
-        tried = fuzz(seed, arguments.batches, corpus)
-        sys.stdout.write(f"  {tried.messages} messages, {tried.kept} kept, nothing broken\n")
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -1,20 +1,13 @@
-"""Units, broker and pharmacy killed again and again under load: `python -m nebctl_lab.stream.storm --seed 1`.
+"""Units, broker and pharmacy killed again and again under load, and what the checker finds when all is quiet again."""
 
-Prints its seed, then what it does, and at the end what the checker found; exits with 1 where it found anything.
-"""
-
-import argparse
 import contextlib
 import random
-import sys
-import tempfile
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from nebctl_lab.processes import Child
-from nebctl_lab.stream import mosquitto
 from nebctl_lab.stream.check import check_all
 from nebctl_lab.stream.site import DRAIN_S, StreamSite
 
@@ -89,31 +82,3 @@ def _running(site: StreamSite, children: list[Child]) -> Iterator[None]:
         for child in (*children, site.pharmacy):
             child.kill()
         site.broker.kill()
-
-
-def main() -> int:
-    """Read the command line, and weather storms."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--seed", type=int, default=1, help="the first storm's seed")
-    parser.add_argument("--storms", type=int, default=1, help="how many, each with the next seed")
-    parser.add_argument("--blows", type=int, default=12, help="how many times something is killed")
-    parser.add_argument("--units", type=int, default=2, help="how many units write")
-    arguments = parser.parse_args()
-    if (advice := mosquitto.missing()) is not None:
-        sys.stderr.write(f"storm: {advice}\n")
-        return 2
-    for seed in range(arguments.seed, arguments.seed + arguments.storms):
-        sys.stdout.write(f"storm: seed {seed}\n")
-        storm = Storm(seed=seed, blows=arguments.blows, units=arguments.units)
-        with tempfile.TemporaryDirectory(prefix="nebctl-storm-") as name:
-            weathered = weather(storm, Path(name), lambda text: sys.stdout.write(f"  {text}\n"))
-        sys.stdout.write(f"  {weathered.records} records, {sum(weathered.kills.values())} kills: ")
-        sys.stdout.write("all receipted once, in order, nothing invented\n" if not weathered.findings else "NOT WELL\n")
-        sys.stdout.writelines(f"    {finding}\n" for finding in weathered.findings)
-        if weathered.findings:
-            return 1
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())
