@@ -1,6 +1,7 @@
 """unit.toml: the configuration of one bedside unit, read strictly, with every fault told at once."""
 
 import hashlib
+import re
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -13,6 +14,8 @@ from nebctl.core.ledger.head import SITE, UNIT
 from nebctl.core.toml_text import read_toml
 from nebctl_protocols.explain import in_order, read_model
 from nebctl_protocols.values import Duration
+
+_MESH = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]{0,39}", re.ASCII)
 
 
 def _read_path(value: object) -> Path:
@@ -48,9 +51,16 @@ def _read_profile(value: object) -> str:
     return value
 
 
+def _read_mesh(value: object) -> str:
+    if not isinstance(value, str) or not _MESH.fullmatch(value):
+        raise FieldError("this is no mesh name", 'write the number on its package, such as "M-2231"')
+    return value
+
+
 FilePath = Annotated[Path, PlainValidator(_read_path)]
 SiteName = Annotated[str, PlainValidator(_read_site)]
 ProfileName = Annotated[str, PlainValidator(_read_profile)]
+MeshName = Annotated[str, PlainValidator(_read_mesh)]
 UnitName = Annotated[str, PlainValidator(_read_unit)]
 Loopback = Annotated[str, PlainValidator(_read_bind)]
 
@@ -84,12 +94,15 @@ class DeviceTable(_Table):
 
     `port` is a device URL, whose grammar the drivers own; `profile` a file of this folder or the name of an installed
     device profile, None where the driver needs none; `trace` the file that every byte of the wire goes to, None for
-    none. `rate_nl_per_s` and `sigma_ppm` are this device's own calibration; without them the prior of its class counts.
+    none. `mesh` names the mesh in use, as on its package; a new name drops the calibration of the old one, and "" means
+    that nobody names it. `rate_nl_per_s` and `sigma_ppm` are for a bench whose device nobody calibrates with saline: a
+    signed calibration wins over them, and without either the prior of the device's class counts.
     """
 
     driver: str = Field(examples=['"mesh-reference"'])
     port: str = Field(examples=['"/dev/serial/by-id/usb-example"'])
     profile: ProfileName | None = None
+    mesh: MeshName = ""
     trace: FilePath | None = None
     poll: Duration = 250_000_000
     rate_nl_per_s: int | None = Field(default=None, ge=100, le=100_000)

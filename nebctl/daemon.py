@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from nebctl import SOFTWARE
 from nebctl.clock import ClockFileFault, FileClock, SystemClock
 from nebctl.config import LoadedConfig
+from nebctl.core.calibrated import known_rules
 from nebctl.core.device import CommandFailed
 from nebctl.core.dose import DeviceModel
 from nebctl.core.history import UnitHistory, config_digest, fold
@@ -48,8 +49,10 @@ async def run_unit(loaded: LoadedConfig, *, wait_for_device: bool, ready: Callab
         await opened.ledger.close()
 
 
-async def open_parts(loaded: LoadedConfig, edge: Edge = LIVE_EDGE) -> Opened:
+async def open_parts(loaded: LoadedConfig, edge: Edge = LIVE_EDGE, *, reason: str = "start") -> Opened:
     """Read the study and open clock, driver and ledger; close what a restart left open in the log.
+
+    `reason` is what the boot record says of why the ledger was opened.
 
     Raises: `StartFault` naming the first part that cannot be opened.
     """
@@ -72,7 +75,7 @@ async def open_parts(loaded: LoadedConfig, edge: Edge = LIVE_EDGE) -> Opened:
     except (StudyFault, KeyFault, ClockFileFault, StoreFault) as fault:
         raise StartFault(str(fault)) from None
     rules = _rules(loaded, study, nebulizer)
-    history = await _closed_history(ledger, clock, rules, study)
+    history = await _closed_history(ledger, clock, rules, study, reason)
     worklists = WorklistKeeper(
         path(config.unit.data) / "worklist.note",
         orders=orders,
@@ -153,7 +156,15 @@ def _key_path(loaded: LoadedConfig) -> Path:
 
 def _rules(loaded: LoadedConfig, study: Study, nebulizer: Nebulizer) -> Rules:
     limits = Limits(lower_nl=study.rules.lower_nl(study.regimen), upper_nl=study.rules.upper_nl(study.regimen))
-    return Rules(limits=limits, site=study.rules, model=_model(loaded), declaration=nebulizer.declaration)
+    device = loaded.config.device
+    return Rules(
+        limits=limits,
+        site=study.rules,
+        model=_model(loaded),
+        declaration=nebulizer.declaration,
+        prior=PRIORS[device.driver],
+        mesh=device.mesh,
+    )
 
 
 def _check_edge(loaded: LoadedConfig, edge: Edge) -> None:
@@ -207,7 +218,7 @@ _ACCEPTED = {
 
 
 def _model(loaded: LoadedConfig) -> DeviceModel:
-    """Return the device's own calibration where the configuration has one, else the prior of its class."""
+    """Return the rate that the configuration gives, for a device that nobody has calibrated, or its class's prior."""
     device = loaded.config.device
     prior = PRIORS[device.driver]
     if device.rate_nl_per_s is None or device.sigma_ppm is None:
@@ -215,10 +226,10 @@ def _model(loaded: LoadedConfig) -> DeviceModel:
     return replace(prior, rate_nl_per_s=device.rate_nl_per_s, sigma_ppm=device.sigma_ppm, calibrated=True)
 
 
-async def _closed_history(ledger: UnitLedger, clock: Clock, rules: Rules, study: Study) -> UnitHistory:
+async def _closed_history(ledger: UnitLedger, clock: Clock, rules: Rules, study: Study, reason: str) -> UnitHistory:
     """Record the boot, and an outcome for every session that a restart left without one."""
     history = fold(UnitHistory(), await ledger.entries())
-    boot = await ledger.append((Draft(typ="boot", facts={"reason": "start"}),), clock.instant())
+    boot = await ledger.append((Draft(typ="boot", facts={"reason": reason}),), clock.instant())
     history = fold(history, boot)
     cfg = str(boot[0].payload["cfg"])
     if history.config != config_digest(cfg, study.protocol_text, study.rules_text):
@@ -227,7 +238,8 @@ async def _closed_history(ledger: UnitLedger, clock: Clock, rules: Rules, study:
     for open_session in tuple(history.open.values()):
         session = open_session.place.session
         rows = await ledger.load_trace_rows(session)
-        drafts = recover(open_session, rows, rules, study.regimen, clock.instant())
+        known = known_rules(rules, history, open_session.device or "", open_session.started_wall_ns or 0)
+        drafts = recover(open_session, rows, known, study.regimen, clock.instant())
         trace = Trace(session=session, csv=f"{HEADER}\n{rows}")
         drafts = tuple(replace(d, facts={**d.facts, "trace": trace.sha256}) if d.typ == "dose" else d for d in drafts)
         traces = (trace,) if any(d.typ == "dose" for d in drafts) else ()

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 
 from nebctl.core import events as ev
 from nebctl.core.alarms import Condition
+from nebctl.core.calibrated import calibration_of, known_rules
 from nebctl.core.device import Output
 from nebctl.core.effects import ClearAlarms, Effect, RaiseAlarm, Record, StartAerosol, StopAerosol
 from nebctl.core.guard import LATE_PRESS_MS, Actuation, Refusal, permit
@@ -15,7 +16,7 @@ from nebctl.core.history import UnitHistory, fold
 from nebctl.core.instant import NS_PER_MS, NS_PER_S, ClockState, Instant
 from nebctl.core.ledger.envelope import utc_text
 from nebctl.core.ledger.records import Draft, Entry, Json
-from nebctl.core.session import IDLE, LIVE, IllegalEventError, Kind, Rules, Session, Step, step
+from nebctl.core.session import IDLE, LIVE, IllegalEventError, Kind, Rules, Session, State, Step, step
 from nebctl.core.session import drafts as records
 from nebctl.core.session.table import TABLE
 from nebctl.core.trace import Trace
@@ -84,7 +85,7 @@ class Runner:
     ) -> None:
         self._store = store
         self._clock = clock
-        self._rules = rules
+        self._configured = self._rules = rules
         self._poll_s = poll_s
         self._around = around
         self.session: Session = IDLE
@@ -151,7 +152,9 @@ class Runner:
             raise IllegalEventError(self.session.state, Kind.TEST_PASSED)
         now = self._clock.instant()
         trusted = self._around.trusted(now.clock)
-        return await try_all(self.watch.nebulizer, self.witnessed, now, trusted=trusted)
+        serial = self.witnessed.device.serial if self.witnessed.device else ""
+        found = calibration_of(self._configured, self.history, serial, now.wall_ns)
+        return await try_all(self.watch.nebulizer, self.witnessed, now, trusted=trusted, calibration=found)
 
     def close(self) -> None:
         """Let the loop end after what is queued."""
@@ -229,7 +232,15 @@ class Runner:
         if late and isinstance(posted.event, ev.StartPressed | ev.ResumePressed):
             sentence = "The press came too long ago and was discarded. Press again."
             raise Refused(Refusal(code="late-press", sentence=sentence))
-        return step(self.session, posted.event, self._clock.instant(), self._rules)
+        now = self._clock.instant()
+        return step(self.session, posted.event, now, self._rules_at(now))
+
+    def _rules_at(self, now: Instant) -> Rules:
+        """Return the rules with what is known of the device now; from its authorisation on, a session keeps its own."""
+        device = self.witnessed.device
+        if self.session.state is State.IDLE and device is not None:
+            self._rules = known_rules(self._configured, self.history, device.serial, now.wall_ns)
+        return self._rules
 
     def _answer(self, posted: _Posted, outcome: Step | Exception) -> None:
         if posted.answer is None:

@@ -1,5 +1,6 @@
 """The self-test before a dose: what is tried, and what to do about each line that is not good (S30)."""
 
+from nebctl.core.calibrated import Found, note
 from nebctl.core.device import CommandFailed, DeviceReport
 from nebctl.core.events import Check
 from nebctl.core.instant import NS_PER_S, Instant
@@ -10,8 +11,14 @@ LONGEST_UPTIME_NS = 100 * 24 * 3600 * NS_PER_S
 """A record's clock field holds 2^53 ns since boot, about 104 days; no dose begins that could not be recorded."""
 
 
-async def try_all(nebulizer: Nebulizer, witnessed: Witnessed, now: Instant, *, trusted: bool) -> tuple[Check, ...]:
-    """Return every line of the test; the stop path is tried with a real STOP."""
+async def try_all(
+    nebulizer: Nebulizer, witnessed: Witnessed, now: Instant, *, trusted: bool, calibration: Found
+) -> tuple[Check, ...]:
+    """Return every line of the test; the stop path is tried with a real STOP.
+
+    A calibration that is missing or old is a note and no failure: the dose's interval says how much less is known.
+    Nothing is said of a jet's, which is never complete without a residual.
+    """
     present = witnessed.device is not None
     off = await nebulizer.stop() if present else None
     stopped = isinstance(off, DeviceReport)
@@ -24,6 +31,7 @@ async def try_all(nebulizer: Nebulizer, witnessed: Witnessed, now: Instant, *, t
             name="clock", good=trusted, note="trusted" if trusted else "not synchronised: let a person check the clock"
         ),
         Check(name="uptime", good=young, note="short enough" if young else "over 100 days: restart the unit"),
+        *(() if witnessed.rules.model.dries else (Check(name="calibration", good=True, note=note(calibration)),)),
     )
 
 

@@ -4,6 +4,8 @@ import hashlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
+from nebctl.core import calibrations
+from nebctl.core.calibrations import CalibrationRecord
 from nebctl.core.dose import Charge, Interval, Method
 from nebctl.core.ledger import disclosure, envelope
 from nebctl.core.ledger.records import Entry, Json, SessionDay
@@ -56,6 +58,7 @@ class UnitHistory:
 
     `kits` maps each opened kit to the session that opened it. `unsigned` maps the session of each dose record without a
     signature to its (seq, leaf in hex). `config` is the `config_digest` of the newest `config` record, "" before it.
+    `calibrations` are those that were finished, accepted or not, oldest first.
     """
 
     kits: Mapping[str, str] = field(default_factory=dict)
@@ -65,6 +68,7 @@ class UnitHistory:
     unsigned: Mapping[str, tuple[int, str]] = field(default_factory=dict)
     worklist_version: int = 0
     config: str = ""
+    calibrations: tuple[CalibrationRecord, ...] = ()
 
     def doses_of(self, subject: str) -> tuple[GivenDose, ...]:
         """Return the subject's commanded doses on this unit."""
@@ -203,6 +207,11 @@ def _config(history: UnitHistory, entry: Entry) -> UnitHistory:
     return replace(history, config=config_digest(str(p["cfg"]), str(p["protocol"]), str(p["site"])))
 
 
+def _calibration(history: UnitHistory, entry: Entry) -> UnitHistory:
+    record = calibrations.read(entry)
+    return history if record is None else replace(history, calibrations=(*history.calibrations, record))
+
+
 def config_digest(cfg: str, protocol: str, site: str) -> str:
     """Return what names a configuration: SHA-256 over the unit's file hash and both texts that the unit works by."""
     parts = (hashlib.sha256(text.encode()).hexdigest() for text in (protocol, site))
@@ -220,4 +229,5 @@ _FOLDS = {
     "signature": _signature,
     "order": _order,
     "config": _config,
+    "calibration": _calibration,
 }

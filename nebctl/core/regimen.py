@@ -134,9 +134,11 @@ class SiteRules:
     `window_start` and `window_end` are site local times between which a dose may start; None means no window.
     `in_use_ns` is the time from thaw to use; None means that none is configured. `in_use_margin_ppm` is how much of the
     expected duration must still be left of it at the start, and `soft_on_ppm` how much of it may pass before the
-    operator is asked. `jet_under` is the numbered deviation under which this site gives by jet nebulizers, which cannot
-    emit a whole dose; None means that it does not. `host_loss` and `host_max_on` are those under which it uses devices
-    that do not turn off by themselves within 2 s of a lost host (S22), or at a maximum on-time (S24).
+    operator is asked. A calibration is called old after `calibration_warn_ns` and counts no more after
+    `calibration_max_ns`; each day of its age adds `calibration_drift_ppm` to the standard deviation of the rate.
+    `jet_under` is the numbered deviation under which this site gives by jet nebulizers, which cannot emit a whole dose;
+    None means that it does not. `host_loss` and `host_max_on` are those under which it uses devices that do not turn
+    off by themselves within 2 s of a lost host (S22), or at a maximum on-time (S24).
     """
 
     completeness_low_ppm: PartsPerMillion = 900_000
@@ -152,6 +154,9 @@ class SiteRules:
     max_session_ns: Nanoseconds = 30 * NS_PER_MIN
     max_pause_ns: Nanoseconds = 5 * NS_PER_MIN
     residual_wait_ns: Nanoseconds = 30 * NS_PER_MIN
+    calibration_warn_ns: Nanoseconds = 7 * 24 * NS_PER_H
+    calibration_max_ns: Nanoseconds = 30 * 24 * NS_PER_H
+    calibration_drift_ppm: PartsPerMillion = 2_000
     jet_under: str | None = None
     host_loss: str | None = None
     host_max_on: str | None = None

@@ -59,6 +59,9 @@ class _SiteRules(Table):
     max_session: Duration = _D.max_session_ns
     max_pause: Duration = _D.max_pause_ns
     residual_wait: Duration = _D.residual_wait_ns
+    calibration_warn: Duration = _D.calibration_warn_ns
+    calibration_max: Duration = _D.calibration_max_ns
+    calibration_drift: Share = _D.calibration_drift_ppm
     deviations: _Deviations = _Deviations()
 
 
@@ -102,6 +105,8 @@ def _check_together(toml: TomlText, rules: _SiteRules) -> Iterator[Fault]:
     elif rules.window_start is not None and rules.window_end is not None and rules.window_start >= rules.window_end:
         right = "write a start before the end on the same day"
         yield _fault(toml, "window_start", "the window ends before it starts", right)
+    if rules.calibration_warn > rules.calibration_max:
+        yield _fault(toml, "calibration_warn", "it is longer than calibration_max", "write at most calibration_max")
     if rules.max_on > rules.max_session:
         yield _fault(toml, "max_on", "it is longer than max_session", "write at most max_session")
 
@@ -127,6 +132,9 @@ def _build(rules: _SiteRules) -> SiteRules:
         max_session_ns=rules.max_session,
         max_pause_ns=rules.max_pause,
         residual_wait_ns=rules.residual_wait,
+        calibration_warn_ns=rules.calibration_warn,
+        calibration_max_ns=rules.calibration_max,
+        calibration_drift_ppm=rules.calibration_drift,
         jet_under=rules.deviations.jet_under,
         host_loss=rules.deviations.host_loss,
         host_max_on=rules.deviations.host_max_on,

@@ -1,5 +1,6 @@
 """A device's own calibration: what a saline run said of its rate."""
 
+import math
 from dataclasses import dataclass, replace
 from enum import Enum
 
@@ -18,25 +19,36 @@ class By(Enum):
 class Calibration:
     """The rate of one device with its standard deviation, both in nL/s of aerosol.
 
-    `share_ppm` is a jet's calibrated aerosol share f of what leaves the cup, None where it was not measured. `age_days`
-    is how old the calibration is when it is used. `seq` is the calibration record, None for one from a file.
+    `share_ppm` is a jet's calibrated aerosol share f of what leaves the cup, None where it was not measured, and
+    `share_sigma_ppm` its standard deviation. `age_days` is how old the calibration is when it is used, `drift_ppm` the
+    standard deviation that each day of it adds to the rate. `seq` is the calibration record, None for one from a file.
     """
 
     rate_nl_per_s: int
     sigma_nl_per_s: int
     method: By
     share_ppm: PartsPerMillion | None = None
+    share_sigma_ppm: PartsPerMillion | None = None
     age_days: int = 0
+    drift_ppm: PartsPerMillion = 0
     seq: int | None = None
+
+    @property
+    def sigma_ppm(self) -> PartsPerMillion:
+        """Return the standard deviation of ln(rate) today: that of the saline run, and what the days since have added.
+
+        The drift is taken as straight: a mesh that clogs goes on clogging, so a day adds its share and not its square.
+        """
+        measured = self.sigma_nl_per_s * 1_000_000 / self.rate_nl_per_s
+        return max(1, math.ceil(math.hypot(measured, self.drift_ppm * self.age_days)))
 
 
 def with_calibration(model: DeviceModel, calibration: Calibration) -> DeviceModel:
     """Return what is known of a device after its calibration."""
-    sigma_ppm = max(1, calibration.sigma_nl_per_s * 1_000_000 // calibration.rate_nl_per_s)
     return replace(
         model,
         rate_nl_per_s=calibration.rate_nl_per_s,
-        sigma_ppm=sigma_ppm,
+        sigma_ppm=calibration.sigma_ppm,
         calibration=calibration.seq,
         calibrated=True,
     )

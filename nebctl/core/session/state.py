@@ -79,12 +79,18 @@ class Kind(Enum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rules:
-    """What a session is judged and limited by: the dose's limits, the site's rules, and what is known of the device."""
+    """What a session is judged and limited by: the dose's limits, the site's rules, and what is known of the device.
+
+    `prior` is what is known of the device's class alone; None means that `model` says no more. `mesh` is the name of
+    the mesh in use, "" where nobody names it.
+    """
 
     limits: Limits
     site: SiteRules
     model: DeviceModel
     declaration: Declaration
+    prior: DeviceModel | None = None
+    mesh: str = ""
 
     @property
     def max_on_ms(self) -> int:

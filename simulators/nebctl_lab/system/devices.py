@@ -1,7 +1,7 @@
 """The simulated devices that a unit of a virtual site may have."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.resources import as_file, files
 
 from nebctl_lab.system.cable import Cable
@@ -17,7 +17,7 @@ from nebctl_simulators.modbus.framing import build_framing
 from nebctl_simulators.modbus.line import ModbusLine
 from nebctl_simulators.modbus.nebulizer import Nebulizer
 from nebctl_simulators.modbus.profile import read_map
-from nebctl_simulators.presets import build_unit
+from nebctl_simulators.presets import Unit, build_unit
 from nebctl_simulators.serve import Bench, Truth
 
 TICK_S = 0.2
@@ -28,12 +28,16 @@ MODBUS_PROFILE, MODBUS_UNIT = "modbus-nebulizer", 40
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Built:
-    """What a device is made of: `preset` and `seed` name the plant, `serial` it says of itself."""
+    """What a device is made of: `preset` and `seed` name the plant, `serial` it says of itself.
+
+    `fillings` is the seed of what chance gives each filling; None means that it follows from `seed` too.
+    """
 
     preset: str
     seed: int
     serial: str
     time: SiteTime
+    fillings: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,9 +55,14 @@ class Kind:
     profile: str | None = None
 
 
+def _mesh_unit(wish: Built) -> Unit:
+    unit = build_unit(wish.preset, wish.seed)
+    return unit if wish.fillings is None else replace(unit, seed=wish.fillings)
+
+
 def _build_mesh(wish: Built) -> Device:
     return Mesh(
-        unit=build_unit(wish.preset, wish.seed),
+        unit=_mesh_unit(wish),
         serial=wish.serial,
         sim_time=wish.time,
         memory=Memory(),
@@ -76,7 +85,7 @@ def _build_modbus(wish: Built) -> Device:
         device_map = read_map(path)
     return Nebulizer(
         device_map=device_map,
-        unit=build_unit(wish.preset, wish.seed),
+        unit=_mesh_unit(wish),
         serial=wish.serial,
         sim_time=wish.time,
         real_ns=wish.time.live_ns(),
@@ -87,7 +96,7 @@ def _build_modbus(wish: Built) -> Device:
 
 def _build_board_9c(wish: Built) -> Device:
     return Board(
-        unit=build_unit(wish.preset, wish.seed),
+        unit=_mesh_unit(wish),
         serial=wish.serial,
         sim_time=wish.time,
         real_ns=wish.time.live_ns(),

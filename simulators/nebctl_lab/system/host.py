@@ -12,7 +12,8 @@ from starlette.applications import Starlette
 from nebctl.config import LoadedConfig, load_config
 from nebctl.daemon import open_parts
 from nebctl.pharmacy import run as pharmacy
-from nebctl.pharmacy.config import PharmacyConfig, read_config
+from nebctl.pharmacy.config import PharmacyConfig
+from nebctl.pharmacy.config import read_config as read_pharmacy
 from nebctl.runner import Runner
 from nebctl.store.ledger import UnitLedger
 from nebctl.unit import Edge, Unit
@@ -144,7 +145,7 @@ class UnitHost:
         return answer
 
     async def _run(self, ready: Callable[[str], None]) -> None:
-        opened = await open_parts(_read(self.folder / "unit.toml"), self._edge())
+        opened = await open_parts(read_config(self.folder / "unit.toml"), self._edge())
         self._ledger = opened.ledger
         self._unit = Unit(opened)
         try:
@@ -179,7 +180,7 @@ class PharmacyHost:
     """The pharmacy's computer: its service, on this clock and this broker, with chance from the seed."""
 
     def __init__(self, root: Path, seed: int, clock: HostClock, broker: Broker) -> None:
-        config = read_config(root / "pharmacy.toml")
+        config = read_pharmacy(root / "pharmacy.toml")
         assert isinstance(config, PharmacyConfig)
         self.config = config
         self.clock = clock
@@ -215,7 +216,11 @@ async def _until(serves: asyncio.Event, task: "asyncio.Task[None]") -> None:
         task.result()
 
 
-def _read(path: Path) -> LoadedConfig:
+def read_config(path: Path) -> LoadedConfig:
+    """Return a unit's configuration.
+
+    Raises: `SiteFault` telling everything that is wrong with it.
+    """
     loaded = load_config(path)
     if isinstance(loaded, tuple):
         raise SiteFault("\n".join(map(str, loaded)))

@@ -13,13 +13,15 @@ class UnitPlan:
     """One bedside unit with its simulated device.
 
     `device` is a name of `devices.DEVICES`: mesh, jet, modbus or board-9c. `preset` None means the usual one of that
-    device, `device_seed` None that the device follows from the site's seed and the unit's place.
+    device, `device_seed` None that the device follows from the site's seed and the unit's place. A mesh that is
+    `calibrated` had its saline runs on the evening before; jets have none.
     """
 
     name: str = "neb-0001"
     device: str = "mesh"
     preset: str | None = None
     device_seed: int | None = None
+    calibrated: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

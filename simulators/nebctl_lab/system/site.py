@@ -23,8 +23,9 @@ from nebctl_lab.system.cable import Cable
 from nebctl_lab.system.devices import DEVICES, OFF, TICK_S, Built, Standing
 from nebctl_lab.system.furnish import enrol, furnish
 from nebctl_lab.system.hands import Hands
-from nebctl_lab.system.host import PharmacyHost, SiteFault, UnitHost
+from nebctl_lab.system.host import PharmacyHost, SiteFault, UnitHost, read_config
 from nebctl_lab.system.plan import SitePlan, UnitPlan
+from nebctl_lab.system.saline import calibrate_before
 from nebctl_lab.system.time import HostClock, SiteTime
 from nebctl_lab.virtual import VirtualLoop
 from nebctl_simulators.control import Device
@@ -98,8 +99,11 @@ class VirtualSite(Hands):
             serial=f"SIM-{place:04d}",
             time=self.time,
         )
+        folder = self.root / "units" / unit.name
+        if unit.calibrated and not kind.is_jet:
+            calibrate_before(read_config(folder / "unit.toml"), self.plan, unit, kind, built)
         standing = Standing(kind.build(built), cable, self.time)
-        host = UnitHost(self.root / "units" / unit.name, self.plan.seed, self._clock(unit.name), self.broker, cable)
+        host = UnitHost(folder, self.plan.seed, self._clock(unit.name), self.broker, cable)
         self.standings[unit.name], self.hosts[unit.name] = standing, host
         standing.tick()
         keeping = asyncio.create_task(self._keep(standing))

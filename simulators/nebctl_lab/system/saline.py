@@ -1,0 +1,109 @@
+"""The evening before: a unit's mesh is calibrated with saline, by the unit's own driver and into its own ledger."""
+
+import asyncio
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+
+from nebctl.config import LoadedConfig
+from nebctl.daemon import open_parts
+from nebctl.saline_run import Bench, Plan, Progress, calibrate
+from nebctl.unit import Edge
+from nebctl_lab.demo.site import THERAPIST
+from nebctl_lab.system.cable import Cable
+from nebctl_lab.system.chance import stream
+from nebctl_lab.system.devices import TICK_S, Built, Kind, Standing
+from nebctl_lab.system.inline import Inline
+from nebctl_lab.system.plan import SitePlan, UnitPlan
+from nebctl_lab.system.time import HostClock, SiteTime
+from nebctl_lab.virtual import run_virtual
+
+EVENING = timedelta(hours=14)
+"""How long before the site begins; its first morning is at nine, so this is at seven in the evening."""
+TRIES = 8
+"""How often the runs are repeated where they are refused; a preset that stops early spoils many."""
+_done: dict[bytes, bytes] = {}
+"""Ledgers of sites that are alike in everything: many tests build the same one."""
+
+
+class SimulatedHands:
+    """Fills a simulated cup with exactly what a run wants, and never says that aerosol has ceased."""
+
+    def __init__(self, fill: Callable[[int], None]) -> None:
+        self._fill = fill
+
+    async def fill(self, number: int, plan: Plan) -> None:  # noqa: ARG002 - the port's own name
+        """Pour into the cup, from which what stayed before is drawn."""
+        self._fill(plan.volume_nl)
+
+    async def ceased(self) -> None:
+        """Wait for ever: the device runs dry."""
+        await asyncio.Event().wait()
+
+    def tell(self, progress: Progress) -> None:
+        """Show nothing."""
+
+
+def calibrate_before(loaded: LoadedConfig, plan: SitePlan, unit: UnitPlan, kind: Kind, built: Built) -> None:
+    """Put the signed records of real saline runs into a unit's ledger, which is not open yet.
+
+    The device is one of the same build, whose fillings have chance of their own: what the runs say of the mesh is what
+    they measured, and no dose repeats one of them.
+    """
+    data = loaded.path(loaded.config.unit.data) / "unit.db"
+    key = repr((plan, unit, built.preset, built.seed, built.serial, loaded.sha256)).encode() + _study(loaded)
+    if key not in _done:
+        with ThreadPoolExecutor(1) as elsewhere:  # a loop of its own: no time passes at the site
+            elsewhere.submit(run_virtual, _calibrate(loaded, plan, unit, kind, built)).result()
+        _done[key] = data.read_bytes()
+    data.write_bytes(_done[key])
+
+
+def _study(loaded: LoadedConfig) -> bytes:
+    files: tuple[Path, ...] = (loaded.config.study.protocol, loaded.config.study.site_rules)
+    return b"".join(loaded.path(file).read_bytes() for file in files)
+
+
+async def _calibrate(loaded: LoadedConfig, plan: SitePlan, unit: UnitPlan, kind: Kind, built: Built) -> None:
+    time = SiteTime(plan.begins - EVENING)
+    cable, chance = Cable(f"cable of {unit.name}"), stream(plan.seed, f"saline {unit.name}")
+    standing = Standing(kind.build(replace(built, time=time, fillings=-built.seed - 1)), cable, time)
+    standing.tick()
+    keeping = asyncio.create_task(_keep(standing))
+
+    def fill(volume_nl: int) -> None:
+        standing.truth()
+        standing.device.empty_cup()
+        standing.device.pour(volume_nl)
+
+    edge = Edge(
+        random=chance.randbytes,
+        clock=HostClock(time, plan.seed, f"saline {unit.name}"),
+        open_link=cable.open_link,
+        thread=Inline,
+    )
+    opened = await open_parts(loaded, edge, reason="calibrate")
+    bench = Bench(
+        nebulizer=opened.nebulizer,
+        store=opened.ledger,
+        clock=opened.clock,
+        rules=opened.rules,
+        run_id=lambda: chance.randbytes(4).hex(),
+    )
+    wish = Plan(operator=THERAPIST[0], model=opened.rules.model.name, simulated=True)
+    try:
+        for _ in range(TRIES):
+            done = await calibrate(bench, wish, SimulatedHands(fill))
+            if done.finding is None:
+                break
+    finally:
+        keeping.cancel()
+        await opened.ledger.close()
+
+
+async def _keep(standing: Standing) -> None:
+    while True:
+        standing.tick()
+        await asyncio.sleep(TICK_S)
