@@ -3,6 +3,7 @@
 import pickle
 import statistics
 import time
+from collections.abc import Callable
 from typing import Any
 
 from nebctl.core.dose import NOTHING, DoseEstimate, track
@@ -43,11 +44,12 @@ def measure_cost(runs: int) -> dict[str, Any]:
 def _follow(run: Run, costs_ns: list[int]) -> list[int]:
     """Track one run, add what each update cost, and return the estimate's size after each."""
     model = with_calibration(model_of(run.case.preset), run.calibration)
-    estimate: DoseEstimate = NOTHING
+    estimate = NOTHING
+    update: Callable[..., DoseEstimate] = track
     sizes = []
     for reading in run.readings:
         began = time.process_time_ns()
-        estimate = track(estimate, reading, run.charge, model)  # type: ignore[arg-type]
+        estimate = update(estimate, reading, run.charge, model)
         costs_ns.append(time.process_time_ns() - began)
         sizes.append(len(pickle.dumps(estimate)))
     return sizes

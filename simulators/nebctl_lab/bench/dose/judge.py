@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from nebctl.core.dose import DeviceModel, settle
 from nebctl.core.dose.calibration import with_calibration
+from nebctl.core.dose.reading import Doing
 from nebctl.core.dose.replay import Finding, Replayed, replay
 from nebctl_lab.bench.dose.baselines import Guess, by_dry_signal, by_stopwatch
 from nebctl_lab.bench.dose.run import Case, Run
@@ -22,8 +23,9 @@ class RunResult:
     `error` is best less truth at the end, `width` that of the interval then. `covered` says for each tenth of the
     course, the last of them its end, whether the interval held the truth. `complete` is what was said without a
     residual, `complete_drawn` with it, `settled_*` the settled dose with it. `kept` stayed in the cup. `raised_ms` is
-    the delay of the alarm after the first premature stop of `stop_kept`, `found_ms` that of a loss of rate; None where
-    it was not found. `alarms` are the false ones, of a run that `is_good` and deserved none.
+    the delay of the alarm after the first premature stop of `stop_kept`; `found_ms` that of a loss of rate, as time in
+    which the device ran and was heard; None where it was not found. `alarms` are the false ones, of a run that
+    `is_good` and deserved none.
     """
 
     case: Case
@@ -81,7 +83,7 @@ def compare(run: Run, replayed: Replayed, model: DeviceModel) -> RunResult:
         stop_kept=None if stop is None else _percent(stop.left_nl, truth.filled_nl),
         raised_ms=None if stop is None else _delay(codes, PREMATURE, stop.at_ms - FORESEEN_MS, stop.at_ms),
         lost=truth.loss_ms is not None,
-        found_ms=None if truth.loss_ms is None else _delay(codes, LOW, truth.losing_ms or 0, truth.loss_ms),
+        found_ms=_found_ms(run, codes),
         alarms=_false_alarms(run, replayed.findings),
         witnesses=replayed.settled.witnesses,
         stopwatch=by_stopwatch(run),
@@ -103,6 +105,21 @@ def _covered(run: Run, replayed: Replayed) -> tuple[bool, ...]:
         replayed.rows[place].low_nl <= truth.emitted_nl[place] <= replayed.rows[place].high_nl
         for place in (*places, len(at_ms) - 1)
     )
+
+
+def _found_ms(run: Run, codes: list[tuple[int, str]]) -> int | None:
+    truth = run.truth
+    if truth.losing_ms is None or truth.loss_ms is None:
+        return None
+    delay_ms = _delay(codes, LOW, truth.losing_ms, truth.loss_ms)
+    return delay_ms and _heard_ms(run, truth.loss_ms, truth.loss_ms + delay_ms)
+
+
+def _heard_ms(run: Run, from_ms: int, to_ms: int) -> int:
+    """Return for how long the device ran and was heard between two moments."""
+    steps = zip(run.readings, run.readings[1:], strict=False)
+    heard = ((before.at_ms, after.at_ms) for before, after in steps if before.doing is after.doing is Doing.RUNNING)
+    return sum(max(0, min(after_ms, to_ms) - max(before_ms, from_ms)) for before_ms, after_ms in heard)
 
 
 def _delay(codes: list[tuple[int, str]], code: str, from_ms: int, since_ms: int) -> int | None:

@@ -221,10 +221,13 @@ class _MeshCourse:
         self._start()
 
     def _tap(self) -> None:
-        """Tap the cup of a device that stopped early and resume it: now and then what clung there flows again."""
+        """Tap the cup of a device that stopped early and resume it: now and then what clung there flows again.
+
+        Where a premature end is wanted, tapping never helps.
+        """
         self._idle(self._chance.uniform(5, 25), Doing.OFF)
         self._touch(Doing.OFF)
-        if self._chance.random() < 0.5:
+        if self._chance.random() < 0.5 and self._case.course is not Course.PREMATURE:
             load = draw_load(build_unit(self._case.preset, self._unit.seed), 1)
             plant = self._controller.plant
             freed = replace(plant.load, residual_ppm=load.residual_ppm, stops_early=False)

@@ -1,5 +1,6 @@
 """Many runs, one after the other or over all processors; the same seeds always give the same runs."""
 
+from bisect import bisect_right
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import replace
@@ -21,6 +22,8 @@ MAKERS = {
     (Origin.SECOND, False): make_second_mesh,
     (Origin.SECOND, True): make_second_jet,
 }
+LOOKED_FOR_MS = 150_000
+"""A loss of rate that is not found in so long counts as not found; what comes later is not replayed."""
 Job = tuple[Case, int, tuple[Column, ...]]
 
 
@@ -54,6 +57,13 @@ def judge_all(case: Case, n: int, which: str, columns: tuple[Column, ...]) -> It
             yield from results
 
 
+def until(run: Run, at_ms: int) -> Run:
+    """Return the run as it was recorded up to a moment; its truth still ends where it did."""
+    count = bisect_right([reading.at_ms for reading in run.readings], at_ms)
+    truth = replace(run.truth, emitted_nl=run.truth.emitted_nl[:count], rate_nl_s=run.truth.rate_nl_s[:count])
+    return replace(run, readings=run.readings[:count], truth=truth)
+
+
 def model_of(preset: str) -> DeviceModel:
     """Return the prior of a preset's device class."""
     known: Mapping[str, DeviceModel] = getattr(priors, "PRESETS", {})
@@ -63,5 +73,7 @@ def model_of(preset: str) -> DeviceModel:
 def _judge_one(job: Job) -> list[RunResult]:
     case, seed, columns = job
     run = make_run(replace(case, column=max(columns, key=lambda column: column.has_balance)), seed)
+    if run.truth.loss_ms is not None:
+        run = until(run, run.truth.loss_ms + LOOKED_FOR_MS)
     model = model_of(case.preset)
     return [judge(seen_by(run, column), model) for column in columns]

@@ -118,11 +118,11 @@ class Mesh:
         return not self.on
 
     def revive(self) -> bool:
-        """Return whether it is tapped and resumed; of two taps one lets more of the liquid through."""
+        """Return whether it is tapped and resumed; that helps now and then, and never where it is to end early."""
         if not self.early or not self.taps:
             return False
         self.taps -= 1
-        if self.chance.random() < 0.4:
+        if self.chance.random() < 0.4 and self.case.course is not Course.PREMATURE:
             self.stays_ml = min(self.stays_ml, _usual_stays_ml(self.chance, self.case, self.filled_ml))
             self.early = False
         return True
