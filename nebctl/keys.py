@@ -2,6 +2,7 @@
 
 import os
 import stat
+from functools import lru_cache
 from pathlib import Path
 
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
@@ -60,10 +61,15 @@ class Ed25519Signer:
 def verify(public: bytes, message: bytes, signature: bytes) -> bool:
     """Return whether `signature` is the key's good Ed25519 signature over `message`; it never raises."""
     try:
-        Ed25519PublicKey.from_public_bytes(public).verify(signature, message)
+        _public_key(public).verify(signature, message)
     except (InvalidSignature, ValueError):
         return False
     return True
+
+
+@lru_cache(maxsize=256)
+def _public_key(public: bytes) -> Ed25519PublicKey:
+    return Ed25519PublicKey.from_public_bytes(public)
 
 
 def create_key(path: Path) -> Ed25519Signer:

@@ -1,23 +1,31 @@
 """Check a whole database: every record, head, receipt, disclosure and trace, derived again from what was signed."""
 
 import dataclasses
+import hashlib
 from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass
+from functools import partial
 
 from nebctl.core.ledger import head, note
-from nebctl.core.ledger.check import Finding, check_chain
+from nebctl.core.ledger.chain import Chain
+from nebctl.core.ledger.check import Finding
 from nebctl.core.ledger.encoding import FormatError, b64, show
+from nebctl.core.ledger.keyring import KeyRing, find_ring, open_receipt_by
 from nebctl.core.ledger.note import Vkey
+from nebctl.core.ledger.stretch import Authority, Row, TraceClaim, check_stretch
 from nebctl.keys import KeyFault
 from nebctl.ports import Verifier
 from nebctl.store import schema
-from nebctl.store.beside import Beside, finding
+from nebctl.store.cores import Each
 from nebctl.store.reader import UNREADABLE, LedgerFile, LogName, StoredHead, StoredReceipt
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LogTally:
-    """What was read of one log: records, good receipts and traces, the root over them, the key it was checked by."""
+    """What was read of one log: records, good receipts and traces, the root over them, the key it was checked by.
+
+    `key` is the one that is trusted from outside; those that it named in turn are in the log.
+    """
 
     log: LogName
     records: int
@@ -31,12 +39,15 @@ class LogTally:
 class Auditor:
     """By what a database is checked: the trusted key of each unit, the pharmacy's, and the signature check.
 
-    `unit_key` raises `KeyFault` where it trusts no key of that name.
+    `unit_key` raises `KeyFault` where it trusts no key of that name. `each` calls the check for each stretch of a log,
+    here or on several cores. `watch` is told how many records more are done, as they are.
     """
 
     unit_key: Callable[[str], Vkey]
     pharmacy: Vkey
     verify: Verifier
+    each: Each = map
+    watch: Callable[[int], None] = lambda _: None
 
     def audit(self, file: LedgerFile) -> Iterator[Finding | LogTally]:
         """Yield every finding, and after each log its tally; no finding means that all of it holds."""
@@ -71,23 +82,11 @@ class Auditor:
         except FormatError as error:
             yield finding(LogName(show(log.unit), log.epoch), 0, error.where, error.seen, error.expected)
             return
+        walk = _LogWalk(self, file, log, key)
         try:
-            receipts = yield from self._check_receipts(file, log, key)
+            yield from walk.run()
         except UNREADABLE as error:
-            yield _unreadable(log, 0, error)
-            return
-        yield from self._check_records(file, log, key, receipts)
-
-    def _check_receipts(self, file: LedgerFile, log: LogName, key: Vkey) -> Generator[Finding, None, dict[int, str]]:
-        """Yield what is wrong with the receipts of a log, and return the good ones by their sizes."""
-        receipts: dict[int, str] = {}
-        for stored in file.receipts(log):
-            try:
-                self._check_receipt(key, stored)
-                receipts[stored.size] = stored.note
-            except FormatError as error:
-                yield finding(log, stored.size - 1, f"receipt, {error.where}", error.seen, error.expected)
-        return receipts
+            yield _unreadable(log, walk.next_seq, error)
 
     def _key(self, log: LogName) -> Vkey:
         if not head.UNIT.fullmatch(log.unit):
@@ -98,8 +97,50 @@ class Auditor:
             raise FormatError("trusted key", key.name, f"a key of {log.unit} for epoch {log.epoch}")
         return key
 
-    def _check_receipt(self, key: Vkey, stored: StoredReceipt) -> None:
-        receipt = head.open_receipt(stored.note, key, self.pharmacy, self.verify)
+
+class _LogWalk:
+    """One log of a database, from its receipts through its records to its head."""
+
+    def __init__(self, by: Auditor, file: LedgerFile, log: LogName, key: Vkey) -> None:
+        self._by = by
+        self._file = file
+        self._log = log
+        self._key = key
+        self._traces = 0
+        self.next_seq = 0
+
+    def run(self) -> Iterator[Finding | LogTally]:
+        """Yield every finding of this log, and at last its tally."""
+        size = self._file.count("log", self._log)
+        ring = find_ring(self._key, size, partial(self._file.text_at, self._log), self._by.verify)
+        receipts = yield from self._check_receipts(ring)
+        chain = Chain(Authority(ring=ring, verify=self._by.verify), self._by.pharmacy)
+        for found in chain.take_receipts(receipts.values()):
+            yield self._placed(found)
+        yield from self._check_records(chain, ring, max(receipts, default=0))
+        yield from self._check_head(chain, ring)
+        yield LogTally(
+            log=self._log,
+            records=chain.tree.size,
+            receipts=len(receipts),
+            traces=self._traces,
+            root=chain.tree.root(),
+            key=self._key,
+        )
+
+    def _check_receipts(self, ring: KeyRing) -> Generator[Finding, None, dict[int, str]]:
+        """Yield what is wrong with the receipts of a log, and return the good ones by their sizes."""
+        receipts: dict[int, str] = {}
+        for stored in self._file.receipts(self._log):
+            try:
+                self._check_receipt(ring, stored)
+                receipts[stored.size] = stored.note
+            except FormatError as error:
+                yield finding(self._log, stored.size - 1, f"receipt, {error.where}", error.seen, error.expected)
+        return receipts
+
+    def _check_receipt(self, ring: KeyRing, stored: StoredReceipt) -> None:
+        receipt = open_receipt_by(stored.note, ring, self._by.pharmacy, self._by.verify)
         checkpoint = receipt.checkpoint
         if stored.size != checkpoint.size:
             raise FormatError("size", stored.size, f"{checkpoint.size}, as its note says")
@@ -108,40 +149,75 @@ class Auditor:
         if stored.time_s is not None and stored.time_s != receipt.time_s:
             raise FormatError("time", stored.time_s, f"{receipt.time_s}, as its note says")
 
-    def _check_records(
-        self, file: LedgerFile, log: LogName, key: Vkey, receipts: dict[int, str]
-    ) -> Iterator[Finding | LogTally]:
-        beside = Beside(file, log, key, self.verify, max(receipts, default=0))
-        try:
-            yield from self._check_chain(file, log, key, receipts, beside)
-        except UNREADABLE as error:
-            yield from beside.findings
-            yield _unreadable(log, beside.next_seq, error)
+    def _check_records(self, chain: Chain, ring: KeyRing, receipted: int) -> Iterator[Finding]:
+        faults: list[Exception] = []
+        rows = _until_fault(self._file.rows_beside(self._log), faults)
+        stretches = chain.stretches(rows, receipted=receipted if self._file.is_unit else None)
+        check = partial(check_stretch, by=Authority(ring=ring, verify=self._by.verify))
+        for checked in self._by.each(check, stretches):
+            for found in chain.take(checked):
+                yield self._placed(found)
+            self.next_seq = chain.next_seq
+            if self._file.is_unit:
+                yield from self._check_traces(checked.traces)
+            self._by.watch(checked.records)
+        for fault in faults:
+            raise fault
+        yield from self._check_counts({"disclosure": chain.disclosures, "outbox": chain.waiting})
 
-    def _check_chain(
-        self, file: LedgerFile, log: LogName, key: Vkey, receipts: dict[int, str], beside: Beside
-    ) -> Iterator[Finding | LogTally]:
-        stored = file.head(log, key.name)
-        rows = beside.watch(file.rows(log))
-        text = None if stored is None else stored.note
-        chain = check_chain(rows, text, receipts.values(), unit=key, pharmacy=self.pharmacy, verify=self.verify)
-        for found in chain:
-            # What no single record is to blame for is placed where the record that should follow is missing.
-            yield found if found.seq is not None else dataclasses.replace(found, seq=beside.next_seq)
-        beside.close()
-        yield from beside.findings
-        if stored is None or not beside.tree.size:
-            yield finding(log, beside.next_seq, "log", f"{beside.tree.size} records", "records under a signed head")
+    def _check_traces(self, claims: list[TraceClaim]) -> Iterator[Finding]:
+        for claim in claims:
+            try:
+                self._traces += self._check_trace(claim)
+            except FormatError as error:
+                yield finding(self._log, claim.seq, error.where, error.seen, error.expected)
+
+    def _check_trace(self, claim: TraceClaim) -> int:
+        stored = self._file.trace(claim.session)
+        if stored is None:
+            raise FormatError("trace", "none", f"the one with SHA-256 {claim.sha256}")
+        noted, csv = stored
+        found = hashlib.sha256(csv.encode("utf-8", "surrogateescape")).hexdigest()
+        for where, digest in (("trace", found), ("trace sha256", noted)):
+            if digest != claim.sha256:
+                raise FormatError(where, digest, f"{claim.sha256}, as the record says")
+        return 1
+
+    def _check_counts(self, counted: dict[str, int]) -> Iterator[Finding]:
+        """Look for what belongs to no record."""
+        for table, count in counted.items():
+            stored = self._file.count(table, self._log)
+            if stored != count:
+                yield finding(self._log, self.next_seq, table, f"{stored} rows", f"{count}, those of the records")
+
+    def _check_head(self, chain: Chain, ring: KeyRing) -> Iterator[Finding]:
+        stored = self._file.head(self._log, self._key.name)
+        for found in chain.close(None if stored is None else stored.note):
+            yield self._placed(found)
+        size = chain.tree.size
+        if stored is None or not size:
+            yield finding(self._log, self.next_seq, "log", f"{size} records", "records under a signed head")
         else:
-            yield from _check_head(log, key, stored)
-        yield LogTally(
-            log=log,
-            records=beside.tree.size,
-            receipts=len(receipts),
-            traces=beside.traces,
-            root=beside.tree.root(),
-            key=key,
-        )
+            yield from _check_stored_head(self._log, ring, stored)
+
+    def _placed(self, found: Finding) -> Finding:
+        """Place what no single record is to blame for where the record that should follow is missing."""
+        return found if found.seq is not None else dataclasses.replace(found, seq=self.next_seq)
+
+
+def finding(log: LogName, seq: int, what: str, seen: object, expected: str) -> Finding:
+    """Return a finding about one place of a log."""
+    return Finding(
+        unit=log.unit or "unknown", epoch=log.epoch, seq=max(seq, 0), what=what, seen=show(seen), expected=expected
+    )
+
+
+def _until_fault(rows: Iterator[Row], faults: list[Exception]) -> Iterator[Row]:
+    """Yield the rows up to one that cannot be read, whose fault is kept: those before it are checked all the same."""
+    try:
+        yield from rows
+    except UNREADABLE as error:
+        faults.append(error)
 
 
 def _unreadable(log: LogName, seq: int, error: Exception) -> Finding:
@@ -151,15 +227,16 @@ def _unreadable(log: LogName, seq: int, error: Exception) -> Finding:
     return finding(log, seq, "row", str(error) or type(error).__name__, "a row as nebctl writes it")
 
 
-def _check_head(log: LogName, key: Vkey, stored: StoredHead) -> Iterator[Finding]:
+def _check_stored_head(log: LogName, ring: KeyRing, stored: StoredHead) -> Iterator[Finding]:
     try:
         parsed = note.parse_note(stored.note)
         checkpoint = head.Checkpoint.parse(parsed.text)
     except FormatError:
         return  # the chain has said so
-    seq = checkpoint.size - 1
-    if len(parsed.lines) != 1:
-        yield finding(log, seq, "head", f"{len(parsed.lines)} signature lines", f"one, by {key.name}")
+    seq, signers = checkpoint.size - 1, ring.of_head(checkpoint.size)
+    if len(parsed.lines) != len(signers):
+        expected = f"{len(signers)}, by {signers[-1].name}"
+        yield finding(log, seq, "head", f"{len(parsed.lines)} signature lines", expected)
     if stored.size != checkpoint.size:
         yield finding(log, seq, "head size", stored.size, f"{checkpoint.size}, as the signed head says")
     if stored.root != checkpoint.root:

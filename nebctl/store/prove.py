@@ -25,12 +25,12 @@ def read(file: LedgerFile) -> Iterator[tuple[LogName, Entry]]:
     Raises: `StoreFault` naming the record that cannot be read.
     """
     for log in file.logs():
-        for epoch, seq, _, text in file.rows(log):
+        for row in file.rows(log):
             try:
-                yield log, envelope.parse_entry(text, file.disclosures(log, seq))
+                yield log, envelope.parse_entry(row.text, file.disclosures(log, row.seq))
             except FormatError as error:
                 raise StoreFault(
-                    seen=f"unit {log.unit or 'unknown'} epoch {epoch} seq {seq}: {error.where} {error.seen}",
+                    seen=f"unit {log.unit or 'unknown'} epoch {row.epoch} seq {row.seq}: {error.where} {error.seen}",
                     expected=error.expected,
                     advice="Examine the file with `nebctl ledger verify`.",
                 ) from error
@@ -59,7 +59,7 @@ def prove(file: LedgerFile, log: LogName, entry: Entry) -> str | NotReceipted:
     if newest is None or newest.size <= entry.seq:
         return NotReceipted(entry.seq, 0 if newest is None else newest.size)
     size, text = newest.size, newest.note
-    leaves = [leaf for _, leaf in zip(range(size), (row[2] for row in file.rows(log)), strict=False)]
+    leaves = [leaf for _, leaf in zip(range(size), (row.leaf for row in file.rows(log)), strict=False)]
     root = head.Checkpoint.parse(note.parse_note(text).text).root
     path = tree.inclusion_path(leaves, entry.seq) if len(leaves) == size else ()
     if not tree.verify_inclusion(entry.leaf, entry.seq, size, path, root):

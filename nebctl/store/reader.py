@@ -1,7 +1,9 @@
 """Ledgers read without writing: a unit's or the pharmacy's database, while its owner runs or as a copy."""
 
 import contextlib
+import itertools
 import sqlite3
+from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,11 +12,12 @@ from urllib.parse import quote
 
 from nebctl.core.ledger import head, jws, note, tree
 from nebctl.core.ledger.encoding import FormatError
+from nebctl.core.ledger.stretch import Row
 from nebctl.store.faults import StoreFault, explain
 
 Cell = TypeVar("Cell", int, str, bytes)
-Row = tuple[int, int, bytes, str]
-"""One stored record: epoch, sequence, leaf hash, JWS text."""
+PAGE = 512
+"""Rows that are read at once together with what stands beside them."""
 
 UNREADABLE = (TypeError, ValueError, AttributeError, OverflowError, sqlite3.Error)
 """What a row may raise while it is read and checked: a damaged file holds anything in any column."""
@@ -56,9 +59,12 @@ class _Layout:
     table: str
     logs: str
     rows: str
+    text: str
     head: str
     receipts: str
     disclosures: str
+    shown: str
+    waiting: str | None
     counts: Mapping[str, str]
 
 
@@ -67,10 +73,14 @@ _UNIT = _Layout(
     logs="SELECT '', ep FROM log UNION SELECT '', ep FROM head UNION SELECT '', ep FROM receipt "
     "UNION SELECT '', ep FROM outbox UNION SELECT '', ep FROM disclosure ORDER BY 2",
     rows="SELECT ep, seq, leaf, jws FROM log WHERE ep = :ep ORDER BY seq",
+    text="SELECT jws FROM log WHERE ep = :ep AND seq = :seq",
     head="SELECT size, root, note FROM head WHERE ep = :ep",
     receipts="SELECT size, note, NULL, NULL FROM receipt WHERE ep = :ep ORDER BY size",
     disclosures="SELECT disc FROM disclosure WHERE ep = :ep AND seq = :seq ORDER BY disc",
+    shown="SELECT seq, disc FROM disclosure WHERE ep = :ep AND seq BETWEEN :seq AND :last ORDER BY seq, disc",
+    waiting="SELECT seq, head_line FROM outbox WHERE ep = :ep AND seq BETWEEN :seq AND :last",
     counts={
+        "log": "SELECT count(*) FROM log WHERE ep = :ep",
         "disclosure": "SELECT count(*) FROM disclosure WHERE ep = :ep",
         "outbox": "SELECT count(*) FROM outbox WHERE ep = :ep",
     },
@@ -80,10 +90,17 @@ _PHARMACY = _Layout(
     logs="SELECT unit, ep FROM rec UNION SELECT unit, ep FROM tip UNION SELECT unit, ep FROM witness "
     "UNION SELECT unit, ep FROM disclosure ORDER BY 1, 2",
     rows="SELECT ep, seq, leaf, jws FROM rec WHERE unit = :unit AND ep = :ep ORDER BY seq",
+    text="SELECT jws FROM rec WHERE unit = :unit AND ep = :ep AND seq = :seq",
     head="SELECT size, frontier, head_line FROM tip WHERE unit = :unit AND ep = :ep",
     receipts="SELECT size, note, root, cosigned_at FROM witness WHERE unit = :unit AND ep = :ep",
     disclosures="SELECT disc FROM disclosure WHERE unit = :unit AND ep = :ep AND seq = :seq ORDER BY disc",
-    counts={"disclosure": "SELECT count(*) FROM disclosure WHERE unit = :unit AND ep = :ep"},
+    shown="SELECT seq, disc FROM disclosure WHERE unit = :unit AND ep = :ep AND seq BETWEEN :seq AND :last "
+    "ORDER BY seq, disc",
+    waiting=None,
+    counts={
+        "log": "SELECT count(*) FROM rec WHERE unit = :unit AND ep = :ep",
+        "disclosure": "SELECT count(*) FROM disclosure WHERE unit = :unit AND ep = :ep",
+    },
 )
 
 
@@ -137,12 +154,43 @@ class LedgerFile:
         Raises: `FormatError` where a row holds something else.
         """
         for epoch, seq, leaf, text in self.db.execute(self._layout.rows, self._key(log)):
-            yield (
+            yield Row(
                 _cell(epoch, "record, epoch", int),
                 _cell(seq, "record, sequence", int),
                 _cell(leaf, "record, leaf", bytes),
                 _cell(text, "record", str),
             )
+
+    def rows_beside(self, log: LogName) -> Iterator[Row]:
+        """Return the stored records with their disclosures and, in a unit's database, what waits in the outbox.
+
+        Raises: `FormatError` where a row of the log holds something else; all rows before it have come then.
+        """
+        rows = self.rows(log)
+        while True:
+            page, fault = _page(rows)
+            yield from self._with_beside(log, page)
+            if fault is not None:
+                raise fault
+            if len(page) < PAGE:
+                return
+
+    def text_at(self, log: LogName, seq: int) -> str:
+        """Return the text of the record at one place; empty where there is none, or something else."""
+        row = self.db.execute(self._layout.text, self._key(log, seq)).fetchone()
+        return row[0] if row is not None and isinstance(row[0], str) else ""
+
+    def _with_beside(self, log: LogName, page: list[Row]) -> Iterator[Row]:
+        if not page:
+            return
+        key = {**self._key(log, page[0].seq), "last": page[-1].seq}
+        shown: defaultdict[object, list[object]] = defaultdict(list)
+        for seq, disc in self.db.execute(self._layout.shown, key):
+            shown[seq].append(disc)
+        waiting = dict(self.db.execute(self._layout.waiting, key).fetchall()) if self._layout.waiting else {}
+        for row in page:
+            line = waiting.get(row.seq)
+            yield row._replace(disclosures=tuple(shown.get(row.seq, ())), waiting=None if line is None else str(line))
 
     def head(self, log: LogName, origin: str) -> StoredHead | None:
         """Return the stored head; None where there is none.
@@ -193,12 +241,6 @@ class LedgerFile:
         """Return how many traces a unit's database keeps."""
         return int(self.db.execute("SELECT count(*) FROM trace").fetchone()[0])
 
-    def outbox_line(self, log: LogName, seq: int) -> str | None:
-        """Return the head's signature line of a record that waits in a unit's outbox; None where it does not wait."""
-        query = "SELECT head_line FROM outbox WHERE ep = :ep AND seq = :seq"
-        row = self.db.execute(query, self._key(log, seq)).fetchone()
-        return None if row is None else str(row[0])
-
     def trace(self, session: str) -> tuple[str, str] | None:
         """Return the noted SHA-256 and the CSV text of a session's trace in a unit's database; None for none."""
         row = self.db.execute("SELECT sha256, csv FROM trace WHERE session = ?", (session,)).fetchone()
@@ -213,6 +255,17 @@ class LedgerFile:
 
     def _key(self, log: LogName, seq: int = 0) -> dict[str, object]:
         return {"unit": log.unit, "ep": log.epoch, "seq": seq}
+
+
+def _page(rows: Iterator[Row]) -> tuple[list[Row], Exception | None]:
+    """Return the next rows, and what stood in the way of more of them."""
+    page: list[Row] = []
+    try:
+        for row in itertools.islice(rows, PAGE):
+            page.append(row)  # noqa: PERF402 - those before a fault count
+    except UNREADABLE as error:
+        return page, error
+    return page, None
 
 
 def _cell(value: object, where: str, kind: type[Cell]) -> Cell:

@@ -8,22 +8,28 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from nebctl.core.ledger import tree
-from nebctl.core.ledger.check import Finding, check_chain
+from nebctl.core.ledger.chain import check_chain
+from nebctl.core.ledger.check import Finding
+from nebctl.core.ledger.keyring import KeyRing
 from nebctl.core.ledger.records import Draft, SessionDay
+from nebctl.core.ledger.stretch import Row
 from nebctl.keys import verify
 
-Row = tuple[int, int, bytes, str]
 S = "2026-11-22-7f3a9c"
 T = "2026-11-23-7f3a9c"
 
 
-def check(book: Any, rows: list[Row] | None = None, **given: Any) -> list[Finding]:
+def check(book: Any, rows: list[Any] | None = None, **given: Any) -> list[Finding]:
     """Return the findings on the book, or on other rows, head or receipts with its keys."""
     receipts = given.get("receipts", [book.receipt(5), book.receipt()])
     head = given.get("head", book.head())
     pharmacy = given.get("pharmacy", book.pharmacy)
     rows = book.rows if rows is None else rows
-    return list(check_chain(iter(rows), head, receipts, unit=book.vkey, pharmacy=pharmacy, verify=verify))
+    return list(
+        check_chain(
+            (Row(*row) for row in rows), head, receipts, ring=KeyRing.of(book.vkey), pharmacy=pharmacy, verify=verify
+        )
+    )
 
 
 def test_an_honest_ledger_has_no_finding(book: Any) -> None:
@@ -57,7 +63,7 @@ def test_an_empty_ledger_has_no_finding(new_book: Callable[[], Any]) -> None:
     ids=["truncate", "empty", "drop", "swap", "repeat", "behead", "epoch", "leaf", "replace", "garbage"],
 )
 def test_tampering_is_found_where_it_is(
-    book: Any, harm: Callable[[list[Row]], list[Row]], seq: int | None, what: str
+    book: Any, harm: Callable[[list[Any]], list[Any]], seq: int | None, what: str
 ) -> None:
     """A drop, a swap, a repeat, a replacement or a truncation is the first finding, at its own place."""
     first = check(book, harm(book.rows))[0]
@@ -212,8 +218,8 @@ def test_a_ledger_is_read_as_a_stream(book: Any) -> None:
     def rows() -> Any:
         for row in book.rows:
             asked.append(row[1])
-            yield (*row[:2], tree.EMPTY_ROOT, row[3])
+            yield Row(*row[:2], tree.EMPTY_ROOT, row[3])
 
-    chain = check_chain(rows(), None, [], unit=book.vkey, pharmacy=None, verify=verify)
+    chain = check_chain(rows(), None, [], ring=KeyRing.of(book.vkey), pharmacy=None, verify=verify)
     assert next(chain).seq == 0
     assert asked == [0]

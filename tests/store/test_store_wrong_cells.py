@@ -126,7 +126,7 @@ def test_a_cell_of_the_wrong_kind_at_the_pharmacy_is_found(
         ("rec", "jws", "unit neb-0001 epoch 1 seq 2: record: saw b'"),
         ("rec", "leaf", "unit neb-0001 epoch 1 seq 2: record, leaf: saw 1.5, expected bytes"),
         ("disclosure", "disc", "unit neb-0001 epoch 1 seq 2: disclosure: saw b'"),
-        ("tip", "head_line", "unit neb-0001 epoch 1 seq 0: head: saw b'"),
+        ("tip", "head_line", "unit neb-0001 epoch 1 seq 3: head: saw b'"),
         ("witness", "note", "unit neb-0001 epoch 1 seq 0: receipt: saw b'"),
     ],
 )

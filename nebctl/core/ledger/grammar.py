@@ -5,6 +5,9 @@ from collections.abc import Mapping
 from nebctl.core.ledger.encoding import FormatError
 from nebctl.core.ledger.records import Entry, Json
 
+READS = frozenset(("start", "dose", "abort"))
+"""The types of record that the grammar looks at; others pass."""
+
 
 class SessionGrammar:
     """Reads records in order and refuses the first fact of each that cannot have happened.
@@ -22,7 +25,7 @@ class SessionGrammar:
         Raises: `FormatError` where a start overlaps another session, an outcome has no start or comes twice, or the
         volumes of a dose are not 0 <= low <= best <= high <= charge high.
         """
-        if entry.payload["typ"] not in {"start", "dose", "abort"}:
+        if entry.payload["typ"] not in READS:
             return
         session = entry.payload.get("session")
         if not isinstance(session, str):

@@ -4,7 +4,7 @@ Source: RFC 6962 section 2.1; the verifiers follow RFC 9162 sections 2.1.3.2 and
 """
 
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 LEAF_PREFIX = b"\x00"
@@ -54,12 +54,15 @@ class Frontier:
 
     def root(self) -> bytes:
         """Return the tree's root; of an empty tree SHA-256 of nothing."""
-        if not self.nodes:
-            return EMPTY_ROOT
-        root = self.nodes[-1]
-        for node in reversed(self.nodes[:-1]):
-            root = node_hash(node, root)
-        return root
+        return _fold(self.nodes)
+
+    def roots(self, leaves: Iterable[bytes]) -> Iterator[bytes]:
+        """Yield the tree's root after each of these leaf hashes more."""
+        nodes, size = list(self.nodes), self.size
+        for leaf in leaves:
+            size += 1
+            _push(nodes, size, leaf)
+            yield _fold(nodes)
 
 
 def _push(nodes: list[bytes], size: int, leaf: bytes) -> None:
@@ -68,6 +71,15 @@ def _push(nodes: list[bytes], size: int, leaf: bytes) -> None:
         leaf = node_hash(nodes.pop(), leaf)
         size >>= 1
     nodes.append(leaf)
+
+
+def _fold(nodes: Sequence[bytes]) -> bytes:
+    if not nodes:
+        return EMPTY_ROOT
+    *larger, root = nodes
+    for node in reversed(larger):
+        root = node_hash(node, root)
+    return root
 
 
 def root_of(leaves: Iterable[bytes]) -> bytes:

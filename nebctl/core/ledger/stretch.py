@@ -1,0 +1,229 @@
+"""A stretch of a log checked by itself: given the tree before it, nothing else of the log is needed.
+
+So stretches can be checked at the same time, by as many processes as there are cores, and put together in order.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from itertools import islice
+from typing import NamedTuple
+
+from nebctl.core.ledger import disclosure
+from nebctl.core.ledger.check import Finding, check_record
+from nebctl.core.ledger.encoding import FormatError, b64, b64url
+from nebctl.core.ledger.grammar import READS
+from nebctl.core.ledger.head import Checkpoint, Origin, verify_head_line
+from nebctl.core.ledger.keyring import KeyRing
+from nebctl.core.ledger.records import Entry
+from nebctl.core.ledger.signing import Verifier
+from nebctl.core.ledger.tree import Frontier, leaf_hash
+
+
+class Row(NamedTuple):
+    """One record as a store keeps it, and what stands beside it.
+
+    `disclosures` None means that they are not looked at, and may hold anything that a damaged store does; `waiting` is
+    the head's signature line of a record in the outbox, None where it is not in it.
+    """
+
+    epoch: int
+    seq: int
+    leaf: bytes
+    text: str
+    disclosures: tuple[object, ...] | None = None
+    waiting: str | None = None
+
+
+class TraceClaim(NamedTuple):
+    """What a `dose` record says of its session's trace: its SHA-256 in hex."""
+
+    seq: int
+    session: str
+    sha256: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stretch:
+    """Rows that follow one another, and what the check must know of the log before them.
+
+    `before` is the tree before the first row and `next_seq` the place that it must have; `roots` are those that
+    receipts name for sizes inside the stretch. `receipted` is how many records need no longer wait in the outbox; None
+    means that this kind of store has no outbox.
+    """
+
+    rows: tuple[Row, ...]
+    before: Frontier
+    next_seq: int
+    roots: Mapping[int, tuple[bytes, ...]]
+    receipted: int | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Authority:
+    """By what a log is checked: the keys that signed it, and the signature check."""
+
+    ring: KeyRing
+    verify: Verifier
+
+
+class Remark(NamedTuple):
+    """A finding; `follows` says that it may be nothing but the consequence of an earlier wrong record."""
+
+    finding: Finding
+    follows: bool
+
+
+@dataclass(slots=True, kw_only=True)
+class Checked:
+    """What a stretch's check found, and the tree and the next place after it.
+
+    `entries` are the records that the grammar of sessions reads, up to the first wrong one; `whole` says that none is
+    wrong. `traces` are those that good `dose` records name. `disclosures` and `waiting` count what stood beside.
+    """
+
+    records: int
+    after: Frontier
+    next_seq: int
+    remarks: list[Remark] = field(default_factory=list)
+    entries: list[Entry] = field(default_factory=list)
+    traces: list[TraceClaim] = field(default_factory=list)
+    whole: bool = True
+    disclosures: int = 0
+    waiting: int = 0
+
+
+def cut(
+    rows: Iterable[Row], roots: Mapping[int, tuple[bytes, ...]], receipted: int | None, most: int
+) -> Iterator[Stretch]:
+    """Yield a log's rows as stretches of `most` rows, growing the tree between them by the records' own hashes."""
+    before, next_seq, stream = Frontier(), 0, iter(rows)
+    while taken := tuple(islice(stream, most)):
+        after = before.extend(map(_leaf, taken))
+        within = {size: roots[size] for size in range(before.size + 1, after.size + 1) if size in roots}
+        yield Stretch(rows=taken, before=before, next_seq=next_seq, roots=within, receipted=receipted)
+        before, next_seq = after, taken[-1].seq + 1
+
+
+def check_stretch(stretch: Stretch, by: Authority) -> Checked:
+    """Return what is wrong in a stretch, as if all before it were right."""
+    leaves = [*map(_leaf, stretch.rows)]
+    walk = _Walk(stretch, by)
+    for row, root in zip(stretch.rows, stretch.before.roots(leaves), strict=True):
+        walk.take(row, root)
+    walk.checked.after = stretch.before.extend(leaves)
+    return walk.checked
+
+
+def _leaf(row: Row) -> bytes:
+    return leaf_hash(row.text.encode("utf-8", "surrogatepass"))
+
+
+class _Walk:
+    """The tree as it grows from row to row."""
+
+    def __init__(self, stretch: Stretch, by: Authority) -> None:
+        self._stretch = stretch
+        self._by = by
+        self._origin = Origin.parse(by.ring.newest.name)
+        self._size = stretch.before.size
+        self._root = stretch.before.root()
+        self._next = stretch.next_seq
+        self.checked = Checked(records=len(stretch.rows), after=stretch.before, next_seq=stretch.rows[-1].seq + 1)
+
+    def take(self, row: Row, root: bytes) -> None:
+        """Check a row; `root` is the tree's root after it."""
+        entry = self._take_record(row)
+        self._next = row.seq + 1
+        self._size += 1
+        self._root = root
+        self._compare_receipts(row.seq)
+        self._take_beside(row, entry)
+
+    def _take_record(self, row: Row) -> Entry | None:
+        """Return the record where its text and signature are good, wherever it stands."""
+        entry = None
+        try:
+            self._check_order(row)
+            entry = check_record(row.text, (), self._by.ring.of_record(row.seq), self._by.verify)
+            self._check_place(row, entry)
+        except FormatError as error:
+            self._remark(row.seq, error, follows=error.where == "prev")
+            self.checked.whole = False
+        else:
+            if self.checked.whole and entry.payload["typ"] in READS:
+                self.checked.entries.append(entry)
+        return entry
+
+    def _check_order(self, row: Row) -> None:
+        if row.epoch != self._origin.epoch:
+            raise FormatError("epoch", row.epoch, str(self._origin.epoch))
+        if row.seq != self._next:
+            raise FormatError("sequence", row.seq, str(self._next))
+
+    def _check_place(self, row: Row, entry: Entry) -> None:
+        if entry.seq != row.seq:
+            raise FormatError("member seq", entry.seq, f"{row.seq}, its place")
+        if entry.leaf != row.leaf:
+            raise FormatError("leaf", row.leaf.hex(), entry.leaf.hex())
+        if self.checked.whole and entry.payload["prev"] != b64url(self._root):
+            raise FormatError("prev", entry.payload["prev"], f"{b64url(self._root)}, the root before it")
+
+    def _compare_receipts(self, seq: int) -> None:
+        for receipted in self._stretch.roots.get(self._size, ()):
+            if self.checked.whole and receipted != self._root:
+                seen = f"{b64(self._root)} at size {self._size}"
+                self._remark(seq, FormatError("root", seen, f"{b64(receipted)}, as a receipt says"), follows=True)
+
+    def _take_beside(self, row: Row, entry: Entry | None) -> None:
+        self.checked.waiting += row.waiting is not None
+        self.checked.disclosures += len(row.disclosures or ())
+        if entry is None:
+            return
+        if entry.payload["typ"] == "dose" and isinstance(promised := entry.payload.get("trace"), str):
+            self.checked.traces.append(TraceClaim(row.seq, str(entry.payload.get("session")), promised))
+        try:
+            if row.disclosures is not None:
+                _check_disclosures(entry, row.disclosures)
+        except FormatError as error:
+            self._remark(row.seq, error)
+        try:
+            if self._stretch.receipted is not None:
+                self._check_outbox(row, self._stretch.receipted)
+        except FormatError as error:
+            self._remark(row.seq, error, follows=error.where == "outbox head line")
+
+    def _check_outbox(self, row: Row, receipted: int) -> None:
+        if row.waiting is None:
+            if row.seq >= receipted:
+                raise FormatError("outbox", "nothing waiting", f"the record, receipted are only {receipted}")
+            return
+        if row.seq < receipted:
+            raise FormatError("outbox", "a record that waits", f"nothing, {receipted} records are receipted")
+        key = self._by.ring.of_head(self._size)[-1]
+        checkpoint = Checkpoint(key.name, self._size, self._root)
+        # The line goes out as it is stored, so its newline counts too.
+        if not row.waiting.endswith("\n") or not verify_head_line(checkpoint, row.waiting, key, self._by.verify):
+            raise FormatError("outbox head line", row.waiting, f"the signature of {key.name} at this size")
+
+    def _remark(self, seq: int, error: FormatError, *, follows: bool = False) -> None:
+        origin = self._origin
+        finding = Finding(
+            unit=origin.unit,
+            epoch=origin.epoch,
+            seq=max(seq, 0),
+            what=error.where,
+            seen=error.seen,
+            expected=error.expected,
+        )
+        self.checked.remarks.append(Remark(finding, follows))
+
+
+def _check_disclosures(entry: Entry, shown: tuple[object, ...]) -> None:
+    texts = [each for each in shown if isinstance(each, str)]
+    if len(texts) != len(shown):
+        raise FormatError("disclosure", next(each for each in shown if not isinstance(each, str)), "a text")
+    disclosure.check(entry.payload, texts)
+    promised = entry.payload["_sd"]
+    count = len(promised) if isinstance(promised, list) else 0
+    if len(shown) != count:
+        raise FormatError("disclosures", len(shown), f"{count}, as the record promises")

@@ -1,0 +1,75 @@
+"""Work spread over processes, one a core: results in order, and never more values in memory than keep them busy."""
+
+import gc
+import itertools
+import os
+import signal
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from multiprocessing import get_context
+from typing import Protocol, TypeVar
+
+from nebctl.store.faults import StoreFault
+
+Value = TypeVar("Value")
+Result = TypeVar("Result")
+
+AHEAD = 3
+"""Values that wait for each process, so that none is idle while results are taken."""
+
+
+class Each(Protocol):
+    """Calls a function for each of many values and yields the results in their order, as `map` does."""
+
+    def __call__(self, function: Callable[[Value], Result], values: Iterable[Value], /) -> Iterator[Result]:
+        """Yield `function(value)` for each value."""
+        ...
+
+
+def cores() -> int:
+    """Return how many cores this process may use."""
+    return len(os.sched_getaffinity(0))
+
+
+def on_cores(processes: int) -> Each:
+    """Return a `map` that runs in so many processes; a single value, or a single process, needs no other.
+
+    Function and values are pickled. Its iterator raises `StoreFault` where a process was killed.
+    """
+
+    def each(function: Callable[[Value], Result], values: Iterable[Value], /) -> Iterator[Result]:
+        stream = iter(values)
+        first = list(itertools.islice(stream, 2))
+        together = itertools.chain(first, stream)
+        return map(function, together) if processes < 2 or len(first) < 2 else _spread(processes, function, together)
+
+    return each
+
+
+def _spread(processes: int, function: Callable[[Value], Result], values: Iterable[Value]) -> Iterator[Result]:
+    # A process of its own, not a fork: the caller may have threads.
+    pool = ProcessPoolExecutor(processes, mp_context=get_context("spawn"), initializer=_settle)
+    waiting: deque[Future[Result]] = deque()
+    try:
+        for value in values:
+            waiting.append(pool.submit(function, value))
+            if len(waiting) >= AHEAD * processes:
+                yield waiting.popleft().result()
+        while waiting:
+            yield waiting.popleft().result()
+    except BrokenProcessPool as error:
+        raise StoreFault(
+            seen="a checking process that was killed",
+            expected=f"{processes} processes that run to the end",
+            advice="Look whether memory ran out, and try again with fewer: --jobs 1.",
+        ) from error
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+def _settle() -> None:
+    """Leave Ctrl-C to the parent, and collect nothing: what a check makes has no cycles."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    gc.disable()
