@@ -6,6 +6,7 @@ import sqlite3
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Self, TypeVar
 from urllib.parse import quote
@@ -126,7 +127,7 @@ class LedgerFile:
         try:
             with contextlib.closing(sqlite3.connect(uri, uri=True, isolation_level=None)) as db:
                 # Bytes that are not UTF-8 must become a finding about a record, not an error about the database.
-                db.text_factory = lambda data: data.decode("utf-8", "surrogateescape")
+                db.text_factory = partial(str, encoding="utf-8", errors="surrogateescape")
                 db.execute("BEGIN")
                 yield cls(path, db, _layout(path, db))
         except sqlite3.Error as error:
@@ -190,7 +191,8 @@ class LedgerFile:
         waiting = dict(self.db.execute(self._layout.waiting, key).fetchall()) if self._layout.waiting else {}
         for row in page:
             line = waiting.get(row.seq)
-            yield row._replace(disclosures=tuple(shown.get(row.seq, ())), waiting=None if line is None else str(line))
+            shown_here = tuple(shown[row.seq]) if row.seq in shown else ()
+            yield Row(row.epoch, row.seq, row.leaf, row.text, shown_here, None if line is None else str(line))
 
     def head(self, log: LogName, origin: str) -> StoredHead | None:
         """Return the stored head; None where there is none.

@@ -84,11 +84,11 @@ class Chain:
     def take(self, checked: Checked) -> Iterator[Finding]:
         """Take the check of the next stretch and yield what is wrong by it."""
         yield from (finding for finding, follows in checked.remarks if self._whole or not follows)
-        for entry in checked.entries if self._whole else ():
+        for event in checked.events if self._whole else ():
             try:
-                self._grammar.take(entry)
+                self._grammar.take_event(event)
             except FormatError as error:
-                yield self._finding(error, entry.seq)
+                yield self._finding(error, event.seq)
         self._whole &= checked.whole
         self.tree, self.next_seq = checked.after, checked.next_seq
         self.disclosures += checked.disclosures

@@ -1,12 +1,36 @@
 """The grammar of sessions: what order of records a ledger may hold, whoever signed them."""
 
 from collections.abc import Mapping
+from typing import NamedTuple
 
 from nebctl.core.ledger.encoding import FormatError
 from nebctl.core.ledger.records import Entry, Json
 
 READS = frozenset(("start", "dose", "abort"))
 """The types of record that the grammar looks at; others pass."""
+
+
+class SessionEvent(NamedTuple):
+    """What a record says of its session's course; `start_seq` is the start that a dose names, as it names it."""
+
+    seq: int
+    typ: str
+    session: str
+    start_seq: Json
+
+
+def read_event(entry: Entry) -> SessionEvent | None:
+    """Return what a record says of its session's course; None for records of no session and of other types.
+
+    Raises: `FormatError` where a record of such a type names no session.
+    """
+    typ = entry.payload["typ"]
+    if typ not in READS:
+        return None
+    session = entry.payload.get("session")
+    if not isinstance(session, str):
+        raise FormatError("session", "none", f"a session on a {typ} record")
+    return SessionEvent(entry.seq, str(typ), session, entry.payload.get("start_seq"))
 
 
 class SessionGrammar:
@@ -25,24 +49,30 @@ class SessionGrammar:
         Raises: `FormatError` where a start overlaps another session, an outcome has no start or comes twice, or the
         volumes of a dose are not 0 <= low <= best <= high <= charge high.
         """
-        if entry.payload["typ"] not in READS:
+        event = read_event(entry)
+        if event is None:
             return
-        session = entry.payload.get("session")
-        if not isinstance(session, str):
-            raise FormatError("session", "none", f"a session on a {entry.payload['typ']} record")
+        self.take_event(event)
+        if event.typ == "dose":
+            check_volumes(entry.payload)
+
+    def take_event(self, event: SessionEvent) -> None:
+        """Read the next event of a session.
+
+        Raises: `FormatError` where a start overlaps another session, or an outcome has no start or comes twice.
+        """
         before = self._open
-        if entry.payload["typ"] == "start":
-            self._take_start(session, entry.seq, before)
+        if event.typ == "start":
+            self._take_start(event.session, event.seq, before)
             return
-        second = session in self._closed
-        self._closed.add(session)
-        if before is not None and before[0] == session:
+        second = event.session in self._closed
+        self._closed.add(event.session)
+        if before is not None and before[0] == event.session:
             self._open = None
         if second:
-            raise FormatError("session", f"another outcome of {session}", "one outcome a session")
-        if entry.payload["typ"] == "dose":
-            _check_start(entry.payload, session, before)
-            check_volumes(entry.payload)
+            raise FormatError("session", f"another outcome of {event.session}", "one outcome a session")
+        if event.typ == "dose":
+            _check_start(event, before)
 
     def _take_start(self, session: str, seq: int, before: tuple[str, int] | None) -> None:
         self._open = (session, seq)
@@ -52,11 +82,11 @@ class SessionGrammar:
             raise FormatError("session", f"a start of {session}", f"the outcome of {before[0]}, started at {before[1]}")
 
 
-def _check_start(payload: Mapping[str, Json], session: str, before: tuple[str, int] | None) -> None:
-    if before is None or before[0] != session:
-        raise FormatError("session", f"an outcome of {session} without a start", "its start before it")
-    if payload.get("start_seq") != before[1]:
-        raise FormatError("start_seq", payload.get("start_seq"), str(before[1]))
+def _check_start(event: SessionEvent, before: tuple[str, int] | None) -> None:
+    if before is None or before[0] != event.session:
+        raise FormatError("session", f"an outcome of {event.session} without a start", "its start before it")
+    if event.start_seq != before[1]:
+        raise FormatError("start_seq", event.start_seq, str(before[1]))
 
 
 def check_volumes(payload: Mapping[str, Json]) -> None:

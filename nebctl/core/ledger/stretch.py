@@ -11,7 +11,7 @@ from typing import NamedTuple
 from nebctl.core.ledger import disclosure
 from nebctl.core.ledger.check import Finding, check_record
 from nebctl.core.ledger.encoding import FormatError, b64, b64url
-from nebctl.core.ledger.grammar import READS
+from nebctl.core.ledger.grammar import SessionEvent, check_volumes, read_event
 from nebctl.core.ledger.head import Checkpoint, Origin, verify_head_line
 from nebctl.core.ledger.keyring import KeyRing
 from nebctl.core.ledger.records import Entry
@@ -46,12 +46,13 @@ class TraceClaim(NamedTuple):
 class Stretch:
     """Rows that follow one another, and what the check must know of the log before them.
 
-    `before` is the tree before the first row and `next_seq` the place that it must have; `roots` are those that
-    receipts name for sizes inside the stretch. `receipted` is how many records need no longer wait in the outbox; None
-    means that this kind of store has no outbox.
+    `leaves` are the hashes of the rows' texts, `before` the tree before the first row, `next_seq` the place that it must
+    have; `roots` are those that receipts name for sizes inside the stretch. `receipted` is how many records need no
+    longer wait in the outbox; None means that this kind of store has no outbox.
     """
 
     rows: tuple[Row, ...]
+    leaves: tuple[bytes, ...]
     before: Frontier
     next_seq: int
     roots: Mapping[int, tuple[bytes, ...]]
@@ -77,15 +78,15 @@ class Remark(NamedTuple):
 class Checked:
     """What a stretch's check found, and the tree and the next place after it.
 
-    `entries` are the records that the grammar of sessions reads, up to the first wrong one; `whole` says that none is
-    wrong. `traces` are those that good `dose` records name. `disclosures` and `waiting` count what stood beside.
+    `events` are what the grammar of sessions reads, up to the first wrong record; `whole` says that none is wrong.
+    `traces` are those that good `dose` records name. `disclosures` and `waiting` count what stood beside.
     """
 
     records: int
     after: Frontier
     next_seq: int
     remarks: list[Remark] = field(default_factory=list)
-    entries: list[Entry] = field(default_factory=list)
+    events: list[SessionEvent] = field(default_factory=list)
     traces: list[TraceClaim] = field(default_factory=list)
     whole: bool = True
     disclosures: int = 0
@@ -98,24 +99,19 @@ def cut(
     """Yield a log's rows as stretches of `most` rows, growing the tree between them by the records' own hashes."""
     before, next_seq, stream = Frontier(), 0, iter(rows)
     while taken := tuple(islice(stream, most)):
-        after = before.extend(map(_leaf, taken))
+        leaves = tuple(leaf_hash(row.text.encode("utf-8", "surrogatepass")) for row in taken)
+        after = before.extend(leaves)
         within = {size: roots[size] for size in range(before.size + 1, after.size + 1) if size in roots}
-        yield Stretch(rows=taken, before=before, next_seq=next_seq, roots=within, receipted=receipted)
+        yield Stretch(rows=taken, leaves=leaves, before=before, next_seq=next_seq, roots=within, receipted=receipted)
         before, next_seq = after, taken[-1].seq + 1
 
 
 def check_stretch(stretch: Stretch, by: Authority) -> Checked:
     """Return what is wrong in a stretch, as if all before it were right."""
-    leaves = [*map(_leaf, stretch.rows)]
     walk = _Walk(stretch, by)
-    for row, root in zip(stretch.rows, stretch.before.roots(leaves), strict=True):
+    for row, root in zip(stretch.rows, stretch.before.roots(stretch.leaves), strict=True):
         walk.take(row, root)
-    walk.checked.after = stretch.before.extend(leaves)
     return walk.checked
-
-
-def _leaf(row: Row) -> bytes:
-    return leaf_hash(row.text.encode("utf-8", "surrogatepass"))
 
 
 class _Walk:
@@ -128,7 +124,11 @@ class _Walk:
         self._size = stretch.before.size
         self._root = stretch.before.root()
         self._next = stretch.next_seq
-        self.checked = Checked(records=len(stretch.rows), after=stretch.before, next_seq=stretch.rows[-1].seq + 1)
+        self.checked = Checked(
+            records=len(stretch.rows),
+            after=stretch.before.extend(stretch.leaves),
+            next_seq=stretch.rows[-1].seq + 1,
+        )
 
     def take(self, row: Row, root: bytes) -> None:
         """Check a row; `root` is the tree's root after it."""
@@ -150,9 +150,18 @@ class _Walk:
             self._remark(row.seq, error, follows=error.where == "prev")
             self.checked.whole = False
         else:
-            if self.checked.whole and entry.payload["typ"] in READS:
-                self.checked.entries.append(entry)
+            self._take_session(entry)
         return entry
+
+    def _take_session(self, entry: Entry) -> None:
+        try:
+            event = read_event(entry)
+            if event is not None and self.checked.whole:
+                self.checked.events.append(event)
+            if event is not None and event.typ == "dose":
+                check_volumes(entry.payload)
+        except FormatError as error:
+            self._remark(entry.seq, error)
 
     def _check_order(self, row: Row) -> None:
         if row.epoch != self._origin.epoch:
