@@ -168,20 +168,20 @@ class _LogWalk:
     def _check_traces(self, claims: list[TraceClaim]) -> Iterator[Finding]:
         for claim in claims:
             try:
-                self._traces += self._check_trace(claim)
+                self._check_trace(claim)
             except FormatError as error:
                 yield finding(self._log, claim.seq, error.where, error.seen, error.expected)
 
-    def _check_trace(self, claim: TraceClaim) -> int:
+    def _check_trace(self, claim: TraceClaim) -> None:
         stored = self._file.trace(claim.session)
         if stored is None:
             raise FormatError("trace", "none", f"the one with SHA-256 {claim.sha256}")
+        self._traces += 1
         noted, csv = stored
         found = hashlib.sha256(csv.encode("utf-8", "surrogateescape")).hexdigest()
         for where, digest in (("trace", found), ("trace sha256", noted)):
             if digest != claim.sha256:
                 raise FormatError(where, digest, f"{claim.sha256}, as the record says")
-        return 1
 
     def _check_counts(self, counted: dict[str, int]) -> Iterator[Finding]:
         """Look for what belongs to no record."""

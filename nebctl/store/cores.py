@@ -65,8 +65,8 @@ def _spread(processes: int, function: Callable[[Value], Result], values: Iterabl
             expected=f"{processes} processes that run to the end",
             advice="Look whether memory ran out, and try again with fewer: --jobs 1.",
         ) from error
-    finally:
-        pool.shutdown(cancel_futures=True)
+    finally:  # also where the caller wants no more results: what is under way there is not waited for
+        pool.shutdown(wait=not waiting, cancel_futures=True)
 
 
 def _settle() -> None:

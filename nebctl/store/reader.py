@@ -239,6 +239,10 @@ class LedgerFile:
         query = self._layout.counts.get(table)
         return 0 if query is None else int(self.db.execute(query, self._key(log)).fetchone()[0])
 
+    def size(self) -> int:
+        """Return how many records the database keeps, of all its logs."""
+        return int(self.db.execute(f"SELECT count(*) FROM {self._layout.table}").fetchone()[0])  # noqa: S608 - our own
+
     def trace_count(self) -> int:
         """Return how many traces a unit's database keeps."""
         return int(self.db.execute("SELECT count(*) FROM trace").fetchone()[0])

@@ -24,12 +24,13 @@ def print_json(value: "Json") -> None:
     click.echo(json.dumps(value, ensure_ascii=False))
 
 
-def auditor_of(trust: Path) -> "Auditor":
-    """Return by what a database is checked: the keys in a trust folder."""
+def auditor_of(trust: Path, jobs: int | None = None) -> "Auditor":
+    """Return by what a database is checked: the keys in a trust folder; `jobs` None means a process for each core."""
     from nebctl.core.ledger.note import COSIGNATURE
     from nebctl.keys import KeyFault, load_trust
     from nebctl.keys import verify as verify_signature
     from nebctl.store.audit import Auditor
+    from nebctl.store.cores import cores, on_cores
 
     try:
         pharmacy = load_trust(trust, "pharmacy")
@@ -39,4 +40,9 @@ def auditor_of(trust: Path) -> "Auditor":
         raise click.UsageError(
             f"{trust / 'pharmacy.vkey'}: saw key type {pharmacy.type:#04x}, expected 0x04, a countersigning key."
         )
-    return Auditor(unit_key=lambda unit: load_trust(trust, unit), pharmacy=pharmacy, verify=verify_signature)
+    return Auditor(
+        unit_key=lambda unit: load_trust(trust, unit),
+        pharmacy=pharmacy,
+        verify=verify_signature,
+        each=on_cores(jobs or cores()),
+    )

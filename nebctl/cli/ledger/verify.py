@@ -1,6 +1,8 @@
 """`nebctl ledger verify`: check a database of records from end to end."""
 
+import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -22,8 +24,10 @@ _SHOWN_ROOTS = 4
     "--trust", type=FOLDER, required=True, help="Folder of trusted keys: <unit>.pem/.vkey, pharmacy.pem/.vkey."
 )
 @click.option("--all", "every", is_flag=True, help="Report every finding, not the first alone.")
+@click.option("--jobs", type=click.IntRange(1, 256), help="Processes that check together.  [default: one a core]")
+@click.option("--progress/--no-progress", default=None, help="Say how far it is.  [default: on a terminal]")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
-def verify(db: Path, trust: Path, every: bool, as_json: bool) -> None:
+def verify(db: Path, trust: Path, every: bool, jobs: int | None, progress: bool | None, as_json: bool) -> None:
     """Check every record, head, receipt, disclosure and trace in DB.
 
     Exit code 0: all holds, in one line. 1: a finding, named by unit, epoch and sequence. 2: a wrong call.
@@ -33,11 +37,12 @@ def verify(db: Path, trust: Path, every: bool, as_json: bool) -> None:
     from nebctl.core.ledger.check import Finding
     from nebctl.store.faults import StoreFault
 
-    auditor = auditor_of(trust)
+    auditor = auditor_of(trust, jobs)
     findings: list[str] = []
     tallies: list[LogTally] = []
+    shown = sys.stderr.isatty() if progress is None else progress
     try:
-        for result in _audit(db, auditor):
+        for result in _audit(db, auditor, shown=shown):
             if not isinstance(result, Finding):
                 tallies.append(result)
                 continue
@@ -56,11 +61,18 @@ def verify(db: Path, trust: Path, every: bool, as_json: bool) -> None:
     raise SystemExit(1 if findings else 0)
 
 
-def _audit(db: Path, auditor: "Auditor") -> "Iterator[Finding | LogTally]":
+def _audit(db: Path, auditor: "Auditor", *, shown: bool) -> "Iterator[Finding | LogTally]":
+    from nebctl.cli.ledger.progress import Progress
     from nebctl.store.reader import LedgerFile
 
     with LedgerFile.open(db) as file:
-        yield from auditor.audit(file)
+        progress = Progress(file.size() if shown else 0, shown=shown)
+        try:
+            for result in replace(auditor, watch=progress.add).audit(file):
+                progress.close()
+                yield result
+        finally:
+            progress.close()
 
 
 def _summary(tallies: "list[LogTally]") -> str:

@@ -46,8 +46,8 @@ class TraceClaim(NamedTuple):
 class Stretch:
     """Rows that follow one another, and what the check must know of the log before them.
 
-    `leaves` are the hashes of the rows' texts, `before` the tree before the first row, `next_seq` the place that it must
-    have; `roots` are those that receipts name for sizes inside the stretch. `receipted` is how many records need no
+    `leaves` are the hashes of the rows' texts, `before` the tree before the first row, `next_seq` the place that it is
+    to have; `roots` are those that receipts name for sizes inside the stretch. `receipted` is how many records need no
     longer wait in the outbox; None means that this kind of store has no outbox.
     """
 
