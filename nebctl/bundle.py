@@ -1,4 +1,4 @@
-"""The proof of one dose as a directory of three files that anybody can carry away and check."""
+"""Proofs as directories of a few files that anybody can carry away and check: of one dose, or of how a log grew."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -6,15 +6,18 @@ from pathlib import Path
 
 from nebctl.core.ledger import jws
 from nebctl.core.ledger.check import Finding
+from nebctl.core.ledger.consistency import Grown, check_consistency
 from nebctl.core.ledger.encoding import FormatError
-from nebctl.core.ledger.head import UNIT, Origin
-from nebctl.core.ledger.note import COSIGNATURE, ED25519, Vkey
+from nebctl.core.ledger.head import UNIT, Checkpoint, Origin
+from nebctl.core.ledger.note import COSIGNATURE, ED25519, Vkey, parse_note
 from nebctl.core.ledger.proof import ProofChecked, check_proof
 from nebctl.keys import KeyFault, load_trust, verify
 
 RECORD = "dose.jws"
 PROOF = "dose.tlog-proof"
 DISCLOSURES = "dose.disclosures"
+OLD_HEAD = "old.checkpoint"
+CONSISTENCY = "new.tlog-consistency"
 PHARMACY = "pharmacy"
 _MAX_BYTES = 1_000_000
 
@@ -37,6 +40,15 @@ class Verified:
     pharmacy: Vkey
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VerifiedGrowth:
+    """Two heads of one log, the newer of which was proven to hold all that the older does, and the trusted keys."""
+
+    grown: Grown
+    unit: Vkey
+    pharmacy: Vkey
+
+
 def write_bundle(directory: Path, jws: str, proof: str, disclosures: Sequence[str] = ()) -> None:
     """Write a bundle; a file of an earlier bundle in the directory is replaced, and an empty one is not written.
 
@@ -55,12 +67,7 @@ def read_bundle(directory: Path) -> Bundle:
 
     Raises: `FormatError` where a file is missing, foreign or malformed; `OSError` where it cannot be read.
     """
-    names = {path.name for path in directory.iterdir()}
-    for name in sorted(names - {RECORD, PROOF, DISCLOSURES}):
-        raise FormatError("bundle", name, f"only {RECORD}, {PROOF} and {DISCLOSURES}")
-    for name in (RECORD, PROOF):
-        if name not in names:
-            raise FormatError("bundle", f"no {name}", f"{RECORD} and {PROOF}")
+    names = _check_names(directory, {RECORD, PROOF}, frozenset((DISCLOSURES,)))
     shown = _read_text(directory / DISCLOSURES) if DISCLOSURES in names else None
     return Bundle(
         jws=_read_text(directory / RECORD),
@@ -90,8 +97,60 @@ def verify_bundle(directory: Path, trust: Path) -> Verified | list[Finding]:
     return checked if isinstance(checked, list) else Verified(checked=checked, unit=unit, pharmacy=pharmacy)
 
 
+def is_growth(directory: Path) -> bool:
+    """Return whether a directory holds the proof of how a log grew, and not that of a dose."""
+    return (directory / CONSISTENCY).exists()
+
+
+def write_growth(directory: Path, old_note: str, consistency: str) -> None:
+    """Write the proof that a log only grew from an older head to the newer one in `consistency`.
+
+    Raises: `OSError` where the directory cannot be written.
+    """
+    directory.mkdir(parents=True, exist_ok=True)
+    (directory / OLD_HEAD).write_bytes(old_note.encode("utf-8"))
+    (directory / CONSISTENCY).write_bytes(consistency.encode("utf-8"))
+
+
+def verify_growth(directory: Path, trust: Path) -> VerifiedGrowth | list[Finding]:
+    """Return what two heads and the hashes between them prove, by the keys of a trust directory, or what is wrong.
+
+    Raises: as `verify_bundle`.
+    """
+    pharmacy = _load_typed(trust, PHARMACY, COSIGNATURE)
+    unit_name = "unknown"
+    try:
+        _check_names(directory, {OLD_HEAD, CONSISTENCY})
+        old, text = _read_text(directory / OLD_HEAD), _read_text(directory / CONSISTENCY)
+        unit_name = _check_unit(_origin(old).unit)
+        unit = _load_typed(trust, unit_name, ED25519)
+        Origin.parse(unit.name)
+    except FormatError as error:
+        return [_finding(unit_name, error.where, error.seen, error.expected)]
+    except KeyFault as fault:
+        return [_finding(unit_name, f"trusted key {fault.path.name}", fault.seen, fault.expected)]
+    grown = check_consistency(old, text, unit=unit, pharmacy=pharmacy, verify=verify)
+    return grown if isinstance(grown, list) else VerifiedGrowth(grown=grown, unit=unit, pharmacy=pharmacy)
+
+
+def _origin(note: str) -> Origin:
+    return Origin.parse(Checkpoint.parse(parse_note(note).text).origin)
+
+
+def _check_names(directory: Path, needed: set[str], optional: frozenset[str] = frozenset()) -> set[str]:
+    names = {path.name for path in directory.iterdir()}
+    for name in sorted(names - needed - optional):
+        raise FormatError("bundle", name, f"only {', '.join(sorted(needed | optional))}")
+    for name in sorted(needed - names):
+        raise FormatError("bundle", f"no {name}", " and ".join(sorted(needed)))
+    return names
+
+
 def _named_unit(bundle: Bundle) -> str:
-    unit = jws.parse(bundle.jws).payload.get("unit")
+    return _check_unit(jws.parse(bundle.jws).payload.get("unit"))
+
+
+def _check_unit(unit: object) -> str:
     if not isinstance(unit, str) or not UNIT.fullmatch(unit) or unit == PHARMACY:
         raise FormatError("member unit", unit, "a unit such as neb-0001")
     return unit

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 import click
 
 if TYPE_CHECKING:
-    from nebctl.bundle import Verified
+    from nebctl.bundle import Verified, VerifiedGrowth
+    from nebctl.core.ledger.note import Vkey
     from nebctl.core.ledger.records import Json
 
 _FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
@@ -19,7 +20,9 @@ _FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
 )
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 def verify(directory: Path, trust: Path, as_json: bool) -> None:
-    """Check the proof of one dose in DIRECTORY.
+    """Check the proof in DIRECTORY: of one dose, or that a log only grew between two heads.
+
+    Only keys in the trust folder count, and those that were relied on are printed.
 
     Exit code 0: proven. 1: refused, with the finding. 2: a wrong call.
 
@@ -27,11 +30,11 @@ def verify(directory: Path, trust: Path, as_json: bool) -> None:
     """
     import json
 
-    from nebctl.bundle import verify_bundle
+    from nebctl.bundle import VerifiedGrowth, is_growth, verify_bundle, verify_growth
     from nebctl.keys import KeyFault
 
     try:
-        result = verify_bundle(directory, trust)
+        result = verify_growth(directory, trust) if is_growth(directory) else verify_bundle(directory, trust)
     except KeyFault as fault:
         raise click.UsageError(str(fault)) from None
     except OSError as error:
@@ -40,8 +43,59 @@ def verify(directory: Path, trust: Path, as_json: bool) -> None:
         sentences = [finding.sentence() for finding in result]
         click.echo(json.dumps({"verified": False, "findings": sentences}) if as_json else f"REFUSED {sentences[0]}")
         raise SystemExit(1)
-    facts = _facts(result)
-    click.echo(json.dumps({"verified": True, **facts}) if as_json else _report(facts))
+    facts, report = (
+        (_growth(result), _report_growth) if isinstance(result, VerifiedGrowth) else (_facts(result), _report)
+    )
+    click.echo(json.dumps({"verified": True, **facts}) if as_json else report(facts))
+
+
+def _growth(verified: "VerifiedGrowth") -> "dict[str, Json]":
+    from nebctl.core.instant import NS_PER_S
+    from nebctl.core.ledger.envelope import utc_text
+    from nebctl.core.ledger.head import Origin
+
+    old, new = verified.grown.old, verified.grown.new
+    owner = Origin.parse(verified.unit.name)
+    return {
+        "unit": owner.unit,
+        "ep": owner.epoch,
+        "sim": owner.simulated,
+        "old_size": old.checkpoint.size,
+        "old_countersigned": utc_text(old.time_s * NS_PER_S),
+        "new_size": new.checkpoint.size,
+        "new_countersigned": utc_text(new.time_s * NS_PER_S),
+        **_keys(verified.unit, verified.pharmacy),
+    }
+
+
+def _report_growth(facts: "dict[str, Json]") -> str:
+    simulated = " (SIMULATED)" if facts["sim"] else ""
+    return "\n".join(
+        (
+            f"PROVEN  unit {facts['unit']}{simulated}, epoch {facts['ep']}: only records were added",
+            f"older   {facts['old_size']} records, countersigned {facts['old_countersigned']}",
+            f"newer   {facts['new_size']} records, countersigned {facts['new_countersigned']}",
+            *_report_keys(facts),
+        )
+    )
+
+
+def _keys(unit: "Vkey", pharmacy: "Vkey") -> "dict[str, Json]":
+    return {
+        "unit_key": {"name": unit.name, "sha256": unit.fingerprint()},
+        "pharmacy_key": {"name": pharmacy.name, "sha256": pharmacy.fingerprint()},
+    }
+
+
+def _report_keys(facts: "dict[str, Json]") -> tuple[str, ...]:
+    unit_key, pharmacy_key = facts["unit_key"], facts["pharmacy_key"]
+    assert isinstance(unit_key, dict)
+    assert isinstance(pharmacy_key, dict)
+    return (
+        "by keys (compare these fingerprints with their owners)",
+        f"        {unit_key['name']} sha256 {unit_key['sha256']}",
+        f"        {pharmacy_key['name']} sha256 {pharmacy_key['sha256']}",
+    )
 
 
 def _facts(verified: "Verified") -> "dict[str, Json]":
@@ -56,8 +110,7 @@ def _facts(verified: "Verified") -> "dict[str, Json]":
         "disclosed": dict(verified.checked.revealed),
         "head_size": receipt.checkpoint.size,
         "countersigned": utc_text(receipt.time_s * NS_PER_S),
-        "unit_key": {"name": verified.unit.name, "sha256": verified.unit.fingerprint()},
-        "pharmacy_key": {"name": verified.pharmacy.name, "sha256": verified.pharmacy.fingerprint()},
+        **_keys(verified.unit, verified.pharmacy),
     }
 
 
@@ -68,9 +121,7 @@ def _report(facts: "dict[str, Json]") -> str:
     place = f"epoch {facts['ep']}, seq {facts['seq']}, dose {facts['session']}"
     assert isinstance(low, int)
     assert isinstance(high, int)
-    unit_key, pharmacy_key, disclosed = facts["unit_key"], facts["pharmacy_key"], facts["disclosed"]
-    assert isinstance(unit_key, dict)
-    assert isinstance(pharmacy_key, dict)
+    disclosed = facts["disclosed"]
     assert isinstance(disclosed, dict)
     simulated = " (SIMULATED)" if facts["sim"] else ""
     return "\n".join(
@@ -79,9 +130,7 @@ def _report(facts: "dict[str, Json]") -> str:
             *(f"        {show(name)}: {show(value)}" for name, value in disclosed.items()),
             f"emitted {_ml(low)} to {_ml(-(-high // 1000) * 1000)} mL, end {facts['end']}, verdict {facts['verdict']}",
             f"head    {facts['head_size']} records, countersigned {facts['countersigned']}",
-            "by keys (compare these fingerprints with their owners)",
-            f"        {unit_key['name']} sha256 {unit_key['sha256']}",
-            f"        {pharmacy_key['name']} sha256 {pharmacy_key['sha256']}",
+            *_report_keys(facts),
         )
     )
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from click.testing import CliRunner, Result
 
-from nebctl.bundle import Verified, verify_bundle
+from nebctl.bundle import Verified, VerifiedGrowth, verify_bundle, verify_growth
 from nebctl.cli.ledger import ledger as command
 from nebctl.store import schema
 
@@ -157,3 +157,33 @@ def test_a_tampered_log_gives_no_proof(finished: Any, copy: Path, tmp_path: Path
 def test_help_has_an_example(name: str) -> None:
     """Each command's help shows a call."""
     assert "Example: nebctl ledger" in run(name, "--help").output
+
+
+def test_proof_of_growth_leads_from_one_receipt_to_another(finished: Any, tmp_path: Path) -> None:
+    """With --since a bundle shows that the log only grew, from a receipt's size or from a head in a file."""
+    out = tmp_path / "grown"
+    assert run("proof", "--db", finished.path, "--since", 3, "-o", out).exit_code == 0
+    first = verify_growth(out, finished.trust)
+    assert isinstance(first, VerifiedGrowth)
+    assert (first.grown.old.checkpoint.size, first.grown.new.checkpoint.size) == (3, 4)
+    dose = tmp_path / "dose"
+    assert run("proof", "--db", finished.path, "--dose", FIRST, "-o", dose).exit_code == 0
+    held = {"receipt": out / "old.checkpoint", "dose": dose / "dose.tlog-proof", "grown": out / "new.tlog-consistency"}
+    for name, size in {"receipt": 3, "dose": 4, "grown": 4}.items():
+        again = tmp_path / f"again-{name}"
+        assert run("proof", "--db", finished.path, "--since", held[name], "-o", again).exit_code == 0
+        result = verify_growth(again, finished.trust)
+        assert isinstance(result, VerifiedGrowth)
+        assert result.grown.old.checkpoint.size == size
+
+
+def test_proof_of_growth_says_why_there_is_none(finished: Any, tmp_path: Path) -> None:
+    """A size without a receipt and both kinds at once are wrong calls; heads in the wrong order are a finding."""
+    out = ("-o", tmp_path / "p")
+    unknown = run("proof", "--db", finished.path, "--since", 2, *out)
+    assert (unknown.exit_code, "no receipt of size 2, there is 3, 4" in unknown.output) == (2, True)
+    assert run("proof", "--db", finished.path, "--since", 3, "--dose", FIRST, *out).exit_code == 2
+    assert run("proof", "--db", finished.path, "--since", tmp_path / "none", *out).exit_code == 2
+    swapped = run("proof", "--db", finished.path, "--since", 4, "--until", 3, *out)
+    assert (swapped.exit_code, "saw 4, then 3" in swapped.stdout) == (1, True)
+    assert not (tmp_path / "p").exists()
