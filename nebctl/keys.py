@@ -186,6 +186,15 @@ def load_trust(trust: Path, stem: str) -> Vkey:
     return vkey
 
 
+def load_unit_trust(trust: Path, unit: str, epoch: int) -> Vkey:
+    """Read the trusted key of one epoch of a unit: from `unit.epoch.vkey` where there is one, else from `unit.vkey`.
+
+    Raises: `KeyFault` as `load_trust`.
+    """
+    stem = f"{unit}.{epoch}"
+    return load_trust(trust, stem if (trust / f"{stem}.vkey").exists() else unit)
+
+
 def _read(path: Path) -> bytes:
     try:
         with path.open("rb") as file:

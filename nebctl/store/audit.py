@@ -37,13 +37,13 @@ class LogTally:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Auditor:
-    """By what a database is checked: the trusted key of each unit, the pharmacy's, and the signature check.
+    """By what a database is checked: the trusted key of each unit and epoch, the pharmacy's, and the signature check.
 
-    `unit_key` raises `KeyFault` where it trusts no key of that name. `each` calls the check for each stretch of a log,
+    `unit_key` raises `KeyFault` where it trusts no key of that unit. `each` calls the check for each stretch of a log,
     here or on several cores. `watch` is told how many records more are done, as they are.
     """
 
-    unit_key: Callable[[str], Vkey]
+    unit_key: Callable[[str, int], Vkey]
     pharmacy: Vkey
     verify: Verifier
     each: Each = map
@@ -91,7 +91,7 @@ class Auditor:
     def _key(self, log: LogName) -> Vkey:
         if not head.UNIT.fullmatch(log.unit):
             raise FormatError("unit", log.unit, "a record that names its unit")
-        key = self.unit_key(log.unit)
+        key = self.unit_key(log.unit, log.epoch)
         owner = head.Origin.parse(key.name)
         if (owner.unit, owner.epoch) != (log.unit, log.epoch):
             raise FormatError("trusted key", key.name, f"a key of {log.unit} for epoch {log.epoch}")

@@ -3,6 +3,7 @@
 import shutil
 import sqlite3
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from nebctl.core.ledger.check import Finding
-from nebctl.keys import load_trust, verify
+from nebctl.keys import load_trust, load_unit_trust, verify
 from nebctl.store import schema
 from nebctl.store.audit import Auditor, LogTally
 from nebctl.store.faults import StoreFault
@@ -45,7 +46,7 @@ KEYS = {"log": "seq", "disclosure": "disc", "head": "ep", "outbox": "seq", "rece
 def audit(path: Path, bench: Any) -> list[Finding | LogTally]:
     """Return everything that the audit of a file says, by the bench's trust folder."""
     auditor = Auditor(
-        unit_key=lambda unit: load_trust(bench.trust, unit), pharmacy=load_trust(bench.trust, "pharmacy"), verify=verify
+        unit_key=partial(load_unit_trust, bench.trust), pharmacy=load_trust(bench.trust, "pharmacy"), verify=verify
     )
     with LedgerFile.open(path) as file:
         return list(auditor.audit(file))
@@ -233,9 +234,7 @@ def test_a_unit_without_a_trusted_key_is_a_finding(finished: Any, copy: Path, tm
     """Records of a unit that the trust folder does not know prove nothing."""
     trust = Path(shutil.copytree(finished.trust, tmp_path / "trust"))
     (trust / "neb-0001.vkey").unlink()
-    auditor = Auditor(
-        unit_key=lambda unit: load_trust(trust, unit), pharmacy=load_trust(trust, "pharmacy"), verify=verify
-    )
+    auditor = Auditor(unit_key=partial(load_unit_trust, trust), pharmacy=load_trust(trust, "pharmacy"), verify=verify)
     with LedgerFile.open(copy) as file:
         (found,) = auditor.audit(file)
     assert isinstance(found, Finding)
@@ -247,7 +246,7 @@ async def test_a_running_ledger_is_audited_as_it_stood(bench: Any) -> None:
     bench.write_trust()
     ledger = await bench.open()
     await bench.give_dose(ledger, "2026-02-14-7f3a9c")
-    auditor = Auditor(unit_key=lambda _: bench.unit_vkey, pharmacy=bench.pharmacy_vkey, verify=verify)
+    auditor = Auditor(unit_key=lambda *_: bench.unit_vkey, pharmacy=bench.pharmacy_vkey, verify=verify)
     with LedgerFile.open(bench.path) as file:
         await bench.give_dose(ledger, "2026-02-15-0a0b0c")
         (tally,) = auditor.audit(file)

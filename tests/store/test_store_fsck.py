@@ -55,7 +55,7 @@ async def _write(bench: Any) -> None:
 def audit(path: Path, bench: Any, processes: int) -> list[Finding | LogTally]:
     """Return everything that the audit says, by so many processes."""
     auditor = Auditor(
-        unit_key=lambda _: bench.unit_vkey, pharmacy=bench.pharmacy_vkey, verify=verify, each=on_cores(processes)
+        unit_key=lambda *_: bench.unit_vkey, pharmacy=bench.pharmacy_vkey, verify=verify, each=on_cores(processes)
     )
     with LedgerFile.open(path) as file:
         return list(auditor.audit(file))

@@ -52,7 +52,7 @@ async def _deliver(bench: Any, db: sqlite3.Connection) -> None:
 
 def audit(path: Path, bench: Any) -> list[Finding | LogTally]:
     """Return everything that the audit of a database says."""
-    auditor = Auditor(unit_key=lambda _: bench.unit_vkey, pharmacy=bench.pharmacy_vkey, verify=verify)
+    auditor = Auditor(unit_key=lambda *_: bench.unit_vkey, pharmacy=bench.pharmacy_vkey, verify=verify)
     with LedgerFile.open(path) as file:
         return list(auditor.audit(file))
 

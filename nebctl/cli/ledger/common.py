@@ -1,6 +1,7 @@
 """What the ledger's commands share: the kinds of their arguments, and how they print."""
 
 import json
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -27,7 +28,7 @@ def print_json(value: "Json") -> None:
 def auditor_of(trust: Path, jobs: int | None = None) -> "Auditor":
     """Return by what a database is checked: the keys in a trust folder; `jobs` None means a process for each core."""
     from nebctl.core.ledger.note import COSIGNATURE
-    from nebctl.keys import KeyFault, load_trust
+    from nebctl.keys import KeyFault, load_trust, load_unit_trust
     from nebctl.keys import verify as verify_signature
     from nebctl.store.audit import Auditor
     from nebctl.store.cores import cores, on_cores
@@ -41,7 +42,7 @@ def auditor_of(trust: Path, jobs: int | None = None) -> "Auditor":
             f"{trust / 'pharmacy.vkey'}: saw key type {pharmacy.type:#04x}, expected 0x04, a countersigning key."
         )
     return Auditor(
-        unit_key=lambda unit: load_trust(trust, unit),
+        unit_key=partial(load_unit_trust, trust),
         pharmacy=pharmacy,
         verify=verify_signature,
         each=on_cores(jobs or cores()),

@@ -3,11 +3,12 @@
 import shutil
 import subprocess
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from nebctl.bundle import Verified, verify_bundle, write_bundle
 from nebctl.core.ledger.check import Finding
-from nebctl.keys import load_trust, verify
+from nebctl.keys import load_trust, load_unit_trust, verify
 from nebctl.store.audit import Auditor, LogTally
 from nebctl.store.prove import NotReceipted, prove, read
 from nebctl.store.reader import LedgerFile
@@ -45,7 +46,7 @@ def prove_all(site: Site, units: tuple[str, ...]) -> Proven:
 
 def _audit(site: Site, db: Path, findings: list[str]) -> list[LogTally]:
     auditor = Auditor(
-        unit_key=lambda unit: load_trust(site.trust, unit),
+        unit_key=partial(load_unit_trust, site.trust),
         pharmacy=load_trust(site.trust, "pharmacy"),
         verify=verify,
     )

@@ -1,9 +1,10 @@
 """Builds the simulated site that a scenario wants, and plays it there in virtual time."""
 
+from functools import partial
 from zoneinfo import ZoneInfo
 
 from nebctl.core.ledger.check import Finding
-from nebctl.keys import load_trust
+from nebctl.keys import load_trust, load_unit_trust
 from nebctl.keys import verify as verify_signature
 from nebctl.store.audit import Auditor
 from nebctl_lab.demo.site import FIRST_MORNING, ZONE
@@ -50,7 +51,7 @@ class ScenarioSite(VirtualSite):
         """Return what `nebctl ledger verify` finds in a unit's ledger; nothing where all of it holds."""
         trust = self.root / "trust"
         auditor = Auditor(
-            unit_key=lambda name: load_trust(trust, name),
+            unit_key=partial(load_unit_trust, trust),
             pharmacy=load_trust(trust, "pharmacy"),
             verify=verify_signature,
         )

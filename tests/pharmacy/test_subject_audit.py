@@ -1,0 +1,171 @@
+"""Every dose of a subject is shown, by all units and epochs, and whatever could hide one is a gap."""
+
+import json
+import sqlite3
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner, Result
+
+from nebctl import keys
+from nebctl.cli.pharmacy import pharmacy as command
+from nebctl.core.ledger import disclosure
+from nebctl.core.ledger.records import Draft, SessionDay
+from nebctl.pharmacy.enrolment import enrol_unit
+from nebctl.pharmacy.subject_audit import Shown, audit_subject
+from nebctl.store.reader import LedgerFile
+
+NOW_NS = 1_771_063_200_000_000_000
+VOLUMES = {"low_nl": 2_871_400, "best_nl": 2_900_000, "high_nl": 2_930_100}
+
+
+class Site:
+    """Units that send what they write to one pharmacy."""
+
+    def __init__(self, pharmacy: Any, make_unit: Any, folder: Path) -> None:
+        self.pharmacy = pharmacy
+        self.path = folder / "pharmacy.db"
+        self.trust = folder / "trust"
+        self.make_unit = make_unit
+        keys.write_public(self.trust, "pharmacy", pharmacy.vkey)
+
+    def unit(self, name: str, epoch: int = 1) -> Any:
+        """Return an enrolled unit that has written its first record."""
+        unit = self.make_unit(unit=name, epoch=epoch, seed=f"{name}{epoch}".ljust(32).encode())
+        if (name, epoch) == ("neb-0001", 1):
+            unit = self.make_unit()
+        else:
+            enrol_unit(self.pharmacy.db, unit.site, name, unit.vkey, NOW_NS)
+        keys.write_public(self.trust, f"{name}.{epoch}", unit.vkey)
+        self.send(unit, Draft(typ="genesis"))
+        return unit
+
+    def send(self, unit: Any, draft: Draft) -> int:
+        """Write a record, have it taken, and return its place."""
+        taken = self.pharmacy.take(unit.write(draft), unit.unit)
+        return int(taken.seq)
+
+    def start(self, unit: Any, session: str, subject: str) -> int:
+        """Begin a session."""
+        return self.send(
+            unit, Draft(typ="start", private={"subject": subject, "operator": "RT-07"}, session=day(session))
+        )
+
+    def give(self, unit: Any, session: str, subject: str) -> int:
+        """Give a whole dose and return the place of its outcome."""
+        seq = self.start(unit, session, subject)
+        facts = {**VOLUMES, "charge": {**VOLUMES}, "start_seq": seq, "end": "complete", "verdict": "WITHIN"}
+        return self.send(unit, Draft(typ="dose", facts=facts, private={"subject": subject}, session=day(session)))
+
+    def audit(self, subject: str = "MEX-007", *more: str) -> Result:
+        """Call the command."""
+        arguments = ["audit", "--db", str(self.path), "--trust", str(self.trust), "--subject", subject, *more]
+        return CliRunner().invoke(command, arguments)
+
+    def tamper(self, *statements: str) -> None:
+        """Change the database behind the guards' back."""
+        db = self.pharmacy.db
+        for (name,) in db.execute("SELECT name FROM sqlite_master WHERE type = 'trigger'").fetchall():
+            db.execute(f"DROP TRIGGER {name}")
+        for statement in statements:
+            assert db.execute(statement).rowcount
+
+
+def day(session: str) -> SessionDay:
+    """Return the place of a session on its first day."""
+    return SessionDay(session=session, day=1, tz="UTC", date_local=session[:10])
+
+
+@pytest.fixture
+def site(pharmacy: Any, unit: Any, tmp_path: Path) -> Site:
+    """Two units, one of them in its second epoch; MEX-007 was given three doses, one of them cut short."""
+    site = Site(pharmacy, type(unit), tmp_path)
+    first, second = site.unit("neb-0001"), site.unit("neb-0002")
+    site.give(first, "2026-02-14-000001", "MEX-007")
+    site.give(first, "2026-02-14-000002", "MEX-001")
+    outcome = site.give(second, "2026-02-15-000003", "MEX-007")
+    site.send(second, Draft(typ="correction", facts={"ref_seq": outcome}, private={"text": "weighed again"}))
+    third = site.unit("neb-0002", epoch=2)
+    site.start(third, "2026-02-16-000004", "MEX-007")
+    site.send(third, Draft(typ="abort", session=day("2026-02-16-000004")))
+    return site
+
+
+def test_all_doses_of_all_units_and_epochs_are_shown(site: Site) -> None:
+    """Three of four starts are the subject's, each with its outcome and its correction; nothing is missing."""
+    said = site.audit()
+    assert said.exit_code == 0, said.output
+    assert "Subject MEX-007: 3 of 4 starts" in said.stdout
+    assert "Starts in 3 logs of 2 units: 4 opened, 0 erased, 0 missing" in said.stdout
+    assert "2.87 to 2.94" in said.stdout
+    facts = json.loads(site.audit("MEX-007", "--json").stdout)
+    assert facts["complete"]
+    told = [(each["unit"], each["epoch"], each["outcome"], each["corrections"]) for each in facts["sessions"]]
+    assert told == [("neb-0001", 1, "complete", []), ("neb-0002", 1, "complete", [3]), ("neb-0002", 2, "aborted", [])]
+    assert facts["starts"] == {"opened": 4, "erased": 0, "missing": 0}
+
+
+def test_a_subject_without_a_dose_has_none_for_certain(site: Site) -> None:
+    """That nothing was given is an answer too, as long as every start is opened."""
+    said = site.audit("MEX-999")
+    assert (said.exit_code, "Subject MEX-999: 0 of 4 starts" in said.stdout) == (0, True)
+
+
+@pytest.mark.parametrize(
+    ("statements", "gap"),
+    [
+        (("DELETE FROM disclosure WHERE unit = 'neb-0001' AND seq = 3",), "epoch 1 seq 3: a start whose subject is"),
+        (("DELETE FROM rec WHERE unit = 'neb-0001' AND seq = 3",), "epoch 1 seq 3: the next record is 4"),
+        (("DELETE FROM rec WHERE unit = 'neb-0001' AND seq = 2",), "session 2026-02-14-000001 has no outcome"),
+        (
+            tuple(f"DELETE FROM {name} WHERE unit = 'neb-0002' AND ep = 1" for name in ("rec", "tip", "disclosure")),
+            "unit neb-0002 epoch 1: no record is kept, though epoch 2 began",
+        ),
+        (("UPDATE rec SET jws = replace(jws, 'a', 'b') WHERE unit = 'neb-0002' AND seq = 0",), "JWS header"),
+    ],
+    ids=["fact", "start", "outcome", "epoch", "altered"],
+)
+def test_what_could_hide_a_dose_is_a_gap(site: Site, statements: tuple[str, ...], gap: str) -> None:
+    """A fact, a start, an outcome or an epoch that is gone, and a record that was altered, are named; exit code 1."""
+    site.tamper(*statements)
+    said = site.audit("MEX-007")
+    assert said.exit_code == 1, said.output
+    assert gap in said.output
+    assert "COMPLETE: every" not in said.output
+
+
+def test_an_erased_fact_is_counted_as_such(site: Site) -> None:
+    """A start whose private facts a signed record names as erased is no gap, and is never taken for nobody's."""
+    with LedgerFile.open(site.path) as file:
+        digests = frozenset(map(disclosure.digest, file.disclosures(file.logs()[0], 3)))
+    site.tamper("DELETE FROM disclosure WHERE unit = 'neb-0001' AND seq = 3")
+    with LedgerFile.open(site.path) as file:
+        erased = audit_subject(file, "MEX-001", digests)
+        one_short = audit_subject(file, "MEX-001", frozenset(sorted(digests)[1:]))
+    assert (erased.count(Shown.ERASED), erased.count(Shown.MISSING), erased.gaps) == (1, 0, [])
+    assert (one_short.count(Shown.MISSING), len(one_short.gaps)) == (1, 1)
+
+
+def test_a_session_under_way_has_no_outcome_yet(site: Site, unit: Any) -> None:
+    """The last session of a unit may be running: it is shown as such, and is no gap."""
+    late = site.unit("neb-0003")
+    site.start(late, "2026-02-17-000009", "MEX-007")
+    said = site.audit()
+    assert (said.exit_code, "none yet" in said.stdout) == (0, True), said.output
+    site.start(late, "2026-02-17-00000a", "MEX-001")
+    said = site.audit()
+    assert (said.exit_code, "session 2026-02-17-000009 has no outcome though another began" in said.stdout) == (1, True)
+
+
+def test_wrong_calls_are_told_apart(site: Site, tmp_path: Path) -> None:
+    """Neither or both of --config and --db is a wrong call, and so is a trust folder that is not there."""
+    assert CliRunner().invoke(command, ["audit", "--trust", str(site.trust), "--subject", "MEX-007"]).exit_code == 2
+    site.trust = tmp_path / "none"
+    assert site.audit().exit_code == 2
+    db = sqlite3.connect(tmp_path / "foreign.db")
+    db.execute("CREATE TABLE t(x)")
+    db.close()
+    site.path, site.trust = tmp_path / "foreign.db", tmp_path / "trust"
+    said = site.audit()
+    assert (said.exit_code, "a database without records" in said.output) == (1, True)
