@@ -119,10 +119,11 @@ def examine(path: Path) -> list[Held]:
 
 def _examine(path: Path, file: LedgerFile, log: LogName) -> Held:
     def leaves() -> Iterator[bytes]:
-        for place, (_, seq, leaf, text) in enumerate(file.rows(log)):
-            if seq != place or tree.leaf_hash(text.encode("utf-8", "surrogatepass")) != leaf:
-                raise _damaged(path, f"{log.unit} epoch {log.epoch} record {seq}", f"record {place} with its own hash")
-            yield leaf
+        for place, row in enumerate(file.rows(log)):
+            if row.seq != place or tree.leaf_hash(row.text.encode("utf-8", "surrogatepass")) != row.leaf:
+                seen = f"{log.unit} epoch {log.epoch} record {row.seq}"
+                raise _damaged(path, seen, f"record {place} with its own hash")
+            yield row.leaf
 
     frontier = tree.Frontier.of(leaves())
     stored = file.head(log, "")

@@ -101,8 +101,8 @@ def rejoin(db: Path, receipt: TextIO, trust: Path, as_json: bool) -> None:
 
     auditor = auditor_of(trust)
     try:
-        unit = _unit_of(db)
-        answer = hold_against(db, receipt.read(), auditor.unit_key(unit), auditor.pharmacy, auditor.verify)
+        unit, epoch = _newest_log(db)
+        answer = hold_against(db, receipt.read(), auditor.unit_key(unit, epoch), auditor.pharmacy, auditor.verify)
     except (StoreFault, UnicodeDecodeError) as fault:
         raise _refused(fault, as_json) from None
     good = isinstance(answer, Receipted)
@@ -180,11 +180,12 @@ def _check(path: Path, auditor: "Auditor") -> None:
                 )
 
 
-def _unit_of(db: Path) -> str:
+def _newest_log(db: Path) -> tuple[str, int]:
     from nebctl.store.reader import LedgerFile
 
     with LedgerFile.open(db) as file:
-        return file.logs()[-1].unit
+        newest = file.logs()[-1]
+    return newest.unit, newest.epoch
 
 
 def _progress(target: Path) -> "Progress":
