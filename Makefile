@@ -7,6 +7,7 @@ DEMO := $(VENV)/.installed-demo
 DEV := $(VENV)/.installed-dev
 PEERS_VENV := .venv-peers
 PEERS := $(PEERS_VENV)/.installed
+NPM_PEERS := .peers-npm
 SHELL_SCRIPTS := .ci/run $(wildcard scripts/*.sh requirements/*.sh)
 SOAK_RUNS ?= 20
 
@@ -23,7 +24,7 @@ demo: $(DEMO)  ## Give a whole course against simulated devices (flags: DEMO_ARG
 test: $(DEV)  ## Run every test (flags: TEST_ARGS)
 	@$(BIN)/python -m pytest $(TEST_ARGS)
 
-peers: $(PEERS)  ## Install the programs of others that tests/peers talk to; make test then runs those tests too
+peers: $(PEERS) $(NPM_PEERS)/.installed  ## Install the programs of others that tests/peers talk to; make test then runs those tests too
 
 lint: $(DEV)  ## Check style, types, import directions and shell scripts
 	$(BIN)/ruff check .
@@ -46,7 +47,7 @@ soak: $(DEV)  ## Run the long forms, then give SOAK_RUNS courses, each with anot
 	$(BIN)/nebctl demo --data "$$data/$$seed" --seed "$$seed" $(DEMO_ARGS) || exit 1; done
 
 clean:  ## Remove the environment, caches and built files (demo data stays)
-	rm -rf $(VENV) $(PEERS_VENV) dist build .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis mutants
+	rm -rf $(VENV) $(PEERS_VENV) $(NPM_PEERS) dist build .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis mutants
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # Stamps: an install runs again only when a lock, the project file or the script itself changed.
@@ -64,4 +65,9 @@ $(PEERS): requirements/peers.txt $(DEV)
 	@echo "set-up: installing requirements/peers.txt into $(PEERS_VENV), every file checked against its hash"
 	@$(BIN)/python -m venv --clear $(PEERS_VENV)
 	@$(PEERS_VENV)/bin/python -m pip install -q --no-deps --disable-pip-version-check --no-input --require-hashes -r requirements/peers.txt
+	@touch $@
+
+$(NPM_PEERS)/.installed: requirements/peers-npm.list scripts/install-npm-peers.sh
+	@echo "set-up: fetching requirements/peers-npm.list into $(NPM_PEERS), every file checked against its hash"
+	@scripts/install-npm-peers.sh $(NPM_PEERS) requirements/peers-npm.list
 	@touch $@

@@ -223,6 +223,7 @@ check_cosignature() { # -> time
   local signature
   signature=$(signature_of "${lines[hashes + 8]}" 144)
   time=$((16#${signature:0:16}))
+  ((time > 0 && time < 253402300800)) || refuse "pharmacy's countersignature: its time is in no calendar"
   { printf 'cosignature/v1\ntime %s\n' "$time" && cat "$work/head"; } >"$work/message"
   check_signature "$trust/pharmacy.pem" "$work/message" "${signature:16}" "pharmacy's countersignature"
 }

@@ -5,7 +5,7 @@ import re
 
 _SHOWN = 60
 _TO_URL = bytes.maketrans(b"+/", b"-_")
-_FROM_URL = bytes.maketrans(b"-_+/", b"+/\x00\x00")
+_FROM_URL = bytes.maketrans(b"-_+/=", b"+/\x00\x00\x00")
 _DECIMAL = re.compile(r"0|[1-9][0-9]{0,18}", re.ASCII)
 
 
