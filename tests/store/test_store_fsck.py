@@ -190,3 +190,21 @@ def test_what_goes_to_a_process_can_go_there(long: Any) -> None:
         (stretch, *_) = Chain(by, None).stretches(file.rows_beside(file.logs()[0]), most=5)
     spoiled = replace(stretch, rows=tuple(row._replace(text="x") for row in stretch.rows))
     assert pickle.loads(pickle.dumps(check_stretch(spoiled, by))) == check_stretch(spoiled, by)
+
+
+@pytest.mark.req("S34")
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=40)
+@given(st.data())
+def test_any_one_bit_of_a_long_ledger_is_found(long: Any, data: st.DataObject) -> None:
+    """In a ledger of more than a thousand records, a flipped bit of any record is found there, and is all that is."""
+    with LedgerFile.open(long.path) as file:
+        rows = list(file.rows_beside(file.logs()[0]))
+    seq = data.draw(st.integers(0, len(rows) - 1))
+    text = bytearray(rows[seq].text.encode())
+    text[data.draw(st.integers(0, len(text) - 1))] ^= 1 << data.draw(st.integers(0, 7))
+    rows[seq] = rows[seq]._replace(text=text.decode("utf-8", "surrogateescape"))
+    by = Authority(ring=KeyRing.of(long.unit_vkey), verify=lambda *each: each[1] in rows_signed or verify(*each))
+    rows_signed = {row.text.rpartition(".")[0].encode("utf-8", "surrogateescape") for row in rows if row.seq != seq}
+    chain = Chain(by, None)
+    found = [each for stretch in chain.stretches(rows) for each in chain.take(check_stretch(stretch, by))]
+    assert [each.seq for each in found] == [seq]
