@@ -25,8 +25,8 @@ def read_side(database: Path, log: LogName) -> Side:
     with LedgerFile.open(database) as file:
         rows = list(file.rows(log))
         return Side(
-            places=tuple(seq for _, seq, _, _ in rows),
-            texts=tuple(text for _, _, _, text in rows),
+            places=tuple(row.seq for row in rows),
+            texts=tuple(row.text for row in rows),
             receipts=tuple(file.receipts(log)),
             waiting=file.count("outbox", log),
         )
