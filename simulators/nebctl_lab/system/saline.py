@@ -3,8 +3,7 @@
 import asyncio
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 
 from nebctl.config import LoadedConfig
@@ -14,11 +13,11 @@ from nebctl.unit import Edge
 from nebctl_lab.demo.site import THERAPIST
 from nebctl_lab.system.cable import Cable
 from nebctl_lab.system.chance import stream
-from nebctl_lab.system.devices import TICK_S, Built, Kind, Standing
+from nebctl_lab.system.devices import TICK_S, Standing
 from nebctl_lab.system.inline import Inline
-from nebctl_lab.system.plan import SitePlan, UnitPlan
 from nebctl_lab.system.time import HostClock, SiteTime
 from nebctl_lab.virtual import run_virtual
+from nebctl_simulators.control import Device
 
 EVENING = timedelta(hours=14)
 """How long before the site begins; its first morning is at nine, so this is at seven in the evening."""
@@ -46,19 +45,29 @@ class SimulatedHands:
         """Show nothing."""
 
 
-def calibrate_before(loaded: LoadedConfig, plan: SitePlan, unit: UnitPlan, kind: Kind, built: Built) -> None:
+def calibrate_before(
+    loaded: LoadedConfig, build: Callable[[SiteTime], Device], *, seed: int, begins: datetime, same: str | None = None
+) -> None:
     """Put the signed records of real saline runs into a unit's ledger, which is not open yet.
 
-    The device is one of the same build, whose fillings have chance of their own: what the runs say of the mesh is what
-    they measured, and no dose repeats one of them.
+    `build` returns a device of the same make on a time of its own. Its fillings must have chance of their own
+    (`fillings`): what the runs say of the mesh is what they measured, and no dose repeats one of them. `same` names
+    what is alike in keys, files and device, so that its ledger is the same; None means nothing is.
     """
     data = loaded.path(loaded.config.unit.data) / "unit.db"
-    key = repr((plan, unit, built.preset, built.seed, built.serial, loaded.sha256)).encode() + _study(loaded)
-    if key not in _done:
-        with ThreadPoolExecutor(1) as elsewhere:  # a loop of its own: no time passes at the site
-            elsewhere.submit(run_virtual, _calibrate(loaded, plan, unit, kind, built)).result()
+    key = repr((same, seed, begins, loaded.sha256)).encode() + _study(loaded)
+    if same is not None and key in _done:
+        data.write_bytes(_done[key])
+        return
+    with ThreadPoolExecutor(1) as elsewhere:  # a loop of its own: no time passes at the site
+        elsewhere.submit(run_virtual, _calibrate(loaded, build, seed, begins)).result()
+    if same is not None:
         _done[key] = data.read_bytes()
-    data.write_bytes(_done[key])
+
+
+def fillings(seed: int) -> int:
+    """Return the seed of a device's fillings on the evening before."""
+    return -seed - 1
 
 
 def _study(loaded: LoadedConfig) -> bytes:
@@ -66,10 +75,11 @@ def _study(loaded: LoadedConfig) -> bytes:
     return b"".join(loaded.path(file).read_bytes() for file in files)
 
 
-async def _calibrate(loaded: LoadedConfig, plan: SitePlan, unit: UnitPlan, kind: Kind, built: Built) -> None:
-    time = SiteTime(plan.begins - EVENING)
-    cable, chance = Cable(f"cable of {unit.name}"), stream(plan.seed, f"saline {unit.name}")
-    standing = Standing(kind.build(replace(built, time=time, fillings=-built.seed - 1)), cable, time)
+async def _calibrate(loaded: LoadedConfig, build: Callable[[SiteTime], Device], seed: int, begins: datetime) -> None:
+    name = loaded.config.unit.id
+    time = SiteTime(begins - EVENING)
+    cable, chance = Cable(f"cable of {name}"), stream(seed, f"saline {name}")
+    standing = Standing(build(time), cable, time)
     standing.tick()
     keeping = asyncio.create_task(_keep(standing))
 
@@ -80,7 +90,7 @@ async def _calibrate(loaded: LoadedConfig, plan: SitePlan, unit: UnitPlan, kind:
 
     edge = Edge(
         random=chance.randbytes,
-        clock=HostClock(time, plan.seed, f"saline {unit.name}"),
+        clock=HostClock(time, seed, f"saline {name}"),
         open_link=cable.open_link,
         thread=Inline,
     )

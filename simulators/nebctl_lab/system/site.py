@@ -5,6 +5,7 @@ import contextlib
 import shutil
 import tempfile
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Self
@@ -20,12 +21,12 @@ from nebctl.store.reader import LedgerFile
 from nebctl_lab.demo.site import SITE
 from nebctl_lab.system.broker import Broker
 from nebctl_lab.system.cable import Cable
-from nebctl_lab.system.devices import DEVICES, OFF, TICK_S, Built, Standing
+from nebctl_lab.system.devices import DEVICES, OFF, TICK_S, Built, Kind, Standing
 from nebctl_lab.system.furnish import enrol, furnish
 from nebctl_lab.system.hands import Hands
 from nebctl_lab.system.host import PharmacyHost, SiteFault, UnitHost, read_config
 from nebctl_lab.system.plan import SitePlan, UnitPlan
-from nebctl_lab.system.saline import calibrate_before
+from nebctl_lab.system.saline import calibrate_before, fillings
 from nebctl_lab.system.time import HostClock, SiteTime
 from nebctl_lab.virtual import VirtualLoop
 from nebctl_simulators.control import Device
@@ -101,7 +102,7 @@ class VirtualSite(Hands):
         )
         folder = self.root / "units" / unit.name
         if unit.calibrated and not kind.is_jet:
-            calibrate_before(read_config(folder / "unit.toml"), self.plan, unit, kind, built)
+            self._calibrate(folder, kind, built)
         standing = Standing(kind.build(built), cable, self.time)
         host = UnitHost(folder, self.plan.seed, self._clock(unit.name), self.broker, cable)
         self.standings[unit.name], self.hosts[unit.name] = standing, host
@@ -110,6 +111,16 @@ class VirtualSite(Hands):
         self._stack.callback(keeping.cancel)
         await host.start()
         self._stack.push_async_callback(self._end, host)
+
+    def _calibrate(self, folder: Path, kind: Kind, built: Built) -> None:
+        """Let a unit's device have had its saline runs on the evening before."""
+        calibrate_before(
+            read_config(folder / "unit.toml"),
+            lambda time: kind.build(replace(built, time=time, fillings=fillings(built.seed))),
+            seed=self.plan.seed,
+            begins=self.plan.begins,
+            same=repr((built.preset, built.seed, built.serial)),
+        )
 
     async def _keep(self, standing: Standing) -> None:
         while True:
