@@ -1,5 +1,6 @@
 """The composition root of a unit: opens every part, ties them together, and ends them in order."""
 
+import asyncio
 import logging
 import os
 from collections.abc import Callable
@@ -10,11 +11,14 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from nebctl import SOFTWARE
 from nebctl.clock import ClockFileFault, FileClock, SystemClock
 from nebctl.config import LoadedConfig
+from nebctl.contact import PARTED, parting
+from nebctl.core.alarms import Condition
 from nebctl.core.calibrated import known_rules
 from nebctl.core.device import CommandFailed
 from nebctl.core.dose import DeviceModel
 from nebctl.core.history import UnitHistory, config_digest, fold
 from nebctl.core.ledger.envelope import Stamp
+from nebctl.core.ledger.note import Vkey
 from nebctl.core.ledger.records import Draft, Json
 from nebctl.core.recovery import recover
 from nebctl.core.session import Rules
@@ -22,15 +26,23 @@ from nebctl.core.trace import HEADER, Trace
 from nebctl.core.verify import Limits
 from nebctl.keys import KeyFault, load_signer, load_trust, load_vkey, verify
 from nebctl.ports import Clock, Nebulizer
+from nebctl.publish.asking import converse
+from nebctl.publish.connection import BrokerFault
+from nebctl.restoring import Found, Restored, Restorer
+from nebctl.store.epochs import newest_epoch
 from nebctl.store.faults import StoreFault
 from nebctl.store.ledger import UnitLedger
+from nebctl.store.outbox import ReceiptRefused, Refusal
 from nebctl.study import Study, StudyFault, load_approvers, load_study
-from nebctl.unit import LIVE_EDGE, Edge, Opened, StartFault, Unit
+from nebctl.unit import LIVE_EDGE, Edge, Opened, StartFault, Unit, mqtt_settings
 from nebctl.worklists import WorklistKeeper
 from nebctl_drivers.priors import PRIORS
 from nebctl_drivers.registry import open_driver
 
 log = logging.getLogger("nebctl")
+
+CONTACT_S = 60.0
+"""How long a unit that starts may fetch lost records back; an absent pharmacy costs it far less."""
 
 
 async def run_unit(loaded: LoadedConfig, *, wait_for_device: bool, ready: Callable[[str], None]) -> None:
@@ -75,7 +87,9 @@ async def open_parts(loaded: LoadedConfig, edge: Edge = LIVE_EDGE, *, reason: st
     except (StudyFault, KeyFault, ClockFileFault, StoreFault) as fault:
         raise StartFault(str(fault)) from None
     rules = _rules(loaded, study, nebulizer)
-    history = await _closed_history(ledger, clock, rules, study, reason)
+    came = await _first_contact(loaded, ledger, orders, clock, edge)
+    boot = (Draft(typ="boot", facts={"reason": reason}), *_told(came))
+    history = await _closed_history(ledger, clock, rules, study, boot)
     worklists = WorklistKeeper(
         path(config.unit.data) / "worklist.note",
         orders=orders,
@@ -94,9 +108,39 @@ async def open_parts(loaded: LoadedConfig, edge: Edge = LIVE_EDGE, *, reason: st
         ledger=ledger,
         history=history,
         worklists=worklists,
+        orders=orders,
         edge=edge,
+        found=_standing_alarms(came, history),
         unreceipted=(await ledger.backlog()).waiting,
     )
+
+
+async def _first_contact(
+    loaded: LoadedConfig, ledger: UnitLedger, orders: Vkey, clock: Clock, edge: Edge
+) -> Found | None:
+    """Ask the pharmacy how it knows this log before anything is recorded; None where it does not answer in time."""
+    settings, unit = mqtt_settings(loaded), loaded.config.unit
+    if settings is None:
+        return None
+    restorer = Restorer(ledger, orders, edge.random)
+    try:
+        async with asyncio.timeout(CONTACT_S), converse(edge.connect, settings, unit.site, unit.id) as conversation:
+            return await restorer.catch_up(conversation, clock.instant)
+    except (BrokerFault, TimeoutError) as fault:
+        log.info("the pharmacy does not answer yet (%s); the unit works on", str(fault) or "no answer in time")
+        return None
+
+
+def _told(came: Found | None) -> tuple[Draft, ...]:
+    """Return the record that the logs have parted, where the first contact showed it."""
+    return (parting(came),) if isinstance(came, ReceiptRefused) and came.kind in PARTED else ()
+
+
+def _standing_alarms(came: Found | None, history: UnitHistory) -> tuple[Condition, ...]:
+    """Return the alarms that stand from the start: what an earlier boot found stays until a new epoch begins."""
+    if isinstance(came, Restored):
+        return (Condition.RECORDS_RESTORED,)
+    return (PARTED[Refusal(history.parted)],) if history.parted else ()
 
 
 def _nebulizer(loaded: LoadedConfig, clock: Clock, edge: Edge) -> Nebulizer:
@@ -131,9 +175,16 @@ async def _open_ledger(loaded: LoadedConfig, clock: Clock, edge: Edge) -> UnitLe
     data = loaded.path(unit.data)
     if not data.is_dir():
         raise StartFault(f"[unit] data {data}: no such folder; make it, writable for the unit", wrong_call=True)
-    stamp = Stamp(unit=unit.id, epoch=1, software=SOFTWARE, config_sha256=loaded.sha256, simulated=unit.simulated)
+    path = data / "unit.db"
+    stamp = Stamp(
+        unit=unit.id,
+        epoch=newest_epoch(path),
+        software=SOFTWARE,
+        config_sha256=loaded.sha256,
+        simulated=unit.simulated,
+    )
     return await UnitLedger.open(
-        data / "unit.db",
+        path,
         site=unit.site,
         unit=unit.id,
         signer=load_signer(_key_path(loaded)),
@@ -226,10 +277,12 @@ def _model(loaded: LoadedConfig) -> DeviceModel:
     return replace(prior, rate_nl_per_s=device.rate_nl_per_s, sigma_ppm=device.sigma_ppm, calibrated=True)
 
 
-async def _closed_history(ledger: UnitLedger, clock: Clock, rules: Rules, study: Study, reason: str) -> UnitHistory:
-    """Record the boot, and an outcome for every session that a restart left without one."""
-    history = fold(UnitHistory(), await ledger.entries())
-    boot = await ledger.append((Draft(typ="boot", facts={"reason": reason}),), clock.instant())
+async def _closed_history(
+    ledger: UnitLedger, clock: Clock, rules: Rules, study: Study, first: tuple[Draft, ...]
+) -> UnitHistory:
+    """Record the boot, what is to be told with it, and an outcome for every session that a restart left without one."""
+    history = fold(UnitHistory(), await ledger.all_entries())
+    boot = await ledger.append(first, clock.instant())
     history = fold(history, boot)
     cfg = str(boot[0].payload["cfg"])
     if history.config != config_digest(cfg, study.protocol_text, study.rules_text):

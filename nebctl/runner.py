@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from nebctl.core import events as ev
-from nebctl.core.alarms import Condition
+from nebctl.core.alarms import LASTING, Condition
 from nebctl.core.calibrated import calibration_of, known_rules
 from nebctl.core.device import Output
 from nebctl.core.effects import ClearAlarms, Effect, RaiseAlarm, Record, StartAerosol, StopAerosol
@@ -32,7 +32,6 @@ IDLE_POLL_S = 0.5
 STEP_LOGGED_NS = NS_PER_S
 """A step of the wall clock above this is recorded (S32)."""
 TRACE_SAVE_S = 1.0
-LASTING_ALARMS = frozenset((Condition.RECORDS_FAIL, Condition.RECEIPT_AHEAD))
 
 
 class Refused(Exception):  # noqa: N818 - an answer, not a failure of the program
@@ -68,7 +67,7 @@ class Runner:
     """Drives one nebulizer through one session at a time.
 
     `session`, `alarms`, `history`, `outcome` (the newest dose record, None before the first) and `watch` may
-    be read at any time; nothing is changed from outside but through `press`, `stop` and `raise_alarm`.
+    be read at any time; nothing is changed from outside but through `press`, `stop`, `raise_alarm` and `clear_alarm`.
     """
 
     def __init__(
@@ -287,7 +286,7 @@ class Runner:
 
     def _clear_alarms(self) -> None:
         """Clear the alarms of the session that ended, but for those whose cause still stands."""
-        standing = set(LASTING_ALARMS)
+        standing = set(LASTING)
         if self.witnessed.output is not Output.OFF:
             standing |= {Condition.CANNOT_STOP, Condition.RUNS_UNASKED}
         if self.witnessed.device is None:
@@ -358,6 +357,11 @@ class Runner:
     def raise_alarm(self, condition: Condition) -> None:
         """Raise an alarm that something outside the session found."""
         self._alarm_at_once(condition)
+
+    def clear_alarm(self, condition: Condition) -> None:
+        """Clear an alarm that something outside the session raised, once its cause is gone."""
+        if self.alarms.pop(condition, None) is not None:
+            self._tell_changed()
 
     async def _record_alarm(self, condition: Condition) -> None:
         if self.witnessed.records_durable:

@@ -22,11 +22,13 @@ from nebctl.bedside.view import Surroundings as Shown
 from nebctl.bedside.view import view
 from nebctl.clock import trusted
 from nebctl.config import LoadedConfig
+from nebctl.contact import Contact, Terms
 from nebctl.core import events as ev
 from nebctl.core.alarms import Condition
 from nebctl.core.device import CommandFailed
 from nebctl.core.history import UnitHistory
-from nebctl.core.ledger.encoding import b64
+from nebctl.core.ledger.hello import NONCE_BYTES
+from nebctl.core.ledger.note import Vkey
 from nebctl.core.ledger.records import Json
 from nebctl.core.session import LIVE, Rules, State
 from nebctl.ports import Clock, Link, Nebulizer
@@ -34,7 +36,7 @@ from nebctl.publish.connection import Connect, MqttSettings, connect
 from nebctl.publish.unit import Callbacks, Standing, UnitPublisher
 from nebctl.runner import Runner, Surroundings
 from nebctl.store.ledger import UnitLedger
-from nebctl.store.outbox import Receipted, ReceiptRefused, Refusal
+from nebctl.store.outbox import Receipted, ReceiptRefused
 from nebctl.study import Study
 from nebctl.systemd import ServiceNotice, Watchdog
 from nebctl.webpage import hosts_of, listen, serve, write_token
@@ -60,6 +62,20 @@ class StartFault(Exception):  # noqa: N818 - a fault is of the world, not of the
     def __init__(self, sentence: str, *, wrong_call: bool = False) -> None:
         super().__init__(sentence)
         self.wrong_call = wrong_call
+
+
+def mqtt_settings(loaded: LoadedConfig) -> MqttSettings | None:
+    """Return how the unit reaches its broker; None where its configuration names none."""
+    mqtt, path = loaded.config.mqtt, loaded.path
+    if mqtt is None:
+        return None
+    return MqttSettings(
+        url=mqtt.url,
+        client_id=loaded.config.unit.id,
+        ca=path(mqtt.ca) if mqtt.ca else None,
+        cert=path(mqtt.cert) if mqtt.cert else None,
+        key=path(mqtt.key) if mqtt.key else None,
+    )
 
 
 def ask_to_end() -> asyncio.Event:
@@ -110,7 +126,11 @@ LIVE_EDGE = Edge()
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Opened:
-    """Everything that was read and opened before the unit can serve; `unreceipted` records waited at the start."""
+    """Everything that was read and opened before the unit can serve.
+
+    `orders` is the pharmacy's orders key; `unreceipted` records waited at the start; `found` are alarms that stand from
+    the start.
+    """
 
     loaded: LoadedConfig
     clock: Clock
@@ -121,7 +141,9 @@ class Opened:
     ledger: UnitLedger
     history: UnitHistory
     worklists: WorklistKeeper
+    orders: Vkey
     unreceipted: int
+    found: tuple[Condition, ...] = ()
     edge: Edge = field(default_factory=Edge)
 
 
@@ -134,9 +156,11 @@ class Unit:
         self._random = opened.edge.random
         self._notice = ServiceNotice()
         self._closing = asyncio.Event()
-        self._receipted = opened.ledger.size - opened.unreceipted
         self._publisher = self._make_publisher()
         self._runner = self._make_runner()
+        terms = Terms(orders=opened.orders, longest_wait_ns=opened.rules.site.max_unreceipted_ns)
+        receipted = opened.ledger.size - opened.unreceipted
+        self._contact = Contact(opened.ledger, opened.clock, terms, self._runner, receipted=receipted)
         place = Place(
             regimen=opened.study.regimen,
             rules=opened.study.rules,
@@ -158,10 +182,12 @@ class Unit:
         asked = self._opened.edge.ended()
         if not self._trusted():
             log.warning("the clock is not trusted: no dose can be started until it is synchronised or checked")
+        for condition in self._opened.found:
+            self._runner.raise_alarm(condition)
         async with self._page() as address, asyncio.TaskGroup() as tasks:
             loop = tasks.create_task(self._runner.run())
-            streams = [tasks.create_task(self._publisher.run()) if self._publisher else None]
-            streams.append(tasks.create_task(self._tell_state()) if self._publisher else None)
+            streaming = (self._publisher.run, self._tell_state, self._contact.watch_age) if self._publisher else ()
+            streams = [tasks.create_task(work()) for work in streaming]
             self._notice.tell("READY=1")
             ready(address)
             await asyncio.wait({asyncio.ensure_future(asked.wait()), loop}, return_when=asyncio.FIRST_COMPLETED)
@@ -173,8 +199,7 @@ class Unit:
             loop.cancel()
             await self._drain()
             for task in streams:
-                if task is not None:
-                    task.cancel()
+                task.cancel()
 
     async def _end_session(self) -> None:
         """Turn off, and give the session the outcome that a shutdown allows.
@@ -223,22 +248,16 @@ class Unit:
         )
 
     def _make_publisher(self) -> "UnitPublisher[Receipted | ReceiptRefused] | None":
-        mqtt, opened = self._config.mqtt, self._opened
-        if mqtt is None:
+        opened, unit = self._opened, self._config.unit
+        settings = mqtt_settings(opened.loaded)
+        if settings is None:
             return None
-        path, unit = opened.loaded.path, self._config.unit
-        settings = MqttSettings(
-            url=mqtt.url,
-            client_id=unit.id,
-            ca=path(mqtt.ca) if mqtt.ca else None,
-            cert=path(mqtt.cert) if mqtt.cert else None,
-            key=path(mqtt.key) if mqtt.key else None,
-        )
         callbacks: Callbacks[Receipted | ReceiptRefused] = Callbacks(
-            standing=lambda: Standing(epoch=1, size=opened.ledger.size, root=b64(opened.ledger.root)),
+            standing=lambda: Standing(epoch=opened.ledger.epoch, size=opened.ledger.size, root=opened.ledger.root),
             state=lambda: {"state": self._runner.session.state.value, "software": SOFTWARE},
             on_worklist=self._take_worklist,
-            on_receipt=self._note_receipt,
+            on_receipt=self._take_receipt,
+            on_answer=self._take_answer,
         )
         return UnitPublisher(
             settings,
@@ -247,7 +266,7 @@ class Unit:
             opened.ledger,
             callbacks,
             random=lambda: int.from_bytes(self._random(6)) / 2**48,
-            nonce=lambda: self._random(16).hex(),
+            nonce=lambda: self._random(NONCE_BYTES).hex(),
             log=logging.getLogger("nebctl.stream"),
             connect=opened.edge.connect,
         )
@@ -257,13 +276,11 @@ class Unit:
         if draft is not None:
             await self._runner.commit((draft,))
 
-    def _note_receipt(self, answer: Receipted | ReceiptRefused) -> None:
-        if isinstance(answer, Receipted):
-            self._receipted = max(self._receipted, answer.size)
-            return
-        log.warning("%s", answer.reason)
-        if answer.kind in (Refusal.ROLLBACK, Refusal.FORK):
-            self._runner.raise_alarm(Condition.RECEIPT_AHEAD)
+    async def _take_answer(self, note_text: str, nonce: str) -> bool:
+        return await self._contact.take_answer(note_text, nonce)
+
+    async def _take_receipt(self, answer: Receipted | ReceiptRefused) -> None:
+        await self._contact.take_receipt(answer)
 
     async def _tell_state(self) -> None:
         """Send what a remote page may show, twice a second in a dose; unsigned and never needed."""
@@ -309,7 +326,7 @@ class Unit:
         return lambda: view(self._runner, shown)
 
     def _stream_state(self) -> dict[str, Json]:
-        publisher, waiting = self._publisher, self._opened.ledger.size - self._receipted
+        publisher, waiting = self._publisher, self._opened.ledger.size - self._contact.receipted
         if publisher is None:
             return {"connected": False, "fault": "no broker is configured", "waiting": waiting}
         return {"connected": publisher.connected, "fault": publisher.fault, "waiting": waiting}

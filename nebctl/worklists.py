@@ -30,6 +30,8 @@ class WorklistKeeper:
     def take(self, note_text: str) -> Draft | None:
         """Take a worklist that is good and newer, and return the record that says so; None where it is neither.
 
+        The newest one is taken once more where the disk has lost it; the log has its record already.
+
         Raises: `OSError` where it cannot be kept.
         """
         worklist = parse_worklist(note_text, self._orders, self._site, self._unit, self._verify)
@@ -40,18 +42,23 @@ class WorklistKeeper:
         if worklist.version < newest:
             seen, expected = f"version {worklist.version}", f"one after {newest}"
             log.warning("%s", WorklistRefused(reason=WorklistFault.OLDER, seen=seen, expected=expected).sentence())
-        if worklist.version <= newest:
+        again = self._kept is None and worklist.version == newest  # the log knows it, the disk has lost it
+        if worklist.version <= newest and not again:
             return None
         self._save(note_text)
         self._kept = worklist
-        return Draft(
-            typ="order",
-            facts={
-                "version": worklist.version,
-                "issued": utc_text(worklist.issued_ns),
-                "expires": utc_text(worklist.expires_ns),
-                "sha256": hashlib.sha256(note_text.encode()).hexdigest(),
-            },
+        return (
+            None
+            if again
+            else Draft(
+                typ="order",
+                facts={
+                    "version": worklist.version,
+                    "issued": utc_text(worklist.issued_ns),
+                    "expires": utc_text(worklist.expires_ns),
+                    "sha256": hashlib.sha256(note_text.encode()).hexdigest(),
+                },
+            )
         )
 
     def _load(self) -> Worklist | None:

@@ -8,6 +8,7 @@ from zoneinfo import ZoneInfo
 
 from nebctl.core import events as ev
 from nebctl.core.admission import Admitted, Request, admit
+from nebctl.core.alarms import PARTED
 from nebctl.core.authorisation import Authorisation
 from nebctl.core.device import Identity
 from nebctl.core.dose import Charge, Residual
@@ -80,7 +81,7 @@ class Desk:
             local_minute=local.hour * 60 + local.minute,
         )
         self._refuse_busy()
-        decision = self._expired(now) or admit(
+        decision = self._barred(now) or admit(
             request, self._worklist(), self._runner.history, self._place.regimen, self._place.rules, now
         )
         if isinstance(decision, Refusal):
@@ -123,8 +124,8 @@ class Desk:
             raise Refused(Refusal(code="other-review", sentence="The page shows another dose. Look again, then start."))
         if authorisation is not None and authorisation.place.date_local != self._today():
             raise Refused(Refusal(code="day-changed", sentence="The day has changed since the scan. Scan again."))
-        if expired := self._expired(self._clock.instant()):
-            raise Refused(expired)
+        if barred := self._barred(self._clock.instant()):
+            raise Refused(barred)
         device = self._device()
         self._refuse_untested()
         await self._run(ev.StartPressed(auth=auth, run=self._place.random_hex(8), device=device))
@@ -199,8 +200,11 @@ class Desk:
             sentence = f"The self-test has not passed. {'; '.join(failed)}."
             raise Refused(Refusal(code="self-test", sentence=sentence))
 
-    def _expired(self, now: Instant) -> Refusal | None:
-        """Return why nothing may start once an approval has ended (S07)."""
+    def _barred(self, now: Instant) -> Refusal | None:
+        """Return why nothing may start: an approval has ended (S07), or what this unit knows of its doses has gaps."""
+        if not PARTED.isdisjoint(self._runner.alarms):
+            sentence = "This unit's records and the pharmacy's are not the same. Use another unit. Call the engineer."
+            return Refusal(code="records-parted", sentence=sentence)
         ends_ns = self._place.approved_until_ns
         if ends_ns is None or now.wall_ns < ends_ns:
             return None

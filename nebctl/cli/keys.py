@@ -6,12 +6,14 @@ from typing import TYPE_CHECKING
 import click
 
 if TYPE_CHECKING:
+    from nebctl.config import LoadedConfig
     from nebctl.core.ledger.note import Vkey
+    from nebctl.ports import Clock
 
 
 @click.group()
 def keys() -> None:
-    """Make signing keys and show public ones.
+    """Make signing keys, hand a unit's log over to a new one, and show public ones.
 
     Example: nebctl keys show demo-data/trust/neb-0001.vkey
     """
@@ -32,6 +34,45 @@ def create(file: Path) -> None:
         raise click.UsageError(str(fault)) from None
     click.echo(f"{file}: a new Ed25519 key, readable by its owner only")
     click.echo(f"sha256 {_fingerprint(signer.public)}")
+
+
+@keys.command()
+@click.option(
+    "--config",
+    "config_file",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    required=True,
+    help="The unit's unit.toml.",
+)
+@click.option(
+    "--key",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="The key file to replace. [default: as unit.toml says]",
+)
+def rotate(config_file: Path, key: Path | None) -> None:
+    """Hand a unit's log over to a new signing key, and destroy the old one; stop the unit first.
+
+    The old key signs its last record, which names the new one. The pharmacy follows when that record arrives. A call
+    that was cut off is called again.
+
+    Example: nebctl keys rotate --config /etc/nebctl/unit.toml --key /etc/nebctl/neb-0001.key
+    """
+    import secrets
+
+    from nebctl.clock import ClockFileFault
+    from nebctl.keys import KeyFault
+    from nebctl.rekeying import rotate as hand_over
+    from nebctl.store.faults import StoreFault
+
+    loaded = unit_config(config_file)
+    path = key or key_file(loaded)
+    try:
+        done = hand_over(loaded, path, unit_clock(loaded).instant(), secrets.token_bytes)
+    except (KeyFault, StoreFault, ClockFileFault) as fault:
+        raise click.ClickException(str(fault)) from None
+    click.echo(f"{path}: key {done.kid} signs from record {done.size} on; the old key is destroyed")
+    click.echo(f"name   {done.vkey.name}")
+    click.echo(f"sha256 {done.vkey.fingerprint()}")
 
 
 @keys.command()
@@ -89,6 +130,35 @@ def publish(file: Path, name: str, trust: Path, stem: str | None, approver: bool
     for path in written:
         click.echo(f"wrote {path}")
     click.echo(f"sha256 {_fingerprint(vkey.public)}")
+
+
+def unit_config(config_file: Path) -> "LoadedConfig":
+    """Return a unit's configuration; a faulty one is a wrong call."""
+    from nebctl.config import load_config
+
+    try:
+        loaded = load_config(config_file)
+    except OSError as error:
+        raise click.UsageError(f"{config_file}: {error.strerror}") from None
+    if isinstance(loaded, tuple):
+        raise click.UsageError("\n".join(map(str, loaded)))
+    return loaded
+
+
+def unit_clock(loaded: "LoadedConfig") -> "Clock":
+    """Return the clock that a unit's configuration names."""
+    from nebctl.clock import FileClock, SystemClock
+
+    shared = loaded.config.clock.file
+    return FileClock(loaded.path(shared)) if shared else SystemClock()
+
+
+def key_file(loaded: "LoadedConfig") -> Path:
+    """Return a unit's key file; one that the service manager hands over must be named, which is a wrong call else."""
+    named = loaded.config.unit.key
+    if str(named).startswith("credential:"):
+        raise click.UsageError(f"[unit] key {named} comes from the service manager; name its source file: --key FILE")
+    return loaded.path(named)
 
 
 def _read(source: str) -> "tuple[bytes, Vkey | None]":

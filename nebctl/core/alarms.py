@@ -39,7 +39,16 @@ class Condition(Enum):
     RECORDS_FAIL = "records-fail"
     PAUSED_LONG = "paused-long"
     RECEIPT_AHEAD = "receipt-ahead"
+    LOG_FORKED = "log-forked"
+    RECORDS_RESTORED = "records-restored"
+    UNRECEIPTED = "unreceipted"
 
+
+PARTED = frozenset((Condition.RECEIPT_AHEAD, Condition.LOG_FORKED))
+"""While one of these stands, the unit does not know every dose that was given under its name."""
+
+LASTING = PARTED | {Condition.RECORDS_FAIL, Condition.UNRECEIPTED}
+"""Alarms that a session's end does not clear: they are not of any session."""
 
 MESSAGES: dict[Condition, Message] = {
     Condition.CANNOT_STOP: Message(
@@ -85,5 +94,20 @@ MESSAGES: dict[Condition, Message] = {
         Priority.HIGH,
         "The pharmacy holds records of this unit that the unit has lost.",
         "Use another unit and call the engineer: the storage may have been restored from a copy.",
+    ),
+    Condition.LOG_FORKED: Message(
+        Priority.HIGH,
+        "The pharmacy holds other records under this unit's name than the unit does.",
+        "Use another unit and call the engineer: a copy of this unit's storage is or was in use.",
+    ),
+    Condition.RECORDS_RESTORED: Message(
+        Priority.MEDIUM,
+        "Records that this unit had lost were fetched back from the pharmacy.",
+        "Call the engineer: the storage was put back to an older copy.",
+    ),
+    Condition.UNRECEIPTED: Message(
+        Priority.MEDIUM,
+        "Records of this unit have waited too long for the pharmacy's receipt.",
+        "Check the network and call the pharmacy. Doses may go on.",
     ),
 }

@@ -11,6 +11,8 @@ from nebctl.core.ledger import disclosure, envelope
 from nebctl.core.ledger.records import Entry, Json, SessionDay
 
 OUTCOMES = frozenset(("dose", "abort"))
+PARTED = frozenset(("rollback", "fork"))
+"""Kinds of `incident` after which the unit's log and the pharmacy's are not one."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,6 +61,7 @@ class UnitHistory:
     `kits` maps each opened kit to the session that opened it. `unsigned` maps the session of each dose record without a
     signature to its (seq, leaf in hex). `config` is the `config_digest` of the newest `config` record, "" before it.
     `calibrations` are those that were finished, accepted or not, oldest first.
+    `parted` is how this log and what the pharmacy keeps of it have parted, rollback or fork; "" where they have not.
     """
 
     kits: Mapping[str, str] = field(default_factory=dict)
@@ -69,6 +72,7 @@ class UnitHistory:
     worklist_version: int = 0
     config: str = ""
     calibrations: tuple[CalibrationRecord, ...] = ()
+    parted: str = ""
 
     def doses_of(self, subject: str) -> tuple[GivenDose, ...]:
         """Return the subject's commanded doses on this unit."""
@@ -194,8 +198,8 @@ def _closed(history: UnitHistory, session: str) -> UnitHistory:
 
 
 def _signature(history: UnitHistory, entry: Entry) -> UnitHistory:
-    signed = entry.payload["ref_seq"]
-    return replace(history, unsigned={s: ref for s, ref in history.unsigned.items() if ref[0] != signed})
+    signed = (entry.payload["ref_seq"], entry.payload["ref_leaf"])  # a place alone is not unique across epochs
+    return replace(history, unsigned={s: ref for s, ref in history.unsigned.items() if ref != signed})
 
 
 def _order(history: UnitHistory, entry: Entry) -> UnitHistory:
@@ -210,6 +214,17 @@ def _config(history: UnitHistory, entry: Entry) -> UnitHistory:
 def _calibration(history: UnitHistory, entry: Entry) -> UnitHistory:
     record = calibrations.read(entry)
     return history if record is None else replace(history, calibrations=(*history.calibrations, record))
+
+
+def _incident(history: UnitHistory, entry: Entry) -> UnitHistory:
+    kind = str(entry.payload.get("kind"))
+    if kind == "restored":
+        return replace(history, parted="")
+    return replace(history, parted=kind) if kind in PARTED else history
+
+
+def _genesis(history: UnitHistory, _: Entry) -> UnitHistory:
+    return replace(history, parted="")  # an epoch begins where both sides agree
 
 
 def config_digest(cfg: str, protocol: str, site: str) -> str:
@@ -230,4 +245,6 @@ _FOLDS = {
     "order": _order,
     "config": _config,
     "calibration": _calibration,
+    "incident": _incident,
+    "genesis": _genesis,
 }

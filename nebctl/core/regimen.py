@@ -139,6 +139,7 @@ class SiteRules:
     `jet_under` is the numbered deviation under which this site gives by jet nebulizers, which cannot emit a whole dose;
     None means that it does not. `host_loss` and `host_max_on` are those under which it uses devices that do not turn
     off by themselves within 2 s of a lost host (S22), or at a maximum on-time (S24).
+    `max_unreceipted_ns` is how long a record may wait for the pharmacy's receipt before the unit raises an alarm.
     """
 
     completeness_low_ppm: PartsPerMillion = 900_000
@@ -158,6 +159,7 @@ class SiteRules:
     calibration_max_ns: Nanoseconds = 30 * 24 * NS_PER_H
     calibration_drift_ppm: PartsPerMillion = 2_000
     jet_under: str | None = None
+    max_unreceipted_ns: Nanoseconds = 24 * NS_PER_H
     host_loss: str | None = None
     host_max_on: str | None = None
 

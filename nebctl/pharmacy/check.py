@@ -6,9 +6,11 @@ from enum import Enum
 
 from nebctl.core.ledger import disclosure, envelope, head, jws, tree
 from nebctl.core.ledger.encoding import FormatError, b64url, show
+from nebctl.core.ledger.keyring import KeyRing
 from nebctl.core.ledger.note import Vkey
 from nebctl.core.ledger.records import Entry, Json
 from nebctl.core.ledger.signing import Verifier
+from nebctl.pharmacy.unit_keys import UnitKeys
 from nebctl.publish.topics import parse_record
 
 MOST_BYTES = 256 * 1024
@@ -31,12 +33,14 @@ class Reason(Enum):
     FORK = "fork"
     REPEATED = "repeated"
     EARLY = "early"
+    REVOKED = "revoked"
+    CLOSED = "closed-epoch"
 
 
 HARMLESS = frozenset((Reason.REPEATED, Reason.EARLY))
 """Records that were kept before, or will be sent again in their turn: counted, and no sign of anything wrong."""
-EVIDENCE = frozenset((Reason.CHAIN, Reason.FORK))
-"""Refusals of what the unit's own key signed: kept, for they prove two histories under one key."""
+EVIDENCE = frozenset((Reason.CHAIN, Reason.FORK, Reason.REVOKED, Reason.CLOSED))
+"""Refusals of what the unit's own key signed: kept, for they prove two histories under one key, or a key's misuse."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,11 +58,14 @@ class Refused:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Known:
-    """What the pharmacy knows of one unit's epoch: its key, and its tree as committed here."""
+    """What the pharmacy knows of one unit's epoch: its keys, and its tree as committed here.
 
-    vkey: Vkey
+    `last` is the head of the epoch before that was countersigned last; None where there is none.
+    """
+
+    keys: UnitKeys
     frontier: tree.Frontier
-    kid: str
+    last: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -106,13 +113,24 @@ def check_source(signed: Signed, unit: str, simulated: bool) -> Refused | None:
     return None
 
 
-def check_signature(signed: Signed, known: Known, verify: Verifier) -> Refused | None:
-    """Check the record's signature by the key that was enrolled for its unit and epoch."""
-    record, vkey = signed.parsed, known.vkey
-    if record.kid != known.kid:
-        return Refused(reason=Reason.KEY, seen=f"key {record.kid}", expected=f"the enrolled key {known.kid}")
+def check_signature(signed: Signed, vkey: Vkey, verify: Verifier) -> Refused | None:
+    """Check the record's signature by the key that is valid at its place."""
+    record, wanted = signed.parsed, head.kid(vkey)
+    if record.kid != wanted:
+        return Refused(reason=Reason.KEY, seen=f"key {record.kid}", expected=f"{wanted}, the unit's key at this place")
     if not verify(vkey.public, record.signing_input, record.signature):
         return Refused(reason=Reason.SIGNATURE, seen="a bad signature", expected=f"one by {vkey.name}")
+    return None
+
+
+def check_valid(vkey: Vkey, keys: UnitKeys) -> Refused | None:
+    """Check that the key was not revoked, and that no later epoch has ended the one that it signs for."""
+    if revoked := keys.revocation(vkey):
+        seen = f"key {revoked.kid}, revoked {revoked.at}"
+        return Refused(reason=Reason.REVOKED, seen=seen, expected="a new epoch of this unit, with a new key")
+    if keys.closed_by is not None:
+        seen, expected = f"a record of {vkey.name}", f"epoch {keys.closed_by}, which ended that one"
+        return Refused(reason=Reason.CLOSED, seen=seen, expected=expected)
     return None
 
 
@@ -124,17 +142,39 @@ def check_prev(signed: Signed, frontier: tree.Frontier) -> Refused | None:
     return None
 
 
-def check_head(signed: Signed, known: Known, grown: tree.Frontier, verify: Verifier) -> Refused | None:
-    """Check the head that came with a record, over the tree that ends with it."""
-    checkpoint = head.Checkpoint(known.vkey.name, grown.size, grown.root())
-    try:
-        good = head.verify_head_line(checkpoint, signed.head_line, known.vkey, verify)
-    except FormatError as fault:
-        return _refused(Reason.HEAD, fault)
-    if not good:
-        seen = f"no good signature over size {grown.size}"
-        return Refused(reason=Reason.HEAD, seen=seen, expected=f"the head signed by {known.vkey.name}")
+def check_head(signed: Signed, ring: KeyRing, grown: tree.Frontier, verify: Verifier) -> Refused | None:
+    """Check the head that came with a record, over the tree that ends with it, by every key that must sign it."""
+    checkpoint, signers = head.Checkpoint(ring.newest.name, grown.size, grown.root()), ring.of_head(grown.size)
+    lines = signed.head_line.split("\n")
+    if len(lines) != len(signers):
+        seen, expected = f"{len(lines)} signature lines", f"{len(signers)} over size {grown.size}"
+        return Refused(reason=Reason.HEAD, seen=seen, expected=expected)
+    for line, vkey in zip(lines, signers, strict=True):
+        try:
+            good = head.verify_head_line(checkpoint, line, vkey, verify)
+        except FormatError as fault:
+            return _refused(Reason.HEAD, fault)
+        if not good:
+            seen, expected = f"no good signature over size {grown.size}", f"the head signed by key {head.kid(vkey)}"
+            return Refused(reason=Reason.HEAD, seen=seen, expected=f"{expected} of {vkey.name}")
     return None
+
+
+def check_genesis(signed: Signed, known: Known) -> Refused | None:
+    """Check that the first record of a later epoch is bound to the last countersigned head of the epoch before."""
+    entry = signed.entry
+    if entry.seq or entry.epoch == 1 or entry.payload.get("prev_checkpoint") == known.last:
+        return None
+    seen = show(entry.payload.get("prev_checkpoint"))
+    return Refused(reason=Reason.CHAIN, seen=seen, expected="the head of the epoch before that was countersigned last")
+
+
+def check_rotation(signed: Signed, ring: KeyRing, verify: Verifier) -> KeyRing | Refused:
+    """Return the keys after a record, which may hand the log over to a new one."""
+    try:
+        return ring.take(signed.entry, verify)
+    except FormatError as fault:
+        return _refused(Reason.KEY, fault)
 
 
 def _refused(reason: Reason, fault: ValueError) -> Refused:

@@ -9,6 +9,7 @@ from nebctl.core.ledger import disclosure, envelope, head, jws, tree
 from nebctl.core.ledger.check import check_record
 from nebctl.core.ledger.encoding import FormatError, b64
 from nebctl.core.ledger.grammar import SessionGrammar, check_volumes
+from nebctl.core.ledger.keyring import KeyRing
 from nebctl.core.ledger.note import Vkey, parse_note
 from nebctl.core.ledger.records import Entry, Json
 from nebctl.core.ledger.signing import Verifier
@@ -24,6 +25,7 @@ from nebctl.pharmacy.dose_facts import (
     span,
     text_of,
 )
+from nebctl.pharmacy.unit_keys import keys_of
 
 NOT_YET = "a receipt that covers this record; the unit gets one when it is online"
 
@@ -73,12 +75,13 @@ class _Case:
     texts: Mapping[int, str]
     leaves: tuple[bytes, ...]
     receipt: str | None
-    key: str
+    keys: KeyRing
     config: tuple[int, bytes, str] | None
 
     @property
     def unit(self) -> Vkey:
-        return Vkey.parse(self.key)
+        """Return the key that is valid at the record's place."""
+        return self.keys.of_record(self.place.seq)
 
     @property
     def payload(self) -> Mapping[str, Json]:
@@ -101,8 +104,8 @@ class _Case:
 def _gather(db: sqlite3.Connection, place: Place, by: Examiner) -> _Case:
     log = db.execute("SELECT seq, leaf, jws FROM rec WHERE (unit, ep) = (?, ?) ORDER BY seq", place[:2]).fetchall()
     kept = {int(seq): (bytes(leaf), str(text)) for seq, leaf, text in log}
-    key = db.execute("SELECT vkey FROM unit_key WHERE (unit, ep) = (?, ?)", place[:2]).fetchone()
-    if place.seq not in kept or key is None:
+    keys = keys_of(db, place.unit, place.epoch)
+    if place.seq not in kept or keys is None:
         raise LookupError(f"no record {place.seq} of {place.unit} epoch {place.epoch}")
     shown = "SELECT disc FROM disclosure WHERE (unit, ep, seq) = (?, ?, ?) ORDER BY disc"
     receipt = db.execute("SELECT note FROM witness WHERE (unit, ep) = (?, ?)", place[:2]).fetchone()
@@ -116,7 +119,7 @@ def _gather(db: sqlite3.Connection, place: Place, by: Examiner) -> _Case:
         texts={seq: text for seq, (_, text) in kept.items()},
         leaves=tuple(leaf for leaf, _ in kept.values()),
         receipt=str(receipt[0]) if receipt else None,
-        key=str(key[0]),
+        keys=keys.ring,
         config=config_before(db, place),
     )
 
@@ -167,8 +170,9 @@ def _inclusion(case: _Case) -> str:
 
 def _head(case: _Case) -> str:
     size = case.checkpoint.size
-    head.open_head(case.note, case.unit, case.by.verify)
-    return f"tree of {size} records, signed by {case.unit.name}"
+    signer = case.keys.of_head(size)[-1]
+    head.open_head(case.note, signer, case.by.verify)
+    return f"tree of {size} records, signed by {signer.name}, key {head.kid(signer)}"
 
 
 def _countersignature(case: _Case) -> str:
@@ -210,7 +214,7 @@ def _prescribed(case: _Case) -> str:
     if case.config is None:
         raise FormatError("config", "no config record before the dose", "the study protocol that the unit gave by")
     seq, leaf, text = case.config
-    config = check_record(text, (), case.unit, case.by.verify)
+    config = check_record(text, (), case.keys.of_record(seq), case.by.verify)
     if config.leaf != leaf:
         raise FormatError(f"leaf of record {seq}", leaf.hex(), config.leaf.hex())
     limits = prescribed(config.payload, planned_nl)
@@ -236,7 +240,7 @@ def _session(case: _Case) -> str:
         except FormatError:
             if entry.payload.get("session") == session:
                 raise
-    check_record(case.texts[started], (), case.unit, case.by.verify)
+    check_record(case.texts[started], (), case.keys.of_record(started), case.by.verify)
     return f"started by record {started}, one outcome, record {case.place.seq}"
 
 

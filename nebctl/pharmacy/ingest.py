@@ -14,6 +14,7 @@ from nebctl.pharmacy import outcomes
 from nebctl.pharmacy.check import EVIDENCE, Known, Reason, Refused, Signed, read_body
 from nebctl.pharmacy.database import transaction
 from nebctl.pharmacy.intake import Accepted, Duplicate, OutOfOrder, Register, Run, Taken, judge_run
+from nebctl.pharmacy.unit_keys import keys_of, note_spans
 
 HASH = 32
 Place: TypeAlias = tuple[str, int, int]
@@ -79,11 +80,11 @@ class Ingest:
         return judge_run(records, register)
 
     def _known(self, unit: str, epoch: int) -> Known | Refused:
-        row = self._db.execute("SELECT vkey FROM unit_key WHERE unit = ? AND ep = ?", (unit, epoch)).fetchone()
-        if row is None:
+        keys = keys_of(self._db, unit, epoch)
+        if keys is None:
             return Refused(reason=Reason.UNKNOWN, seen=f"{unit} epoch {epoch}", expected="an enrolled unit and epoch")
-        vkey = Vkey.parse(row[0])
-        return Known(vkey=vkey, frontier=self._frontier(unit, epoch), kid=head.kid(vkey))
+        last = self._countersigned(unit, epoch - 1)[2] or None
+        return Known(keys=keys, frontier=self._frontier(unit, epoch), last=last)
 
     def _frontier(self, unit: str, epoch: int) -> tree.Frontier:
         row = self._db.execute("SELECT size, frontier FROM tip WHERE unit = ? AND ep = ?", (unit, epoch)).fetchone()
@@ -120,6 +121,7 @@ class Ingest:
             " SET size = excluded.size, frontier = excluded.frontier, head_line = excluded.head_line",
             (unit, epoch, run.frontier.size, b"".join(run.frontier.nodes), run.kept[-1].head_line),
         )
+        note_spans(self._db, unit, epoch, run.spans)
         self._db.execute("UPDATE unit SET last_seen = ? WHERE unit = ?", (got_at, unit))
 
     def _note_records(self, unit: str, epoch: int, run: Run) -> dict[Place, str]:
@@ -184,7 +186,8 @@ class Ingest:
     def _countersign(
         self, unit: str, epoch: int, checkpoint: head.Checkpoint, head_line: str, cosignature: str, now_s: int
     ) -> str:
-        note = assemble_note(checkpoint.text(), (f"{head_line.rstrip()}\n", cosignature))
+        newest = head_line.rstrip().rpartition("\n")[2]  # over a `key` record two keys signed; a receipt names one
+        note = assemble_note(checkpoint.text(), (f"{newest}\n", cosignature))
         self._db.execute(
             "INSERT INTO witness VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET size = excluded.size,"
             " root = excluded.root, note = excluded.note, cosigned_at = excluded.cosigned_at",

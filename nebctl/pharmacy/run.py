@@ -9,6 +9,7 @@ import sqlite3
 from collections.abc import AsyncIterator, Callable, Iterator
 from concurrent.futures import Executor
 from dataclasses import dataclass
+from pathlib import Path
 from zoneinfo import ZoneInfo
 
 from nebctl import keys
@@ -18,14 +19,14 @@ from nebctl.core.ledger.note import COSIGNATURE, Vkey
 from nebctl.core.verify import Limits
 from nebctl.pharmacy import database, log
 from nebctl.pharmacy.books import Books, Rulebook
-from nebctl.pharmacy.config import PharmacyConfig
+from nebctl.pharmacy.config import PharmacyConfig, read_config
 from nebctl.pharmacy.examine import Examiner
 from nebctl.pharmacy.faults import PharmacyFault
 from nebctl.pharmacy.orders import Desk
 from nebctl.pharmacy.service import PharmacyService
 from nebctl.pharmacy.setup import orders_name, witness_name
 from nebctl.pharmacy.store import PharmacyStore
-from nebctl.ports import Clock
+from nebctl.ports import Clock, Signer
 from nebctl.publish.connection import Connect, connect
 from nebctl_protocols import UnknownArmError, builtin, default_site_rules, load_protocol, load_site_rules, names
 
@@ -123,6 +124,17 @@ def bookkeeping(config: PharmacyConfig, edge: Edge = LIVE_EDGE) -> Callable[[sql
         return Books(db=db, log=place, at=at, zone=zone, staff=config.staff(), book=book, lease_ns=lease_ns)
 
     return books
+
+
+def orders_signer(config_file: Path) -> tuple[str, Signer]:
+    """Return name and key by which the pharmacy signs worklists, answers and permits.
+
+    Raises: `KeyFault` for the key; `PharmacyFault` where the configuration cannot be used.
+    """
+    config = read_config(config_file)
+    if isinstance(config, tuple):
+        raise PharmacyFault("; ".join(map(str, config)), "a configuration", "Correct the file.")
+    return orders_name(config.pharmacy.site), keys.load_signer(config.pharmacy.orders_key)
 
 
 def rulebook(config: PharmacyConfig) -> Rulebook:

@@ -29,6 +29,12 @@ CREATE TABLE IF NOT EXISTS unit (
 CREATE TABLE IF NOT EXISTS unit_key (
     unit TEXT NOT NULL REFERENCES unit, ep INTEGER NOT NULL, vkey TEXT NOT NULL, enrolled_at TEXT NOT NULL,
     PRIMARY KEY (unit, ep)) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS rotated (
+    unit TEXT NOT NULL, ep INTEGER NOT NULL, first INTEGER NOT NULL, vkey TEXT NOT NULL,
+    PRIMARY KEY (unit, ep, first)) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS revoked (
+    unit TEXT NOT NULL, ep INTEGER NOT NULL, kid TEXT NOT NULL, at TEXT NOT NULL, log_seq INTEGER NOT NULL,
+    PRIMARY KEY (unit, ep, kid)) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS outcome (
     unit TEXT NOT NULL, ep INTEGER NOT NULL, seq INTEGER NOT NULL, subject TEXT NOT NULL, day INTEGER NOT NULL,
     dose INTEGER NOT NULL, session TEXT NOT NULL, state TEXT NOT NULL, date_local TEXT NOT NULL,
@@ -40,6 +46,9 @@ CREATE TABLE IF NOT EXISTS worklist (
 """
 """`rec`, `disclosure`, `witness` are what auditors read; `outcome` is drawn from the records, and its rows of the unit
 `pharmacy-log` from the pharmacy's own.
+
+`unit_key` is the key that was enrolled for an epoch; `rotated` are those that its own `key` records handed it over to,
+each from its first record on. A key in `revoked` takes nothing more in.
 
 `tip` is the tree as committed, `witness` as last countersigned. `orders_rev` grows whenever the unit's worklist must be
 made anew; the newest `worklist` row says for which revision it was made.

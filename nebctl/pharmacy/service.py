@@ -5,8 +5,6 @@ import contextlib
 import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
-from nebctl.core.ledger import canonical
-from nebctl.core.members import Members
 from nebctl.pharmacy.check import Refused
 from nebctl.pharmacy.inbox import Inbox
 from nebctl.pharmacy.ingest import Arrival, ClockBehind
@@ -52,6 +50,7 @@ class PharmacyService:
         self._inbox = Inbox()
         self._has_room = True
         self._due: set[str] = set()
+        self._answers: dict[str, tuple[str, ...]] = {}
         self._receipt_due = asyncio.Event()
         self._outcome_came = asyncio.Event()
         self._overdue_since: dict[Overdue, float] = {}
@@ -166,14 +165,13 @@ class PharmacyService:
             self._outcome_came.set()
 
     async def _take_hello(self, unit: str, body: bytes) -> None:
-        hello = Members("hello", canonical.decode(body), ("nonce", "ep", "size", "root"))
-        standing = (await self._store.units()).get(unit)
-        if standing is None:
-            self._log.warning("%s says hello, but is not enrolled: nebctl pharmacy enrol-unit", unit)
+        greeted = await self._store.greet(unit, body, self._now_ns())
+        if greeted is None:
+            self._log.warning("%s says hello, but is not enrolled so: nebctl pharmacy enrol-unit", unit)
             return
-        epoch, kept = standing
-        if hello.count("ep", 1) == epoch and (size := hello.count("size", 0)) < kept:
-            self._log.warning("%s stands at %d records, %d are kept here: it was rolled back", unit, size, kept)
+        if greeted.parted is not None:
+            self._log.warning("%s: %s", unit, greeted.sentence())
+        self._answers[unit] = (greeted.note, *greeted.restored)
         self._owe_receipt(unit)
 
     async def _take_state(self, unit: str, body: bytes) -> None:
@@ -193,6 +191,10 @@ class PharmacyService:
                 receipts = await self._store.receipts(sorted(due), self._now_ns())
                 for unit, receipt in receipts.items():
                     await self._send_receipt(live, unit, receipt)
+            answers, self._answers = self._answers, {}
+            for unit, texts in answers.items():  # never retained: an answer is for one nonce
+                for text in texts:
+                    await live.publish(Message(topic(self._site, unit, "receipt"), text.encode()))
 
     async def _send_receipt(self, live: Live, unit: str, receipt: str | ClockBehind) -> None:
         if isinstance(receipt, ClockBehind):

@@ -15,6 +15,7 @@ from nebctl.core.ledger.signing import Signer, Verifier
 from nebctl.pharmacy import judging, orders
 from nebctl.pharmacy.books import Books
 from nebctl.pharmacy.database import own
+from nebctl.pharmacy.greeting import Greeted, greet
 from nebctl.pharmacy.ingest import Arrival, ClockBehind, Ingest
 from nebctl.pharmacy.intake import Taken
 from nebctl.store.faults import explain
@@ -75,6 +76,10 @@ class PharmacyStore:
         """Return the countersigned heads over all that is kept of the units; one of which nothing is kept has none."""
         assert self._ingest is not None
         return await self._in_thread(self._ingest.countersign_all, units, self._witness.name, self._signer, at_ns)
+
+    async def greet(self, unit: str, body: bytes, at_ns: int) -> Greeted | None:
+        """Return the answer to a unit's hello; None means that neither the unit nor its epoch is enrolled."""
+        return await self._on_db(greet, self._desk, unit, body, at_ns)
 
     async def renew_worklists(self, at_ns: int) -> dict[str, str]:
         """Make every worklist anew that is out of date, and return those by their units."""

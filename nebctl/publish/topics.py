@@ -32,7 +32,10 @@ def parse_topic(text: str) -> UnitTopic | None:
 
 @dataclass(frozen=True, slots=True)
 class RecordBody:
-    """What a `record` message carries: the record's text, all its disclosures, and the head's signature line."""
+    """What a `record` message carries: the record's text, all its disclosures, and the head's signature line.
+
+    Over a `key` record the head is signed by two keys; then `head_line` holds both lines, the old key's first.
+    """
 
     jws: str
     disclosures: tuple[str, ...]
@@ -51,9 +54,9 @@ def parse_record(body: bytes) -> RecordBody | None:
         lines = body.decode().split("\n")
     except UnicodeDecodeError:
         return None
-    if len(lines) != 3 or lines[2] or not lines[0].endswith("~"):
+    if len(lines) not in (3, 4) or lines[-1] or not all(lines[1:-1]) or not lines[0].endswith("~"):
         return None
     jws, *disclosures = lines[0][:-1].split("~")
     if not all((jws, *disclosures)):
         return None
-    return RecordBody(jws, tuple(disclosures), lines[1])
+    return RecordBody(jws, tuple(disclosures), "\n".join(lines[1:-1]))

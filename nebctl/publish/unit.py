@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from typing import Generic, Protocol, TypeVar
 
 from nebctl.core.ledger import canonical
+from nebctl.core.ledger.hello import HEAD as HELLO
+from nebctl.core.ledger.hello import Hello
 from nebctl.core.ledger.records import Json
 from nebctl.publish.connection import BrokerFault, Connect, Live, Message, MqttSettings, connect
 from nebctl.publish.steady import stream_forever
@@ -17,6 +19,7 @@ from nebctl.publish.window import Numbered, Window
 LIMIT = 50
 RESEND_S = 5.0
 STATE_S = 30.0
+ASK_S = 5.0
 NUDGE_S = 0.5
 FAREWELL_S = 0.5
 Answer = TypeVar("Answer")
@@ -60,20 +63,22 @@ class Standing:
 
     epoch: int
     size: int
-    root: str
+    root: bytes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Callbacks(Generic[Answer]):
     """What the unit gives and takes: its standing, its state for the birth message, and what arrives.
 
-    A fault in `on_worklist` or `on_receipt` is logged and ends nothing.
+    `on_answer` takes what the pharmacy answered to a hello, and the nonce of the newest one; it returns whether that
+    was answered, and until then the hello is said again. A fault in any of them is logged and ends nothing.
     """
 
     standing: Callable[[], Standing]
     state: Callable[[], Mapping[str, Json]]
     on_worklist: Callable[[str], Awaitable[None]]
-    on_receipt: Callable[[Answer], None]
+    on_receipt: Callable[[Answer], Awaitable[None]]
+    on_answer: Callable[[str, str], Awaitable[bool]]
 
 
 class UnitPublisher(Generic[Answer]):
@@ -106,6 +111,7 @@ class UnitPublisher(Generic[Answer]):
         self._reading: Mapping[str, Json] | None = None
         self._reading_came = asyncio.Event()
         self._fault: str | None = None
+        self._asked: str | None = None
 
     @property
     def connected(self) -> bool:
@@ -145,6 +151,7 @@ class UnitPublisher(Generic[Answer]):
                     tasks.create_task(self._receive(live))
                     tasks.create_task(self._send(live))
                     tasks.create_task(self._tell(live))
+                    tasks.create_task(self._ask(live))
             except asyncio.CancelledError:
                 await self._leave(live, offline)
                 raise
@@ -158,15 +165,28 @@ class UnitPublisher(Generic[Answer]):
                 await live.publish(offline)
 
     async def _greet(self, live: Live) -> None:
-        standing = self._callbacks.standing()
-        hello: dict[str, Json] = {
-            "nonce": self._nonce(),
-            "ep": standing.epoch,
-            "size": standing.size,
-            "root": standing.root,
-        }
         await live.publish(self._state())
-        await live.publish(self._message("hello", hello))
+        self._asked = self._nonce()
+        await self._say_hello(live, self._asked)
+
+    async def _say_hello(self, live: Live, nonce: str) -> None:
+        standing = self._callbacks.standing()
+        hello = Hello(nonce=nonce, epoch=standing.epoch, size=standing.size, root=standing.root)
+        await live.publish(Message(self._topics["hello"], hello.body()))
+
+    async def _ask(self, live: Live) -> None:
+        """Say hello again, with the nonce of this connection, until it is answered: the pharmacy may come later."""
+        while self._asked is not None:
+            await asyncio.sleep(ASK_S)
+            if self._asked is not None:
+                await self._say_hello(live, self._asked)
+
+    async def _take_receipt(self, text: str) -> None:
+        """Take what came on the receipt topic: an answer to a hello, or a countersigned head."""
+        if not text.startswith(f"{HELLO}\n"):
+            await self._callbacks.on_receipt(await self._outbox.take_receipt(text))
+        elif self._asked is not None and await self._callbacks.on_answer(text, self._asked):
+            self._asked = None
 
     def _state(self) -> Message:
         return self._message("state", {"online": True, **self._callbacks.state()}, retain=True)
@@ -179,7 +199,7 @@ class UnitPublisher(Generic[Answer]):
             named = parse_topic(message.topic)
             try:
                 if named is not None and named.kind == "receipt":
-                    self._callbacks.on_receipt(await self._outbox.take_receipt(message.payload.decode()))
+                    await self._take_receipt(message.payload.decode())
                 elif named is not None and named.kind == "worklist":
                     await self._callbacks.on_worklist(message.payload.decode())
             except UnicodeDecodeError:

@@ -8,6 +8,7 @@ from typing import ParamSpec, Self, TypeVar
 
 from nebctl.core.instant import Instant
 from nebctl.core.ledger.envelope import Stamp
+from nebctl.core.ledger.head import Checkpoint
 from nebctl.core.ledger.note import Vkey
 from nebctl.core.ledger.records import Draft, Entry
 from nebctl.core.trace import Trace
@@ -15,7 +16,7 @@ from nebctl.ports import Signer, Verifier
 from nebctl.store.database import Connect, connect
 from nebctl.store.faults import StoreFault
 from nebctl.store.grouping import Grouping
-from nebctl.store.outbox import Backlog, Outgoing, Receipted, ReceiptRefused
+from nebctl.store.outbox import Agreed, Backlog, Outgoing, Receipted, ReceiptRefused
 from nebctl.store.sealing import Sealer
 from nebctl.store.writer import Append, Writer
 
@@ -97,6 +98,10 @@ class UnitLedger:
         """Return this epoch's records with a sequence above `after`, with their disclosures (sorted)."""
         return await self._run(self._writer.entries, after)
 
+    async def all_entries(self) -> list[Entry]:
+        """Return the records of every epoch in order, with their disclosures (sorted)."""
+        return await self._run(self._writer.all_entries)
+
     async def unreceipted(self, limit: int = WINDOW) -> list[Outgoing]:
         """Return up to `limit` of the oldest records without a receipt, in order."""
         return await self._run(self._writer.waiting, limit)
@@ -107,6 +112,23 @@ class UnitLedger:
         Raises: `StoreFault` as `append` does.
         """
         return await self._run(self._writer.take_receipt, note_text)
+
+    async def take_answer(self, note_text: str, nonce: str, orders: Vkey) -> Agreed | ReceiptRefused:
+        """Check the pharmacy's answer, by its key `orders`, to the hello with this nonce; nothing is changed.
+
+        Raises: `StoreFault` where the database refused.
+        """
+        return await self._run(self._writer.take_answer, note_text, nonce, orders)
+
+    async def restore(
+        self, records: Sequence[tuple[str, tuple[str, ...]]], kept: Checkpoint, at: Instant
+    ) -> ReceiptRefused | int:
+        """Append own records, each with its disclosures, that the pharmacy kept and this file has lost, whole or not.
+
+        Returns how many came back, or why they are no continuation of this log up to what is kept.
+        Raises: `StoreFault` as `append` does.
+        """
+        return await self._run(self._writer.restore, records, kept, at)
 
     async def backlog(self) -> Backlog:
         """Return how many records wait for a receipt, and the wall time of the oldest (None where none waits)."""
@@ -126,6 +148,11 @@ class UnitLedger:
     def head_note(self) -> str:
         """Return the signed head over the committed records."""
         return self._writer.tip.head_note
+
+    @property
+    def epoch(self) -> int:
+        """Return the epoch, from 1."""
+        return self._writer.epoch
 
     @property
     def origin(self) -> str:

@@ -8,6 +8,9 @@ from typing import NamedTuple
 
 from nebctl.core.ledger import envelope, head
 from nebctl.core.ledger.encoding import FormatError, unb64url
+from nebctl.core.ledger.hello import Answer, Parted, compare
+from nebctl.core.ledger.keyring import open_receipt_by
+from nebctl.core.ledger.note import Vkey
 from nebctl.store.sealing import Sealer, Tip
 
 
@@ -30,10 +33,11 @@ class Backlog(NamedTuple):
 
 
 class Refusal(Enum):
-    """Why a receipt was refused; ROLLBACK and FORK are evidence that this log and the pharmacy's have parted."""
+    """Why the pharmacy's word was refused; ROLLBACK and FORK prove that this log and the pharmacy's have parted."""
 
     KEY = "key"
     FORMAT = "format"
+    NONCE = "nonce"
     ROLLBACK = "rollback"
     FORK = "fork"
 
@@ -46,18 +50,32 @@ class Receipted:
     time_s: int
 
 
+@dataclass(frozen=True, slots=True)
+class Agreed:
+    """The pharmacy answers that it keeps the first `size` records of this log, and they are the same."""
+
+    size: int
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReceiptRefused:
-    """The receipt was not taken: why, and what was seen and expected. Nothing was closed."""
+    """A receipt, or an answer to a hello, was not taken: why, and what was seen and expected. Nothing was closed.
+
+    `kept` is how the pharmacy says that the log stands there; None where it does not say, or not under its signature.
+    `own` is how this log stands.
+    """
 
     kind: Refusal
     seen: str
     expected: str
+    what: str = "receipt"
+    kept: head.Checkpoint | None = None
+    own: head.Checkpoint | None = None
 
     @property
     def reason(self) -> str:
         """Return the refusal as one line for a person."""
-        return f"receipt refused ({self.kind.value}): saw {self.seen}, expected {self.expected}"
+        return f"{self.what} refused ({self.kind.value}): saw {self.seen}, expected {self.expected}"
 
 
 def judge(db: sqlite3.Connection, sealer: Sealer, tip: Tip, text: str) -> Receipted | ReceiptRefused:
@@ -65,15 +83,41 @@ def judge(db: sqlite3.Connection, sealer: Sealer, tip: Tip, text: str) -> Receip
     if sealer.witness is None:
         return ReceiptRefused(kind=Refusal.KEY, seen="a receipt", expected="a configured pharmacy key to check it by")
     try:
-        receipt = head.open_receipt(text, sealer.vkey, sealer.witness, sealer.verify)
+        receipt = open_receipt_by(text, sealer.keys, sealer.witness, sealer.verify)
     except FormatError as error:
         return ReceiptRefused(kind=Refusal.FORMAT, seen=f"{error.where} {error.seen}", expected=error.expected)
-    size = receipt.checkpoint.size
-    if size > tip.size:
-        return ReceiptRefused(kind=Refusal.ROLLBACK, seen=f"{size} records", expected=f"at most this log's {tip.size}")
-    if root_at(db, sealer, tip, size) != receipt.checkpoint.root:
-        return ReceiptRefused(kind=Refusal.FORK, seen=f"another root at size {size}", expected="this log's own root")
-    return Receipted(size, receipt.time_s)
+    kept = receipt.checkpoint
+    own = tip_of(sealer, tip)
+    parted = compare(kept, own, lambda size: root_at(db, sealer, tip, size))
+    return _parted("receipt", parted, kept, own) if parted else Receipted(kept.size, receipt.time_s)
+
+
+def judge_answer(
+    db: sqlite3.Connection, sealer: Sealer, tip: Tip, text: str, nonce: str, orders: Vkey
+) -> Agreed | ReceiptRefused:
+    """Return whether the pharmacy, asked with this nonce, keeps the beginning of this very log and no more."""
+    try:
+        answer = Answer.open(text, orders, sealer.verify)
+        if answer.nonce != nonce:
+            return ReceiptRefused(kind=Refusal.NONCE, seen=answer.nonce, expected=f"nonce {nonce}", what="answer")
+        own = tip_of(sealer, tip)
+        parted = compare(answer.kept, own, lambda size: root_at(db, sealer, tip, size))
+    except FormatError as error:
+        seen = f"{error.where} {error.seen}"
+        return ReceiptRefused(kind=Refusal.FORMAT, seen=seen, expected=error.expected, what="answer")
+    return _parted("answer", parted, answer.kept, own) if parted else Agreed(answer.kept.size)
+
+
+def _parted(what: str, parted: Parted, kept: head.Checkpoint, own: head.Checkpoint) -> ReceiptRefused:
+    seen, expected = f"another root at size {kept.size}", "this log's own root"
+    if parted is Parted.ROLLBACK:
+        seen, expected = f"{kept.size} records of {kept.origin}", f"at most this log's {own.size}"
+    return ReceiptRefused(kind=Refusal(parted.value), seen=seen, expected=expected, what=what, kept=kept, own=own)
+
+
+def tip_of(sealer: Sealer, tip: Tip) -> head.Checkpoint:
+    """Return how this unit's own tree stands."""
+    return head.Checkpoint(sealer.vkey.name, tip.size, tip.root)
 
 
 def root_at(db: sqlite3.Connection, sealer: Sealer, tip: Tip, size: int) -> bytes:
@@ -93,21 +137,21 @@ def close_receipted(db: sqlite3.Connection, epoch: int, size: int, text: str) ->
         db.execute("DELETE FROM outbox WHERE ep = ? AND seq < ?", (epoch, size))
 
 
-def waiting(db: sqlite3.Connection, limit: int) -> list[Outgoing]:
-    """Return the oldest records without a receipt, in order."""
-    rows = db.execute(
-        "SELECT ep, seq, jws, head_line FROM outbox JOIN log USING (ep, seq) ORDER BY ep, seq LIMIT ?", (limit,)
-    ).fetchall()
+def waiting(db: sqlite3.Connection, epoch: int, limit: int) -> list[Outgoing]:
+    """Return the oldest records of an epoch without a receipt, in order; those of an ended one wait for none."""
+    query = "SELECT ep, seq, jws, head_line FROM outbox JOIN log USING (ep, seq) WHERE ep = ? ORDER BY seq LIMIT ?"
+    rows = db.execute(query, (epoch, limit)).fetchall()
     return [
         Outgoing(epoch=ep, seq=seq, jws=text, disclosures=disclosures(db, ep, seq), head_line=line)
         for ep, seq, text, line in rows
     ]
 
 
-def backlog(db: sqlite3.Connection) -> Backlog:
-    """Return how much waits and since when."""
-    count = db.execute("SELECT count(*) FROM outbox").fetchone()[0]
-    row = db.execute("SELECT jws FROM outbox JOIN log USING (ep, seq) ORDER BY ep, seq LIMIT 1").fetchone()
+def backlog(db: sqlite3.Connection, epoch: int) -> Backlog:
+    """Return how much of an epoch waits and since when."""
+    count = db.execute("SELECT count(*) FROM outbox WHERE ep = ?", (epoch,)).fetchone()[0]
+    query = "SELECT jws FROM outbox JOIN log USING (ep, seq) WHERE ep = ? ORDER BY seq LIMIT 1"
+    row = db.execute(query, (epoch,)).fetchone()
     if row is None:
         return Backlog(count, None)
     return Backlog(count, envelope.parse_utc(str(envelope.parse_entry(str(row[0])).payload["utc"])))

@@ -1,12 +1,13 @@
 """From drafts to signed records and heads: what the writer computes before it touches the disk."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from nebctl.core.instant import Instant
 from nebctl.core.ledger import envelope, head, jws, note, tree
 from nebctl.core.ledger.disclosure import SALT_BYTES
 from nebctl.core.ledger.envelope import Stamp
+from nebctl.core.ledger.keyring import KeyRing, rotation
 from nebctl.core.ledger.note import Vkey
 from nebctl.core.ledger.records import Draft, Entry
 from nebctl.ports import Signer, Verifier
@@ -16,7 +17,8 @@ from nebctl.ports import Signer, Verifier
 class Sealer:
     """Who signs for a unit: its name, its key and the randomness of its salts.
 
-    `witness` is the pharmacy's key; None means that no receipt can be taken.
+    `witness` is the pharmacy's key; None means that no receipt can be taken. `ring` are the keys of the log so far, of
+    which `signer` is the newest; None means that it is the only one.
     """
 
     site: str
@@ -25,6 +27,12 @@ class Sealer:
     verify: Verifier
     witness: Vkey | None
     random: Callable[[int], bytes]
+    ring: KeyRing | None = None
+
+    @property
+    def keys(self) -> KeyRing:
+        """Return every key of the log, in the order of their use."""
+        return self.ring or KeyRing.of(self.vkey)
 
     @property
     def vkey(self) -> Vkey:
@@ -76,15 +84,44 @@ def seal(sealer: Sealer, tip: Tip, drafts: Sequence[Draft], at: Instant) -> tupl
     return tuple(sealed), tip
 
 
+def reseal(sealer: Sealer, tip: Tip, entries: Sequence[Entry]) -> tuple[tuple[Sealed, ...], Tip]:
+    """Return own records that were lost under the heads that they had, and where the log then stands.
+
+    The same key signs the same trees again, which gives the same bytes: nothing new is said.
+    """
+    sealed = []
+    for entry in entries:
+        record, tip = _under_head(sealer, tip, entry)
+        sealed.append(record)
+    return tuple(sealed), tip
+
+
+def seal_rotation(sealer: Sealer, tip: Tip, new: Signer, at: Instant) -> tuple[Sealed, Tip, Sealer]:
+    """Return the `key` record that hands the log over to a new key, under a head by both, and who signs from then on.
+
+    Raises: `FormatError` where the key was used in this log before.
+    """
+    sealed, tip = _seal_one(sealer, tip, rotation(tip.size, sealer.vkey.name, new), at)
+    ring = sealer.keys.take(sealed.entry, sealer.verify)
+    checkpoint = head.Checkpoint(sealer.vkey.name, tip.size, tip.root)
+    lines = sealed.head_line + head.head_line(checkpoint, new)
+    head_note = note.assemble_note(checkpoint.text(), [lines])
+    whole = Sealed(entry=sealed.entry, head_line=lines)
+    return whole, replace(tip, head_note=head_note), replace(sealer, signer=new, ring=ring)
+
+
 def _seal_one(sealer: Sealer, tip: Tip, draft: Draft, at: Instant) -> tuple[Sealed, Tip]:
     vkey = sealer.vkey
     salts = [sealer.random(SALT_BYTES) for _ in draft.private]
     payload, disclosures = envelope.build(draft, tip.size, tip.root, at, sealer.stamp, sealer.random(SALT_BYTES), salts)
     text = jws.sign(payload, sealer.signer, head.kid(vkey))
     # Read back what was just written: a record that the strict reader refuses must never reach the log.
-    entry = envelope.parse_entry(text, sorted(disclosures))
+    return _under_head(sealer, tip, envelope.parse_entry(text, sorted(disclosures)))
+
+
+def _under_head(sealer: Sealer, tip: Tip, entry: Entry) -> tuple[Sealed, Tip]:
     frontier = tip.frontier.append(entry.leaf)
-    checkpoint = head.Checkpoint(vkey.name, frontier.size, frontier.root())
+    checkpoint = head.Checkpoint(sealer.vkey.name, frontier.size, frontier.root())
     line = head.head_line(checkpoint, sealer.signer)
     head_note = note.assemble_note(checkpoint.text(), [line])
     return Sealed(entry=entry, head_line=line), Tip(frontier=frontier, root=checkpoint.root, head_note=head_note)

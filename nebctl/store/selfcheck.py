@@ -3,10 +3,12 @@
 import itertools
 import sqlite3
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
-from nebctl.core.ledger import envelope, head, jws, tree
+from nebctl.core.ledger import envelope, head, jws, note, tree
 from nebctl.core.ledger.encoding import FormatError
+from nebctl.core.ledger.keyring import find_ring, open_head_by, open_receipt_by
 from nebctl.core.ledger.note import Vkey
 from nebctl.store import schema
 from nebctl.store.faults import StoreFault
@@ -38,6 +40,37 @@ def is_new(db: sqlite3.Connection, path: Path) -> bool:
     return False
 
 
+def find_keys(db: sqlite3.Connection, sealer: Sealer) -> Sealer:
+    """Return the sealer with every key of its epoch's log, the last of which must be its own.
+
+    Raises: `StoreFault` where the log was handed over to another key than the sealer's.
+    """
+    epoch = sealer.stamp.epoch
+    (size,) = db.execute("SELECT coalesce(max(seq), -1) + 1 FROM log WHERE ep = ?", (epoch,)).fetchone()
+
+    def text_of(seq: int) -> str:
+        query = "SELECT jws FROM log WHERE ep = ? AND seq = ?"
+        return str((db.execute(query, (epoch, seq)).fetchone() or ("",))[0])
+
+    ring = find_ring(_first_key(text_of(0), sealer.vkey), size, text_of, sealer.verify)
+    if ring.newest != sealer.vkey:
+        raise StoreFault(
+            seen=f"a key file that holds key {head.kid(sealer.vkey)}",
+            expected=f"key {head.kid(ring.newest)}, to which the log of {sealer.vkey.name} was handed over last",
+            advice="Was a rotation cut off? Then call `nebctl keys rotate` again. Else put the right key file back.",
+            lasting=True,
+        )
+    return replace(sealer, ring=ring)
+
+
+def _first_key(text: str, own: Vkey) -> Vkey:
+    """Return the key that the first record names; the unit's own where it names none, and the check then tells."""
+    try:
+        return Vkey.parse(str(envelope.parse_entry(text).payload.get("vkey")))
+    except FormatError:
+        return own
+
+
 def check(db: sqlite3.Connection, sealer: Sealer) -> Tip:
     """Return where the log stands, its root recomputed from the leaves and found equal to head and last receipt.
 
@@ -49,7 +82,7 @@ def check(db: sqlite3.Connection, sealer: Sealer) -> Tip:
         raise _differs(sealer, 0, "no signed head", "a head over the records")
     head_note = str(row[0])
     try:
-        checkpoint = head.open_head(head_note, sealer.vkey, sealer.verify)
+        checkpoint = open_head_by(head_note, sealer.keys, sealer.verify)
     except FormatError as error:
         raise _differs(sealer, 0, f"{error.where}: {error.seen}", f"{error.expected}, this unit's own") from error
     frontier = _recompute(db, sealer, checkpoint)
@@ -87,15 +120,16 @@ def _last_receipt(db: sqlite3.Connection, sealer: Sealer) -> head.Checkpoint:
     if row is None:
         return head.Checkpoint(sealer.vkey.name, 0, tree.EMPTY_ROOT)
     try:
-        return _open_receipt(str(row[0]), sealer.vkey, sealer)
+        return _open_receipt(str(row[0]), sealer)
     except FormatError as error:
         raise _differs(sealer, 0, f"last receipt, {error.where}: {error.seen}", error.expected) from error
 
 
-def _open_receipt(text: str, unit: Vkey, sealer: Sealer) -> head.Checkpoint:
+def _open_receipt(text: str, sealer: Sealer) -> head.Checkpoint:
     if sealer.witness is None:
-        return head.open_head(text, unit, sealer.verify)
-    return head.open_receipt(text, unit, sealer.witness, sealer.verify).checkpoint
+        size = head.Checkpoint.parse(note.parse_note(text).text).size
+        return head.open_head(text, sealer.keys.of_head(size)[-1], sealer.verify)
+    return open_receipt_by(text, sealer.keys, sealer.witness, sealer.verify).checkpoint
 
 
 def _check_last(db: sqlite3.Connection, sealer: Sealer, size: int) -> None:
@@ -110,7 +144,7 @@ def _check_last(db: sqlite3.Connection, sealer: Sealer, size: int) -> None:
         raise _differs(sealer, size - 1, f"{error.where}: {error.seen}", error.expected) from error
     if entry.leaf != bytes(row[0]):
         raise _differs(sealer, size - 1, "a record with another hash", "the record of its leaf")
-    if not sealer.verify(sealer.signer.public, parsed.signing_input, parsed.signature):
+    if not sealer.verify(sealer.keys.of_record(size - 1).public, parsed.signing_input, parsed.signature):
         raise _differs(sealer, size - 1, "a record not signed by this unit's key", "this unit's signature")
 
 

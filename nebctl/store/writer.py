@@ -9,14 +9,19 @@ from typing import TypeAlias
 
 from nebctl.core.instant import Instant
 from nebctl.core.ledger import envelope
-from nebctl.core.ledger.records import Draft, Entry
+from nebctl.core.ledger.encoding import FormatError, b64url
+from nebctl.core.ledger.head import Checkpoint
+from nebctl.core.ledger.note import Vkey
+from nebctl.core.ledger.records import Draft, Entry, Json
+from nebctl.core.ledger.restore import check_restored
 from nebctl.core.trace import Trace
+from nebctl.ports import Signer
 from nebctl.store import outbox, restored, schema, selfcheck
 from nebctl.store.database import Connect, Database, connect
 from nebctl.store.faults import StoreFault
 from nebctl.store.migrate import migrate
-from nebctl.store.outbox import Backlog, Outgoing, Receipted, ReceiptRefused
-from nebctl.store.sealing import EMPTY, Sealed, Sealer, Tip, genesis, seal
+from nebctl.store.outbox import Agreed, Backlog, Outgoing, Receipted, ReceiptRefused, Refusal
+from nebctl.store.sealing import EMPTY, Sealed, Sealer, Tip, genesis, reseal, seal, seal_rotation
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,6 +63,16 @@ class Writer:
             self._file.close()
             raise
 
+    @property
+    def epoch(self) -> int:
+        """Return the epoch that is written, from 1."""
+        return self._sealer.stamp.epoch
+
+    @property
+    def vkey(self) -> Vkey:
+        """Return the key that signs the next record."""
+        return self._sealer.vkey
+
     def close(self) -> None:
         """Close the file; closing twice is harmless."""
         self._file.close()
@@ -96,10 +111,46 @@ class Writer:
             sealed.extend(records)
             outcomes.append(tuple(record.entry for record in records))
         with self._writing() as db:
-            _insert(db, sealed, tip)
+            insert(db, sealed, tip)
             _keep_traces(db, _traces_of(group, outcomes))
         self.tip = tip
         return outcomes
+
+    def rotate(self, new: Signer, at: Instant) -> Entry:
+        """Hand the log over to a new key, by a `key` record of the old one under a head by both; only it signs then.
+
+        Raises: `StoreFault` where the database refused; `FormatError` where the key was used in this log before.
+        """
+        sealed, tip, sealer = seal_rotation(self._sealer, self.tip, new, at)
+        with self._writing() as db:
+            insert(db, (sealed,), tip)
+        self.tip, self._sealer = tip, sealer
+        return sealed.entry
+
+    def restore(
+        self, records: Sequence[tuple[str, tuple[str, ...]]], kept: Checkpoint, at: Instant
+    ) -> ReceiptRefused | int:
+        """Append own records that the pharmacy kept and this file has lost, byte for byte, and a record that says so.
+
+        Returns how many came back; a refusal where they do not continue this log up to what is kept, and then nothing
+        is changed.
+        Raises: `StoreFault` where the database refused.
+        """
+        begin, sealer = self.tip, self._sealer
+        own = outbox.tip_of(sealer, begin)
+        try:
+            entries = check_restored(records, begin.frontier, kept, sealer.keys, sealer.verify)
+        except FormatError as error:
+            seen = f"{error.where} {error.seen}"
+            return ReceiptRefused(
+                kind=Refusal.FORK, seen=seen, expected=error.expected, what="restored", kept=kept, own=own
+            )
+        back, tip = reseal(sealer, begin, entries)
+        told, tip = seal(sealer, tip, (_restored(begin, tip),), at)
+        with self._writing() as db:
+            insert(db, (*back, *told), tip)
+        self.tip = tip
+        return len(entries)
 
     def save_rows(self, session: str, rows: str) -> None:
         """Commit rows of a running session's trace.
@@ -123,15 +174,22 @@ class Writer:
             rows = db.execute(query, (epoch, after)).fetchall()
             return [envelope.parse_entry(text, outbox.disclosures(db, epoch, seq)) for seq, text in rows]
 
-    def waiting(self, limit: int) -> list[Outgoing]:
-        """Return the oldest records without a receipt, in order."""
+    def all_entries(self) -> list[Entry]:
+        """Return the records of every epoch in order, with their disclosures."""
+        query = "SELECT ep, seq, jws FROM log ORDER BY ep, seq"
         with self._file.reading() as db:
-            return outbox.waiting(db, limit)
+            rows = db.execute(query).fetchall()
+            return [envelope.parse_entry(text, outbox.disclosures(db, epoch, seq)) for epoch, seq, text in rows]
+
+    def waiting(self, limit: int) -> list[Outgoing]:
+        """Return the oldest records of this epoch without a receipt, in order."""
+        with self._file.reading() as db:
+            return outbox.waiting(db, self.epoch, limit)
 
     def backlog(self) -> Backlog:
         """Return how many records wait for a receipt and since when."""
         with self._file.reading() as db:
-            return outbox.backlog(db)
+            return outbox.backlog(db, self.epoch)
 
     def take_receipt(self, text: str) -> Receipted | ReceiptRefused:
         """Check a receipt and close what it covers.
@@ -145,21 +203,27 @@ class Writer:
                 outbox.close_receipted(db, self._sealer.stamp.epoch, verdict.size, text)
         return verdict
 
+    def take_answer(self, text: str, nonce: str, orders: Vkey) -> Agreed | ReceiptRefused:
+        """Check the pharmacy's answer to the hello with this nonce against the log as it stands."""
+        with self._file.reading() as db:
+            return outbox.judge_answer(db, self._sealer, self.tip, text, nonce, orders)
+
     def _begin(self, at: Instant) -> None:
         sealed, tip = seal(self._sealer, EMPTY, (genesis(self._sealer),), at)
         with self._file.transaction() as db:
             schema.create(db)
-            _insert(db, sealed, tip)
+            insert(db, sealed, tip)
         self.tip = tip
 
     def _go_on(self, db: sqlite3.Connection, at: Instant) -> None:
+        self._sealer = selfcheck.find_keys(db, self._sealer)
         self.tip = selfcheck.check(db, self._sealer)
         if schema.version_of(db) < schema.VERSION:
             migrate(db)
         for mark in restored.settled(db, self._file.path):
             sealed, tip = seal(self._sealer, self.tip, (mark.draft(),), at)
             with self._writing():
-                _insert(db, sealed, tip)
+                insert(db, sealed, tip)
                 restored.close(db, mark)
             self.tip = tip
 
@@ -178,7 +242,8 @@ class Writer:
             raise
 
 
-def _insert(db: sqlite3.Connection, sealed: Iterable[Sealed], tip: Tip) -> None:
+def insert(db: sqlite3.Connection, sealed: Iterable[Sealed], tip: Tip) -> None:
+    """Insert sealed records and the head over them, inside the transaction that is open."""
     entry = None
     for record in sealed:
         entry = record.entry
@@ -189,6 +254,12 @@ def _insert(db: sqlite3.Connection, sealed: Iterable[Sealed], tip: Tip) -> None:
         db.execute("INSERT INTO outbox(ep, seq, head_line) VALUES (?, ?, ?)", (*key, record.head_line))
     if entry is not None:
         _move_head(db, entry.epoch, tip)
+
+
+def _restored(begin: Tip, tip: Tip) -> Draft:
+    """Return the record that the records between two sizes were lost and fetched back."""
+    facts: dict[str, Json] = {"kind": "restored", "size": begin.size}
+    return Draft(typ="incident", facts={**facts, "to_size": tip.size, "root": b64url(tip.root)})
 
 
 def _move_head(db: sqlite3.Connection, epoch: int, tip: Tip) -> None:

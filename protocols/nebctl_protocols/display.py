@@ -81,6 +81,7 @@ def rules_lines(rules: SiteRules) -> Iterator[str]:
     pause, session = format_duration(rules.max_pause_ns), format_duration(rules.max_session_ns)
     yield f"Session: at most {session}; one pause at most {pause}."
     yield f"The verdict waits {format_duration(rules.residual_wait_ns)} for the residual."
+    yield f"A record without a receipt for {format_duration(rules.max_unreceipted_ns)} raises an alarm."
 
 
 def _calendar_lines(regimen: Regimen, follow_up: FollowUp, day1: date | None) -> Iterator[str]:

@@ -62,6 +62,7 @@ class _SiteRules(Table):
     calibration_warn: Duration = _D.calibration_warn_ns
     calibration_max: Duration = _D.calibration_max_ns
     calibration_drift: Share = _D.calibration_drift_ppm
+    max_unreceipted: Duration = _D.max_unreceipted_ns
     deviations: _Deviations = _Deviations()
 
 
@@ -135,6 +136,7 @@ def _build(rules: _SiteRules) -> SiteRules:
         calibration_warn_ns=rules.calibration_warn,
         calibration_max_ns=rules.calibration_max,
         calibration_drift_ppm=rules.calibration_drift,
+        max_unreceipted_ns=rules.max_unreceipted,
         jet_under=rules.deviations.jet_under,
         host_loss=rules.deviations.host_loss,
         host_max_on=rules.deviations.host_max_on,

@@ -72,6 +72,13 @@ def test_a_restored_disk_does_not_bring_an_old_list_back(tmp_path: Path, seen: i
     assert found.take(note(4)) is None
 
 
+def test_a_list_that_the_disk_has_lost_is_taken_again(tmp_path: Path) -> None:
+    """The list that the log knows as the newest is kept once more where its file is gone, and not recorded anew."""
+    found = keeper(tmp_path, least_version=5)
+    assert found.take(note(5)) is None
+    assert version_of(found) == version_of(keeper(tmp_path, least_version=5)) == 5
+
+
 @pytest.mark.req("S39")
 @pytest.mark.parametrize("spoil", [lambda text: text.replace("NCT", "NCX"), lambda _: "\x00", lambda text: text[:40]])
 def test_a_damaged_list_is_as_good_as_none(tmp_path: Path, spoil: Any) -> None:

@@ -22,7 +22,6 @@ import pytest
 from nebctl import keys
 from nebctl.core.instant import ClockState, Instant
 from nebctl.core.ledger import head
-from nebctl.core.ledger.encoding import b64
 from nebctl.core.ledger.envelope import Stamp
 from nebctl.core.ledger.note import COSIGNATURE, ED25519, Vkey
 from nebctl.core.ledger.records import Draft
@@ -48,6 +47,7 @@ UNIT_KEY = keys.Ed25519Signer.from_seed(b"\x01" * 32)
 WITNESS_KEY = keys.Ed25519Signer.from_seed(b"\x02" * 32)
 ORDERS_KEY = keys.Ed25519Signer.from_seed(b"\x03" * 32)
 WITNESS = Vkey(f"{SITE}/nebctl-pharmacy", COSIGNATURE, WITNESS_KEY.public)
+ORDERS = Vkey(f"{SITE}/nebctl-pharmacy/orders", ED25519, ORDERS_KEY.public)
 LOG = logging.getLogger("stream-test")
 MISSING = "mosquitto is not installed: apt-get install mosquitto"
 
@@ -203,8 +203,33 @@ class Stream:
         await self.ledger.close()
         for file in self.folder.glob("unit.db*"):
             file.unlink()
-        self.ledger = await open_ledger(self.folder)
+        await self.reopen()
+
+    @property
+    def now(self) -> Instant:
+        """Return the moment at which everything happens here."""
+        return NOW
+
+    async def reopen(self, signer: keys.Ed25519Signer = UNIT_KEY) -> None:
+        """Open the unit's ledger again, from the files as they lie, with this key."""
+        self.ledger = await open_ledger(self.folder, signer)
         self.publisher = make_publisher(self.broker.url, self.ledger, self.worklists, self.answers)
+
+    def receipts(self) -> list[str]:
+        """Return the receipts that the unit keeps, smallest first."""
+        with contextlib.closing(sqlite3.connect(self.folder / "unit.db")) as db:
+            return [row[0] for row in db.execute("SELECT note FROM receipt ORDER BY size")]
+
+    async def clone(self) -> "Stream":
+        """Copy the unit's card into another computer with the same key; the original is closed and opened again."""
+        await self.ledger.close()
+        folder = self.folder / "clone"
+        folder.mkdir()
+        shutil.copy(self.folder / "unit.db", folder / "unit.db")
+        await self.reopen()
+        ledger, answers = await open_ledger(folder), list[Any]()
+        publisher = make_publisher(self.broker.url, ledger, [], answers, client=f"{UNIT}-clone")
+        return Stream(self.broker, folder, ledger, self.store, publisher, [], answers)
 
     async def stop(self, name: str) -> None:
         """Cancel one side and wait for its end."""
@@ -214,14 +239,20 @@ class Stream:
             await task
 
 
-async def open_ledger(folder: Path) -> UnitLedger:
+@pytest.fixture
+def instant() -> Instant:
+    """Return the moment at which everything happens here."""
+    return NOW
+
+
+async def open_ledger(folder: Path, signer: keys.Ed25519Signer = UNIT_KEY) -> UnitLedger:
     """Return a unit's ledger that knows the pharmacy's witness key."""
     stamp = Stamp(unit=UNIT, epoch=1, software="test", config_sha256="0" * 64, simulated=True)
     return await UnitLedger.open(
         folder / "unit.db",
         site=SITE,
         unit=UNIT,
-        signer=UNIT_KEY,
+        signer=signer,
         verify=keys.verify,
         witness=WITNESS,
         stamp=stamp,
@@ -230,25 +261,35 @@ async def open_ledger(folder: Path) -> UnitLedger:
     )
 
 
-def make_publisher(url: str, ledger: UnitLedger, worklists: list[str], answers: list[Any]) -> UnitPublisher[Any]:
-    """Return the unit's publisher over its ledger."""
+def make_publisher(
+    url: str, ledger: UnitLedger, worklists: list[str], answers: list[Any], client: str = UNIT
+) -> UnitPublisher[Any]:
+    """Return the unit's publisher over its ledger; a clone on another network has another `client` name."""
 
     async def on_worklist(text: str) -> None:
         worklists.append(text)
 
+    async def on_receipt(answer: Any) -> None:
+        answers.append(answer)
+
+    async def on_answer(text: str, nonce: str) -> bool:
+        answers.append(await ledger.take_answer(text, nonce, ORDERS))
+        return True
+
     return UnitPublisher(
-        MqttSettings(url=url, client_id=UNIT, answer_s=1),
+        MqttSettings(url=url, client_id=client, answer_s=1),
         SITE,
         UNIT,
         ledger,
         Callbacks(
-            standing=lambda: Standing(epoch=1, size=ledger.size, root=b64(ledger.root)),
+            standing=lambda: Standing(epoch=1, size=ledger.size, root=ledger.root),
             state=lambda: {"phase": "idle"},
             on_worklist=on_worklist,
-            on_receipt=answers.append,
+            on_receipt=on_receipt,
+            on_answer=on_answer,
         ),
         random=lambda: 0.9,
-        nonce=lambda: secrets.token_hex(8),
+        nonce=lambda: secrets.token_hex(16),
         log=LOG,
     )
 

@@ -144,7 +144,11 @@ class Wire:
 async def test_a_quiet_unit_is_heard_every_half_minute() -> None:
     """A unit with nothing to report says its state every 30 s, retained, so that the pharmacy sees that it is there."""
     callbacks: Any = Callbacks(
-        standing=lambda: Standing(epoch=1, size=0, root=""), state=dict, on_worklist=None, on_receipt=None
+        standing=lambda: Standing(epoch=1, size=0, root=bytes(32)),
+        state=dict,
+        on_worklist=None,
+        on_receipt=None,
+        on_answer=None,
     )
     settings = MqttSettings(url="mqtt://127.0.0.1:1", client_id="neb-0001")
     publisher: Any = UnitPublisher(

@@ -201,7 +201,7 @@ async def test_a_restored_card_is_told_by_the_receipt(stream: Any, caplog: pytes
     await stream.stop("unit")
     await stream.restore_empty_card()
     stream.run_unit()
-    await stream.until(lambda: "rolled back" in caplog.text, "the pharmacy's log")
+    await stream.until(lambda: "it holds other records" in caplog.text, "the pharmacy's log")
     await stream.until(lambda: any("rollback" in getattr(a, "reason", "") for a in stream.answers), "the refusal")
     assert len(stream.kept()) == 4
 

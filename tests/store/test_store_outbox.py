@@ -100,7 +100,7 @@ async def test_a_receipt_beyond_the_log_is_a_rollback(bench: Any) -> None:
     restored = await bench.open()
     refused = await restored.take_receipt(later)
     assert isinstance(refused, ReceiptRefused)
-    assert (refused.kind, refused.seen) == (Refusal.ROLLBACK, "6 records")
+    assert (refused.kind, refused.seen) == (Refusal.ROLLBACK, f"6 records of {ledger.origin}")
     assert (await restored.backlog()).waiting == 5
     await restored.close()
 

@@ -2,7 +2,7 @@
 
 import click
 
-from nebctl.cli.ledger import backup, proof, show, verify
+from nebctl.cli.ledger import backup, epoch, proof, show, verify
 
 
 @click.group()
@@ -16,5 +16,14 @@ def ledger() -> None:
     """
 
 
-for command in (verify.verify, show.show, proof.proof, backup.backup, backup.restore, backup.rejoin, backup.receipt):
+for command in (
+    verify.verify,
+    show.show,
+    proof.proof,
+    backup.backup,
+    backup.restore,
+    backup.rejoin,
+    backup.receipt,
+    epoch.epoch,
+):
     ledger.add_command(command)

@@ -2,7 +2,7 @@
 
 import click
 
-from nebctl.cli.pharmacy import audit, course, dose, service, stock
+from nebctl.cli.pharmacy import audit, course, dose, keys, service, stock
 
 
 @click.group()
@@ -18,6 +18,7 @@ def pharmacy() -> None:
 for command in (
     *(service.init, service.run, service.enrol_unit),
     *(stock.lot, stock.kit, course.enrol, course.lease, course.show, course.calendar, audit.audit),
+    *(keys.revoke, keys.epoch),
     *(dose.notdone, dose.resolve, dose.adverse),
 ):
     pharmacy.add_command(command)

@@ -19,7 +19,6 @@ from typing import Any, Protocol
 
 from nebctl import keys
 from nebctl.clock import SystemClock
-from nebctl.core.ledger.encoding import b64
 from nebctl.core.ledger.envelope import Stamp
 from nebctl.core.ledger.records import Draft, Entry
 from nebctl.publish.connection import MqttSettings
@@ -66,16 +65,24 @@ def make_publisher(ledger: Streamed, unit: str, url: str, on_receipt: Callable[[
     async def on_worklist(_: str) -> None:
         """Take no worklist: nothing is dosed here."""
 
+    async def take_receipt(answer: Any) -> None:
+        on_receipt(answer)
+
+    async def on_answer(_text: str, _nonce: str) -> bool:
+        """Take the first answer for what it is: receipts tell the rest here."""
+        return True
+
     return UnitPublisher(
         MqttSettings(url=url, client_id=unit, answer_s=ANSWER_S),
         SITE,
         unit,
         ledger,
         Callbacks(
-            standing=lambda: Standing(epoch=1, size=ledger.size, root=b64(ledger.root)),
+            standing=lambda: Standing(epoch=1, size=ledger.size, root=ledger.root),
             state=lambda: {"state": "idle"},
             on_worklist=on_worklist,
-            on_receipt=on_receipt,
+            on_receipt=take_receipt,
+            on_answer=on_answer,
         ),
         random=random.random,
         nonce=lambda: secrets.token_hex(16),
