@@ -1,5 +1,7 @@
 """The self-test before a dose: what is tried, and what to do about each line that is not good (S30)."""
 
+import asyncio
+
 from nebctl.core.calibrated import Found, note
 from nebctl.core.device import CommandFailed, DeviceReport
 from nebctl.core.events import Check
@@ -9,6 +11,9 @@ from nebctl.witnessed import Witnessed
 
 LONGEST_UPTIME_NS = 100 * 24 * 3600 * NS_PER_S
 """A record's clock field holds 2^53 ns since boot, about 104 days; no dose begins that could not be recorded."""
+WEIGHT = "weight_mg"
+WEIGHT_TRIALS, WEIGHT_WAIT_S = 6, 0.2
+"""A weight is in every report or every other one while the balance answers."""
 
 
 async def try_all(
@@ -32,7 +37,18 @@ async def try_all(
         ),
         Check(name="uptime", good=young, note="short enough" if young else "over 100 days: restart the unit"),
         *(() if witnessed.rules.model.dries else (Check(name="calibration", good=True, note=note(calibration)),)),
+        *((await _try_balance(nebulizer),) if stopped and WEIGHT in nebulizer.declaration.senses else ()),
     )
+
+
+async def _try_balance(nebulizer: Nebulizer) -> Check:
+    """Return the line of the balance under the cup; a dose may go on without this witness, so it holds nothing up."""
+    for _ in range(WEIGHT_TRIALS):
+        report = await nebulizer.status()
+        if isinstance(report, DeviceReport) and report.weight_ug is not None:
+            return Check(name="balance", good=True, note="weighs the cup")
+        await asyncio.sleep(WEIGHT_WAIT_S)
+    return Check(name="balance", good=True, note="NO WEIGHT: check its power and cable, or go on without it")
 
 
 def _answers(nebulizer: Nebulizer, *, present: bool) -> str:

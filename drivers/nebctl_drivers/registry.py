@@ -11,16 +11,19 @@ from nebctl.core.faults import Fault
 from nebctl.ports import Link, Nebulizer
 
 from .address import Address, read_address
+from .balance.device import Balance
+from .balance.under_cup import UnderCup
 from .board_9c.device import Board9C
 from .board_9c.profile import PROFILE as BOARD_PROFILE
 from .buses import Buses, Language
-from .jet.assembly import assemble_jet
+from .jet.assembly import assemble_jet, open_balance
 from .jet.profile import PROFILE as JET_PROFILE
-from .jet.profile import find_jet_profile
+from .jet.profile import Part, find_jet_profile
 from .mesh_reference.device import MeshReference
 from .modbus_nebulizer.assembly import modbus_nebulizer
 from .profile_text import installed_line
 from .profiles import find_profile, refuse_live
+from .weighed import Weighed
 
 MESH_PROFILE = "mesh-reference"
 _PLAIN = "/:@+,=~"
@@ -56,12 +59,13 @@ def open_driver(
     profile: str | None = None,
     trace: Path | None = None,
     simulated: bool = False,
+    balance: str | None = None,
     own_link: Callable[[str], Link | CommandFailed] | None = None,
 ) -> Had:
     """Return the driver `name` on the port `url`; its own `open` then begins the conversation.
 
-    `profile` and `simulated` are as in `Wanted`; `trace` is the file that every byte goes to, None for none. `own_link`
-    is as in `Buses`.
+    `profile` and `simulated` are as in `Wanted`; `trace` is the file that every byte goes to, None for none. `balance`
+    is the port of a balance under the cup, None for none; a jet's profile may name one too. `own_link`: as in `Buses`.
     """
     make = DRIVERS.get(name)
     if make is None:
@@ -70,11 +74,26 @@ def open_driver(
     if isinstance(address, CommandFailed):
         return address
     buses = Buses(now_ns=now_ns, trace=trace, own_link=own_link)
-    return make(
-        Wanted(
-            name=name, address=address, profile=profile, nonce=nonce, now_ns=now_ns, simulated=simulated, buses=buses
-        )
+    wanted = Wanted(
+        name=name, address=address, profile=profile, nonce=nonce, now_ns=now_ns, simulated=simulated, buses=buses
     )
+    had = make(wanted)
+    return had if balance is None else _weigh(had, Part(driver="mt-sics", url=balance), wanted)
+
+
+def _weigh(had: Had, part: Part, wanted: Wanted) -> Had:
+    """Return the driver with the weight of its cup in its reports."""
+    if isinstance(had, CommandFailed | tuple):
+        return had
+    if isinstance(had, Weighed):
+        return _refuse("[device] balance, and another one in the jet's profile", "one of them", "Remove one.")
+    bus = open_balance(wanted.buses, part)
+    if isinstance(bus, CommandFailed):
+        return bus
+    cup = UnderCup(
+        Balance(bus, serial=part.serial), port=part.url or "", now_ns=wanted.now_ns, simulated=wanted.simulated
+    )
+    return Weighed(had, cup)
 
 
 def _make_mesh_reference(wanted: Wanted) -> Had:
@@ -141,7 +160,8 @@ def _make_jet_of(wanted: Wanted, where: str) -> Had:
         seen = f"the profile {profile.id}, an example"
         right = "a verified profile on a unit that is not simulated"
         return _refuse(seen, right, "Copy it, and write your own parts and numbers.")
-    return assemble_jet(wanted.buses, profile, port=wanted.address.url, now_ns=wanted.now_ns)
+    jet = assemble_jet(wanted.buses, profile, port=wanted.address.url, now_ns=wanted.now_ns)
+    return jet if profile.balance is None else _weigh(jet, profile.balance, wanted)
 
 
 DRIVERS: Mapping[str, Callable[[Wanted], Had]] = {

@@ -85,6 +85,11 @@ class Balance:
         """Return why there is no wire; None while there is one."""
         return self._seat.loss
 
+    @property
+    def is_believed(self) -> bool:
+        """Return whether it is open, and has neither been silent nor started anew since: its weights share one zero."""
+        return self._ready and self._doubt is None and self._seat.loss is None
+
     async def open(self) -> BalanceIdentity | CommandFailed:
         """Reset the balance, which ends a stream as well, and find out who answers; it may be called again."""
         await self.close()

@@ -46,12 +46,16 @@ class Step:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UnitWish:
-    """One unit of the scenario's site: its device, the device's preset, and the subjects who have their leases here."""
+    """One unit of the scenario's site: its device, the device's preset, and the subjects who have their leases here.
+
+    `balance` puts a balance under the cup.
+    """
 
     id: str
     device: str
     preset: str
     subjects: tuple[str, ...]
+    balance: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -111,6 +115,7 @@ class _Unit(Table):
     device: Literal["mesh", "jet"] = Field(examples=['"mesh"'])
     preset: Text | None = Field(default=None, examples=['"mesh.solo"'])
     subjects: list[Name] = Field(default=[], examples=['["MEX-001"]'])
+    balance: bool = False
 
 
 class _Step(Table):
@@ -235,7 +240,7 @@ def _build(toml: TomlText, model: _Scenario, name: str) -> Scenario:
 
 def _build_unit(unit: _Unit) -> UnitWish:
     preset = unit.preset or PRESETS[unit.device]
-    return UnitWish(id=unit.id, device=unit.device, preset=preset, subjects=tuple(unit.subjects))
+    return UnitWish(id=unit.id, device=unit.device, preset=preset, subjects=tuple(unit.subjects), balance=unit.balance)
 
 
 def _build_step(toml: TomlText, index: int, step: _Step) -> Step:

@@ -68,7 +68,10 @@ def plan_of(scenario: Scenario, seed: int) -> SitePlan:
     """Return the site that a scenario describes."""
     return SitePlan(
         seed=seed,
-        units=tuple(UnitPlan(name=unit.id, device=unit.device, preset=unit.preset) for unit in scenario.units),
+        units=tuple(
+            UnitPlan(name=unit.id, device=unit.device, preset=unit.preset, balance=unit.balance)
+            for unit in scenario.units
+        ),
         subjects=tuple(
             SubjectPlan(name=subject, unit=unit.id, kits=kits_of(scenario, subject))
             for unit in scenario.units

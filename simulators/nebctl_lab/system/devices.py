@@ -6,6 +6,8 @@ from importlib.resources import as_file, files
 
 from nebctl_lab.system.cable import Cable
 from nebctl_lab.system.time import SiteTime
+from nebctl_simulators.balance.device import Device as Balance
+from nebctl_simulators.balance.device import Unit as BalanceUnit
 from nebctl_simulators.board_9c.device import Device as Board
 from nebctl_simulators.board_9c.settings import Firmware
 from nebctl_simulators.control import Device
@@ -24,6 +26,9 @@ TICK_S = 0.2
 """How often a device is looked at for what it says unasked, beside each request; physics do not depend on it."""
 OFF = "OFF"
 MODBUS_PROFILE, MODBUS_UNIT = "modbus-nebulizer", 40
+BALANCE_PORT = "tcp://127.0.0.1:4003"
+CUP_UG = 58_000_000
+"""What an empty cup weighs here; the balance was switched on without it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -154,3 +159,16 @@ class Standing:
         """Return what is really so now."""
         self.device.pass_time(self._time.live_ns())
         return self.device.truth()
+
+
+def stand_on_balance(standing: Standing, cable: Cable, time: SiteTime, *, seed: int, serial: str) -> Standing:
+    """Return a balance under the cup of a device, on a cable of its own; it weighs what is really in the cup."""
+    balance = Balance(
+        unit=BalanceUnit(seed=seed),
+        serial=serial,
+        sim_time=time,
+        real_ns=time.live_ns(),
+        load=lambda: standing.truth().cup_nl,
+    )
+    balance.put(CUP_UG)
+    return Standing(balance, cable, time)

@@ -19,7 +19,7 @@ from nebctl.pharmacy.setup import Plan, set_up
 from nebctl.pharmacy.stock import NewKit, add_lot, change_kits, change_lot, import_kits
 from nebctl_lab.demo.site import DEVIATIONS, EXPIRY, LOT, PHARMACISTS, SITE, STUDY, THERAPIST
 from nebctl_lab.system.chance import make_keys
-from nebctl_lab.system.devices import DEVICES
+from nebctl_lab.system.devices import BALANCE_PORT, DEVICES
 from nebctl_lab.system.plan import SitePlan, SubjectPlan, UnitPlan
 from nebctl_protocols import builtin, default_site_rules
 
@@ -101,6 +101,7 @@ def _furnish_unit(root: Path, plan: SitePlan, unit: UnitPlan) -> None:
 def _unit_toml(plan: SitePlan, unit: UnitPlan) -> str:
     kind = DEVICES[unit.device]
     profile = f'profile = "{kind.profile}"\n' if kind.profile else ""
+    balance = f'balance = "{BALANCE_PORT}"\n' if unit.balance else ""
     return f"""# A simulated unit in virtual time: clock, wires and broker are in memory.
 [unit]
 id = "{unit.name}"
@@ -118,7 +119,7 @@ site_rules = "../../study/site-rules.toml"
 [device]
 driver = "{kind.driver}"
 port = "{kind.port}"
-{profile}poll = "{plan.poll_ms} ms"
+{profile}{balance}poll = "{plan.poll_ms} ms"
 
 [mqtt]
 url = "{BROKER}"

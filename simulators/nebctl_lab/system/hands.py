@@ -18,6 +18,7 @@ LOOK_S = 0.25
 """How often a person, or a wait, looks."""
 DOSE_S = 3600.0
 LEASE_S = 60.0
+AT_REST_S = 3.0
 _WITH_OPERATOR = frozenset(("resume", "end-seen", "abandon"))
 
 
@@ -93,8 +94,13 @@ class Hands:
         standing.truth()
         standing.device.empty_cup()
         standing.device.pour(poured_nl)
+        if self._has_balance(self.named(unit)):
+            await asyncio.sleep(AT_REST_S)  # nobody holds START while a hand is still at the cup
         weighed = self.weigh(poured_nl)
         return await self.post("/api/charge", unit, cup=cup, vial_emptied=True, method="weighed", **weighed)
+
+    def _has_balance(self, name: str) -> bool:
+        return any(unit.balance for unit in self.plan.units if unit.name == name)
 
     async def press(self, name: str, unit: str = "", **body: Any) -> View:
         """Press a button: start, pause, resume, stop, end-seen, abandon, self-test or leave.

@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import shutil
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -32,14 +32,17 @@ class SiteFault(AssertionError):  # noqa: N818 - a fault is of the world, not of
 
 
 class UnitHost:
-    """A unit's computer: the daemon's own parts on this clock, cable and broker, with chance from the seed."""
+    """A unit's computer: the daemon's own parts on this clock, cables and broker, with chance from the seed.
 
-    def __init__(self, folder: Path, seed: int, clock: HostClock, broker: Broker, cable: Cable) -> None:
+    `cables` are its lines by the device URLs of its configuration.
+    """
+
+    def __init__(self, folder: Path, seed: int, clock: HostClock, broker: Broker, cables: Mapping[str, Cable]) -> None:
         self.folder = folder
         self.clock = clock
         self._random = stream(seed, f"host {folder.name}").randbytes
         self._broker = broker
-        self._cable = cable
+        self._cables = cables
         self._disk = Inline()
         self._links: list[CableLink] = []
         self._clients: list[Client] = []
@@ -166,7 +169,7 @@ class UnitHost:
         )
 
     def _open_link(self, url: str) -> CableLink:
-        link = self._cable.open_link(url)
+        link = self._cables[url].open_link(url)
         self._links.append(link)
         return link
 

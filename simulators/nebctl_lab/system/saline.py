@@ -78,7 +78,8 @@ def _study(loaded: LoadedConfig) -> bytes:
 async def _calibrate(loaded: LoadedConfig, build: Callable[[SiteTime], Device], seed: int, begins: datetime) -> None:
     name = loaded.config.unit.id
     time = SiteTime(begins - EVENING)
-    cable, chance = Cable(f"cable of {name}"), stream(seed, f"saline {name}")
+    cable, nowhere = Cable(f"cable of {name}"), Cable("a port without a cable")
+    chance, balance = stream(seed, f"saline {name}"), loaded.config.device.balance
     standing = Standing(build(time), cable, time)
     standing.tick()
     keeping = asyncio.create_task(_keep(standing))
@@ -91,7 +92,7 @@ async def _calibrate(loaded: LoadedConfig, build: Callable[[SiteTime], Device], 
     edge = Edge(
         random=chance.randbytes,
         clock=HostClock(time, seed, f"saline {name}"),
-        open_link=cable.open_link,
+        open_link=lambda url: (nowhere if url == balance else cable).open_link(url),
         thread=Inline,
     )
     opened = await open_parts(loaded, edge, reason="calibrate")

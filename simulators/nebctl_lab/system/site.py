@@ -21,7 +21,7 @@ from nebctl.store.reader import LedgerFile
 from nebctl_lab.demo.site import SITE
 from nebctl_lab.system.broker import Broker
 from nebctl_lab.system.cable import Cable
-from nebctl_lab.system.devices import DEVICES, OFF, TICK_S, Built, Kind, Standing
+from nebctl_lab.system.devices import BALANCE_PORT, DEVICES, OFF, TICK_S, Built, Kind, Standing, stand_on_balance
 from nebctl_lab.system.furnish import enrol, furnish
 from nebctl_lab.system.hands import Hands
 from nebctl_lab.system.host import PharmacyHost, SiteFault, UnitHost, read_config
@@ -52,6 +52,7 @@ class VirtualSite(Hands):
     def __init__(self, plan: SitePlan | None = None, root: Path | None = None) -> None:
         super().__init__(plan or SitePlan())
         self._given_root = root
+        self.balances: dict[str, Standing] = {}
         self._stack = contextlib.AsyncExitStack()
 
     async def __aenter__(self) -> Self:
@@ -93,7 +94,7 @@ class VirtualSite(Hands):
 
     async def _add(self, unit: UnitPlan) -> None:
         kind, place = DEVICES[unit.device], len(self.standings) + 1
-        cable = Cable(f"cable of {unit.name}")
+        cables = {kind.port: Cable(f"cable of {unit.name}")}
         built = Built(
             preset=unit.preset or kind.preset,
             seed=self.plan.seed * 1000 + place if unit.device_seed is None else unit.device_seed,
@@ -103,14 +104,25 @@ class VirtualSite(Hands):
         folder = self.root / "units" / unit.name
         if unit.calibrated and not kind.is_jet:
             self._calibrate(folder, kind, built)
-        standing = Standing(kind.build(built), cable, self.time)
-        host = UnitHost(folder, self.plan.seed, self._clock(unit.name), self.broker, cable)
+        standing = Standing(kind.build(built), cables[kind.port], self.time)
+        self._switch_on_device(standing)
+        if unit.balance:
+            self._put_balance_under(unit.name, standing, cables, built)
+        host = UnitHost(folder, self.plan.seed, self._clock(unit.name), self.broker, cables)
         self.standings[unit.name], self.hosts[unit.name] = standing, host
+        await host.start()
+        self._stack.push_async_callback(self._end, host)
+
+    def _put_balance_under(self, unit: str, standing: Standing, cables: dict[str, Cable], built: Built) -> None:
+        cable = cables[BALANCE_PORT] = Cable(f"cable of the balance of {unit}")
+        balance = stand_on_balance(standing, cable, self.time, seed=built.seed, serial=f"SIM-{len(cables) + 500:04d}")
+        self.balances[unit] = balance
+        self._switch_on_device(balance)
+
+    def _switch_on_device(self, standing: Standing) -> None:
         standing.tick()
         keeping = asyncio.create_task(self._keep(standing))
         self._stack.callback(keeping.cancel)
-        await host.start()
-        self._stack.push_async_callback(self._end, host)
 
     def _calibrate(self, folder: Path, kind: Kind, built: Built) -> None:
         """Let a unit's device have had its saline runs on the evening before."""
