@@ -12,8 +12,11 @@ from nebctl_lab.bench.dose.run import Case, Column, Course, Origin, Run, Stress,
 CASES = [
     Case(preset=preset, column=column, course=course, stress=stress, origin=origin)
     for preset, column in (("mesh.solo", Column.MESH_BALANCE), ("jet.lc", Column.JET_BALANCE))
-    for course in Course
-    for stress, origin in ((Stress.NONE, Origin.PLANT), (Stress.WILD, Origin.PLANT), (Stress.NONE, Origin.SECOND))
+    for course, stress, origin in (
+        *((course, Stress.NONE, origin) for course in Course for origin in Origin),
+        (Course.USUAL, Stress.WILD, Origin.PLANT),
+        (Course.RAMP, Stress.DRIPS, Origin.SECOND),
+    )
 ]
 
 

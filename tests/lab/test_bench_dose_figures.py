@@ -16,7 +16,7 @@ from nebctl_lab.bench.dose.export import export
 from nebctl_lab.bench.dose.figures import quantile, sum_up
 from nebctl_lab.bench.dose.judge import RunResult, compare
 from nebctl_lab.bench.dose.limits import lines_of
-from nebctl_lab.bench.dose.parts import QUICK, USUAL, Part, parts
+from nebctl_lab.bench.dose.parts import QUICK, SHORT, USUAL, Part, parts
 from nebctl_lab.bench.dose.population import make_run, model_of
 from nebctl_lab.bench.dose.run import Case, Column, Course, Origin, Run
 
@@ -148,9 +148,9 @@ def test_each_limit_can_be_broken(right: RunResult, changes: dict[str, object], 
     assert broken == [figure]
 
 
-def test_the_quick_extent_has_every_population() -> None:
-    """Both extents have the same populations, so that CI tries all that the report is made of."""
-    assert set(parts(QUICK)) == set(parts(USUAL))
+def test_every_extent_has_every_population() -> None:
+    """All extents have the same populations, so that CI tries all that the report is made of."""
+    assert set(parts(QUICK)) == set(parts(SHORT)) == set(parts(USUAL))
     assert all(part.runs >= 1 for part in parts(QUICK).values())
 
 

@@ -15,7 +15,7 @@ from nebctl_lab.bench.dose.export import export
 from nebctl_lab.bench.dose.figures import sum_up
 from nebctl_lab.bench.dose.limits import LIMITS, MARKS, Line, lines_of
 from nebctl_lab.bench.dose.page import page_lines
-from nebctl_lab.bench.dose.parts import QUICK, USUAL, Extent, Part, parts
+from nebctl_lab.bench.dose.parts import QUICK, SHORT, USUAL, Extent, Part, parts
 from nebctl_lab.bench.dose.population import FIRST_SEED, judge_all, make_run
 
 BEGIN, END = "<!-- drawn by nebctl bench dose --write-docs -->", "<!-- end of what was drawn -->"
@@ -24,7 +24,8 @@ Figures = dict[str, Any]
 
 @click.command(name="dose", epilog="Example: nebctl bench dose --set report --json")
 @click.option("--json", "as_json", is_flag=True, help="End with one JSON object and print nothing else on stdout.")
-@click.option("--quick", is_flag=True, help="Try every part with a few runs each; the figures prove nothing.")
+@click.option("--short", "extent", flag_value="short", help="A tenth of the runs, in some minutes.")
+@click.option("--quick", "extent", flag_value="quick", help="A few runs of each kind; the figures prove nothing.")
 @click.option(
     "--set",
     "which",
@@ -50,24 +51,30 @@ Figures = dict[str, Any]
     "--runs", type=click.IntRange(min=1), default=3, show_default=True, help="With --export: how many of each."
 )
 def dose(
-    as_json: bool, quick: bool, which: str, only: str | None, page: Path | None, folder: Path | None, runs: int
+    as_json: bool,
+    extent: str | None,
+    which: str,
+    only: str | None,
+    page: Path | None,
+    folder: Path | None,
+    runs: int,
 ) -> None:
     """Measure the dose estimate on thousands of simulated doses whose truth is known.
 
     Prints figures beside their limits; exits with 1 where one is not kept, with --quick only where a premature stop was
-    called COMPLETE. A quarter of an hour on two processors.
+    called COMPLETE. Half an hour on two processors, with --short some minutes.
     """
-    extent = QUICK if quick else USUAL
-    chosen = {name: part for name, part in parts(extent).items() if only is None or only in name}
+    size = {"short": SHORT, "quick": QUICK}.get(extent or "", USUAL)
+    chosen = {name: part for name, part in parts(size).items() if only is None or only in name}
     if not chosen:
-        raise click.UsageError(f"--only {only}: no population's name holds it; names: {', '.join(parts(extent))}")
+        raise click.UsageError(f"--only {only}: no population's name holds it; names: {', '.join(parts(size))}")
     if folder is not None:
         for path in export_all(chosen, which, runs, folder):
             click.echo(path)
         return
     if page is not None:
         check_page(page)
-    figures = measure(chosen, which, extent, lambda text: click.echo(text, err=True))
+    figures = measure(chosen, which, size, lambda text: click.echo(text, err=True))
     if page is not None:
         write_table(page, figures)
     if as_json:
@@ -75,7 +82,7 @@ def dose(
     else:
         for line in describe(figures):
             click.echo(line)
-    raise SystemExit(0 if figures["kept"] or (quick and figures["never_false"]) else 1)
+    raise SystemExit(0 if figures["kept"] or (extent == "quick" and figures["never_false"]) else 1)
 
 
 def export_all(chosen: dict[str, Part], which: str, runs: int, folder: Path) -> Iterator[Path]:

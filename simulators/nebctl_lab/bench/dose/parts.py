@@ -25,9 +25,9 @@ class Part:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Extent:
-    """How many runs: of the main presets, of premature stops, of the others, of each stress, of each kind of loss.
+    """How many runs: of the main presets, of their premature stops, of the other presets, of each stress and loss.
 
-    `cost` runs of each main preset are timed.
+    `second` is how many of each kind the second simulator makes, `cost` how many of each main preset are timed.
     """
 
     cost: int
@@ -36,10 +36,12 @@ class Extent:
     other: int
     stress: int
     loss: int
+    second: int
 
 
-USUAL = Extent(cost=3, main=1000, premature=1100, other=200, stress=200, loss=200)
-QUICK = Extent(cost=1, main=6, premature=4, other=2, stress=1, loss=2)
+USUAL = Extent(cost=3, main=1000, premature=1100, other=200, stress=200, loss=200, second=200)
+SHORT = Extent(cost=2, main=100, premature=110, other=20, stress=20, loss=20, second=20)
+QUICK = Extent(cost=1, main=4, premature=3, other=1, stress=1, loss=2, second=1)
 """Enough to show that every part works; its figures prove nothing."""
 
 
@@ -91,16 +93,10 @@ def _stressed(extent: Extent) -> dict[str, Part]:
 
 
 def _second(extent: Extent) -> dict[str, Part]:
-    courses = {
-        Course.USUAL: 2 * extent.stress,
-        Course.PREMATURE: extent.stress,
-        Course.SUDDEN: extent.loss,
-        Course.RAMP: extent.loss,
-    }
     return {
         f"second {case.preset}, {course.value}": Part(
-            case=replace(case, origin=Origin.SECOND, course=course), columns=columns, runs=runs
+            case=replace(case, origin=Origin.SECOND, course=course), columns=columns, runs=extent.second
         )
         for case, columns in ((SOLO, MESHES), (LC, JETS))
-        for course, runs in courses.items()
+        for course in Course
     }

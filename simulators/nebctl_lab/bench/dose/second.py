@@ -38,6 +38,9 @@ class Nebulizer(Protocol):
     def stop(self) -> None:
         """Turn off from outside."""
 
+    def restart(self) -> None:
+        """Lose power for a moment: it is off and has forgotten what it counted."""
+
     def step(self, dt_s: float) -> None:
         """Let time pass; it may turn itself off."""
 
@@ -154,6 +157,12 @@ class Scene:
         self._write_for(self.chance.uniform(2, 25), self.chance.choice((Doing.OFF, Doing.PAUSED)))
         self.device.start()
 
+    def brown_out(self) -> None:
+        """Lose power for a moment, and be resumed by somebody."""
+        self.device.restart()
+        self._write_for(self.chance.uniform(2, 20), Doing.OFF)
+        self.device.start()
+
     def _be_deaf(self, seconds: float) -> None:
         until_s, each = self.at_s + seconds, self.chance.random() < 0.5
         self._write(Doing.LOST)
@@ -193,6 +202,8 @@ def _draw_events(chance: random.Random, likely_s: float) -> list[tuple[float, Ca
         drawn.append((chance.uniform(5, likely_s), Scene.lose))
     if chance.random() < 0.12:
         drawn.append((chance.uniform(5, likely_s), Scene.lose_and_stop))
+    if chance.random() < 0.05:
+        drawn.append((chance.uniform(5, likely_s), Scene.brown_out))
     return sorted(drawn, key=lambda event: event[0])
 
 

@@ -73,6 +73,10 @@ class Jet:
         """Turn the gas off."""
         self.on, self.rate_ml_s = False, 0.0
 
+    def restart(self) -> None:
+        """Come up with the gas off."""
+        self.stop()
+
     def step(self, dt_s: float) -> None:
         """Let time pass: the cup cools while gas flows, sputters when it is low, and its solution thickens."""
         self.cooled += ((1.0 if self.on else 0.0) - self.cooled) * -math.expm1(-dt_s / self.cools_s)

@@ -80,6 +80,11 @@ class Mesh:
         """Turn off."""
         self.on, self.rate_ml_s = False, 0.0
 
+    def restart(self) -> None:
+        """Come up off, with an empty counter and no memory of the resonance."""
+        self.stop()
+        self.counted_ml, self.starts, self.dry = 0.0, 0, False
+
     def step(self, dt_s: float) -> None:
         """Let time pass."""
         decay = math.exp(-dt_s / self.wander_s)
