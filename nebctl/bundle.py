@@ -9,9 +9,10 @@ from nebctl.core.ledger.check import Finding
 from nebctl.core.ledger.consistency import Grown, check_consistency
 from nebctl.core.ledger.encoding import FormatError
 from nebctl.core.ledger.head import UNIT, Checkpoint, Origin
+from nebctl.core.ledger.keyring import KeyRing
 from nebctl.core.ledger.note import COSIGNATURE, ED25519, Vkey, parse_note
 from nebctl.core.ledger.proof import ProofChecked, check_proof
-from nebctl.keys import KeyFault, load_trust, verify
+from nebctl.keys import KeyFault, load_trust, load_unit_ring, verify
 
 RECORD = "dose.jws"
 PROOF = "dose.tlog-proof"
@@ -33,10 +34,14 @@ class Bundle:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Verified:
-    """What a bundle has proven, and the two trusted keys that it was proven by."""
+    """What a bundle has proven, and the trusted keys that it was proven by.
+
+    `unit` is the unit's key at the record's place, `head` the one that signed the head: the same, but for a rotation.
+    """
 
     checked: ProofChecked
     unit: Vkey
+    head: Vkey
     pharmacy: Vkey
 
 
@@ -87,14 +92,16 @@ def verify_bundle(directory: Path, trust: Path) -> Verified | list[Finding]:
     try:
         bundle = read_bundle(directory)
         unit_name = _named_unit(bundle)
-        unit = _load_typed(trust, unit_name, ED25519)
-        Origin.parse(unit.name)
+        ring = _load_ring(trust, unit_name, _epoch(bundle))
     except FormatError as error:
         return [_finding(unit_name, error.where, error.seen, error.expected)]
     except KeyFault as fault:
         return [_finding(unit_name, f"trusted key {fault.path.name}", fault.seen, fault.expected)]
-    checked = check_proof(bundle.jws, bundle.disclosures, bundle.proof, unit=unit, pharmacy=pharmacy, verify=verify)
-    return checked if isinstance(checked, list) else Verified(checked=checked, unit=unit, pharmacy=pharmacy)
+    checked = check_proof(bundle.jws, bundle.disclosures, bundle.proof, unit=ring, pharmacy=pharmacy, verify=verify)
+    if isinstance(checked, list):
+        return checked
+    signer = ring.of_head(checked.receipt.checkpoint.size)[-1]
+    return Verified(checked=checked, unit=ring.of_record(checked.entry.seq), head=signer, pharmacy=pharmacy)
 
 
 def is_growth(directory: Path) -> bool:
@@ -162,6 +169,24 @@ def _load_typed(trust: Path, stem: str, kind: int) -> Vkey:
         advice = "Copy the key again from its owner."
         raise KeyFault(trust / f"{stem}.vkey", f"key type {vkey.type:#04x}", f"key type {kind:#04x}", advice)
     return vkey
+
+
+def _epoch(bundle: Bundle) -> int:
+    epoch = jws.parse(bundle.jws).payload.get("ep")
+    return epoch if isinstance(epoch, int) else 1
+
+
+def _load_ring(trust: Path, unit: str, epoch: int) -> KeyRing:
+    """Return the unit's trusted keys, which are named by its origin and sign.
+
+    Raises: `KeyFault` for a key file; `FormatError` for another name.
+    """
+    ring = load_unit_ring(trust, unit, epoch)
+    Origin.parse(ring.newest.name)
+    for span in ring.spans:
+        if span.vkey.type != ED25519:
+            raise KeyFault(trust / f"{unit}.vkey", f"key type {span.vkey.type:#04x}", f"key type {ED25519:#04x}", "")
+    return ring
 
 
 def _read_text(path: Path) -> str:

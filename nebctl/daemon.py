@@ -24,7 +24,7 @@ from nebctl.core.recovery import recover
 from nebctl.core.session import Rules
 from nebctl.core.trace import HEADER, Trace
 from nebctl.core.verify import Limits
-from nebctl.keys import KeyFault, load_signer, load_trust, load_vkey, verify
+from nebctl.keys import KeyFault, load_signer, load_trust, load_vkey, refuse_shared, verify
 from nebctl.ports import Clock, Nebulizer
 from nebctl.publish.asking import converse
 from nebctl.publish.connection import BrokerFault
@@ -184,6 +184,8 @@ async def _open_ledger(loaded: LoadedConfig, clock: Clock, edge: Edge) -> UnitLe
         config_sha256=loaded.sha256,
         simulated=unit.simulated,
     )
+    tls = loaded.config.mqtt.key if loaded.config.mqtt else None
+    refuse_shared(loaded.path(tls) if tls else None, {"signing": _key_path(loaded)})
     return await UnitLedger.open(
         path,
         site=unit.site,

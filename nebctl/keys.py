@@ -1,7 +1,9 @@
 """Keys on disk: private keys that sign, and the trust directory of public keys that others are checked by."""
 
 import os
+import re
 import stat
+from collections.abc import Mapping
 from functools import lru_cache
 from pathlib import Path
 
@@ -17,9 +19,11 @@ from cryptography.hazmat.primitives.serialization import (
 )
 
 from nebctl.core.ledger.encoding import FormatError
+from nebctl.core.ledger.keyring import KeyRing, Span
 from nebctl.core.ledger.note import Vkey
 
 _MAX_BYTES = 10_000
+_PLACE = re.compile(r"[1-9][0-9]{0,15}", re.ASCII)
 
 
 class KeyFault(Exception):  # noqa: N818 - a fault is of the world, not of the program
@@ -193,6 +197,51 @@ def load_unit_trust(trust: Path, unit: str, epoch: int) -> Vkey:
     """
     stem = f"{unit}.{epoch}"
     return load_trust(trust, stem if (trust / f"{stem}.vkey").exists() else unit)
+
+
+def refuse_shared(tls: Path | None, signing: Mapping[str, Path]) -> None:
+    """Refuse a TLS key that signs records as well, and a signing key that has two uses; `signing` maps use to file.
+
+    A TLS key of another kind, or one that cannot be read, is left to whoever connects with it; None means no TLS.
+    Raises: `KeyFault` naming both uses, or for a signing key that cannot be used.
+    """
+    seen = {_public_of(tls): "TLS"} if tls else {}
+    for use, path in signing.items():
+        public = load_signer(path).public
+        if (other := seen.get(public)) is not None:
+            advice = "Make a key for each use: nebctl keys create FILE."
+            raise KeyFault(path, f"one key for {other} and {use}", "a key for each use", advice)
+        seen[public] = use
+
+
+def _public_of(path: Path) -> bytes | None:
+    try:
+        key = load_pem_private_key(_read(path), password=None)
+    except (KeyFault, ValueError, TypeError, UnsupportedAlgorithm):
+        return None
+    return key.public_key().public_bytes_raw() if isinstance(key, Ed25519PrivateKey) else None
+
+
+def load_unit_ring(trust: Path, unit: str, epoch: int) -> KeyRing:
+    """Read the trusted keys of one epoch of a unit: its first, and `unit.epoch.FIRST.vkey` for each that took over.
+
+    FIRST is the place of the first record that the key signs; `nebctl keys follow` writes such files.
+    Raises: `KeyFault` as `load_trust`, and where a later key has another name than the first.
+    """
+    first = load_unit_trust(trust, unit, epoch)
+    names = [path.name.split(".")[2] for path in trust.glob(f"{unit}.{epoch}.*.vkey")]
+    places = sorted(int(name) for name in names if _PLACE.fullmatch(name))
+    later = {place: load_trust(trust, later_stem(unit, epoch, place)) for place in places}
+    for place, vkey in later.items():
+        if (vkey.name, vkey.type) != (first.name, first.type):
+            path = trust / later_stem(unit, epoch, place)
+            raise KeyFault(path, f"a key of {vkey.name}", f"a key of {first.name}", "Copy the key again.")
+    return KeyRing((Span(first, 0), *(Span(vkey, place) for place, vkey in later.items())))
+
+
+def later_stem(unit: str, epoch: int, first: int) -> str:
+    """Return the name of the trust files of a key that took over, without their ending."""
+    return f"{unit}.{epoch}.{first}"
 
 
 def _read(path: Path) -> bytes:

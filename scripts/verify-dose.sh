@@ -4,7 +4,8 @@
 #   verify-dose.sh DIR TRUST
 #
 # DIR holds dose.jws, dose.tlog-proof and perhaps dose.disclosures. TRUST holds <unit>.pem and .vkey, pharmacy.pem and
-# .vkey: the keys that you got from their owners. No key inside DIR is believed. Exit 0: proven. 1: refused, with the
+# .vkey: the keys that you got from their owners, and <unit>.<epoch>.<first>.pem and .vkey for a unit's key that took
+# over at the place <first> of its log. No key inside DIR is believed. Exit 0: proven. 1: refused, with the
 # reason on standard error. 2: a wrong call. The formats are described in docs/reference/ledger.md.
 set -euo pipefail
 shopt -s nullglob dotglob
@@ -107,6 +108,19 @@ load_key() { # stem, key type in hex -> key_name, key_id, key_hex
   [[ $line == 302a300506032b6570032100$key_hex ]] || refuse "$pem and $vkey hold different keys"
 }
 
+unit_key_at() { # a place in the log -> stem: the unit's trusted key that is valid there, loaded
+  local path first newest=0
+  stem=$unit
+  [[ -f $trust/$unit.$epoch.vkey ]] && stem=$unit.$epoch
+  for path in "$trust/$unit.$epoch."*.vkey; do
+    first=${path#"$trust/$unit.$epoch."}
+    first=${first%.vkey}
+    [[ $first =~ ^[1-9][0-9]{0,15}$ ]] || continue
+    ((first <= $1 && first > newest)) && newest=$first stem=$unit.$epoch.$first
+  done
+  load_key "$stem" 01
+}
+
 fingerprint() { bytes_of "$1" | sha256; }
 
 millilitres() { printf '%d.%03d' $(($1 / 1000000)) $(($1 / 1000 % 1000)); } # nanolitres, rounded down
@@ -152,7 +166,7 @@ check_record() {
   local header="{\"alg\":\"Ed25519\",\"kid\":\"$key_id\",\"typ\":\"nebctl-dose+jws\"}"
   [[ ${jws%%.*} == "$(printf '%s' "$header" | to_url)" ]] || refuse "record header: expected $header"
   printf '%s' "${jws%.*}" >"$work/message"
-  check_signature "$trust/$unit.pem" "$work/message" "$(from_url "${jws##*.}" | hex_of)" "record"
+  check_signature "$trust/$stem.pem" "$work/message" "$(from_url "${jws##*.}" | hex_of)" "record"
   local site=${key_name%%/*} admits=false
   [[ $site == sim.* ]] && admits=true
   [[ $key_name == "$site/nebctl/$unit/$epoch" ]] || refuse "record: its unit and ep are not those of $key_name"
@@ -216,7 +230,7 @@ check_head() {
   printf '%s\n' "${lines[@]:hashes+3:3}" >"$work/head"
   local signature
   signature=$(signature_of "${lines[hashes + 7]}" 128)
-  check_signature "$trust/$unit.pem" "$work/head" "$signature" "head"
+  check_signature "$trust/$stem.pem" "$work/head" "$signature" "head"
 }
 
 check_cosignature() { # -> time
@@ -257,7 +271,9 @@ report() {
   printf 'emitted %s to %s mL, end %s, verdict %s\n' "$(millilitres "$low")" "$(millilitres $((high + 999)))" "$end" "$verdict"
   printf 'head    %s records, countersigned %s\n' "${lines[hashes + 4]}" "$(date -u -d "@$time" +%Y-%m-%dT%H:%M:%SZ)"
   printf 'by keys (compare these fingerprints with their owners)\n'
-  printf '        %s sha256 %s\n' "$unit_name" "$(fingerprint "$unit_hex")" "$key_name" "$(fingerprint "$key_hex")"
+  printf '        %s sha256 %s\n' "$unit_name" "$(fingerprint "$unit_hex")"
+  [[ $head_hex == "$unit_hex" ]] || printf '        %s sha256 %s\n' "$head_name" "$(fingerprint "$head_hex")"
+  printf '        %s sha256 %s\n' "$key_name" "$(fingerprint "$key_hex")"
 }
 
 (($# == 2)) || misused "expected two folders"
@@ -271,12 +287,14 @@ trap 'rm -rf "$work"' EXIT
 
 check_files
 read_record
-load_key "$unit" 01
+unit_key_at "$seq"
 unit_name=$key_name unit_hex=$key_hex
 check_record
 check_volumes
 read_proof
 check_inclusion
+unit_key_at "${lines[hashes + 4]}"
+head_name=$key_name head_hex=$key_hex
 check_head
 load_key pharmacy 04
 check_cosignature

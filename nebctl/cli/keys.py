@@ -132,6 +132,33 @@ def publish(file: Path, name: str, trust: Path, stem: str | None, approver: bool
     click.echo(f"sha256 {_fingerprint(vkey.public)}")
 
 
+@keys.command()
+@click.argument("db", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option(
+    "--trust", type=click.Path(exists=True, file_okay=False, path_type=Path), required=True, help="Trusted keys."
+)
+def follow(db: Path, trust: Path) -> None:
+    """Add to the trusted keys those that the logs in DB were handed over to, as `<unit>.<epoch>.<first>.vkey` and .pem.
+
+    Each is believed for the `key` record by the key before it, the first for standing in the folder. FIRST is the place
+    of the first record that the key signs: whoever checks one dose needs it.
+
+    Example: nebctl keys follow pharmacy.db --trust trust
+    """
+    from nebctl.core.ledger.encoding import FormatError
+    from nebctl.keys import KeyFault, later_stem, load_unit_trust, write_public
+    from nebctl.store.faults import StoreFault
+    from nebctl.store.handovers import handovers
+
+    try:
+        for log, span in handovers(db, lambda unit, epoch: load_unit_trust(trust, unit, epoch)):
+            for path in write_public(trust, later_stem(log.unit, log.epoch, span.first), span.vkey):
+                click.echo(f"wrote {path}")
+            click.echo(f"sha256 {_fingerprint(span.vkey.public)}")
+    except (KeyFault, StoreFault, FormatError) as fault:
+        raise click.ClickException(str(fault)) from None
+
+
 def unit_config(config_file: Path) -> "LoadedConfig":
     """Return a unit's configuration; a faulty one is a wrong call."""
     from nebctl.config import load_config

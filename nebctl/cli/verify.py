@@ -88,14 +88,11 @@ def _keys(unit: "Vkey", pharmacy: "Vkey") -> "dict[str, Json]":
 
 
 def _report_keys(facts: "dict[str, Json]") -> tuple[str, ...]:
-    unit_key, pharmacy_key = facts["unit_key"], facts["pharmacy_key"]
-    assert isinstance(unit_key, dict)
-    assert isinstance(pharmacy_key, dict)
-    return (
-        "by keys (compare these fingerprints with their owners)",
-        f"        {unit_key['name']} sha256 {unit_key['sha256']}",
-        f"        {pharmacy_key['name']} sha256 {pharmacy_key['sha256']}",
-    )
+    named = [facts["unit_key"], facts["pharmacy_key"]]
+    if (head_key := facts.get("head_key")) not in (None, facts["unit_key"]):
+        named.insert(1, head_key)
+    keys = [f"        {key['name']} sha256 {key['sha256']}" for key in named if isinstance(key, dict)]
+    return "by keys (compare these fingerprints with their owners)", *keys
 
 
 def _facts(verified: "Verified") -> "dict[str, Json]":
@@ -110,6 +107,7 @@ def _facts(verified: "Verified") -> "dict[str, Json]":
         "disclosed": dict(verified.checked.revealed),
         "head_size": receipt.checkpoint.size,
         "countersigned": utc_text(receipt.time_s * NS_PER_S),
+        "head_key": {"name": verified.head.name, "sha256": verified.head.fingerprint()},
         **_keys(verified.unit, verified.pharmacy),
     }
 

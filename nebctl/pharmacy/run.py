@@ -167,7 +167,10 @@ def _protocol_text(config: PharmacyConfig) -> str:
 
 
 def _store(config: PharmacyConfig, edge: Edge) -> PharmacyStore:
-    site, signer = config.pharmacy.site, keys.load_signer(config.pharmacy.witness_key)
+    table = config.pharmacy
+    uses = {"countersigning": table.witness_key, "orders": table.orders_key, "the log": table.log_key}
+    keys.refuse_shared(config.mqtt.key, uses)
+    site, signer = table.site, keys.load_signer(table.witness_key)
     desk = Desk(
         site=site,
         study=config.pharmacy.study,

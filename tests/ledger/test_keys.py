@@ -10,7 +10,16 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 
 from nebctl.cli.keys import keys
 from nebctl.core.ledger.note import COSIGNATURE, ED25519, Vkey
-from nebctl.keys import Ed25519Signer, KeyFault, create_key, load_signer, load_trust, verify, write_public
+from nebctl.keys import (
+    Ed25519Signer,
+    KeyFault,
+    create_key,
+    load_signer,
+    load_trust,
+    refuse_shared,
+    verify,
+    write_public,
+)
 
 NAME = "sim.site.example/nebctl/neb-0001/1"
 
@@ -107,3 +116,19 @@ def test_the_command_makes_and_shows_keys(tmp_path: Path) -> None:
         refused = runner.invoke(keys, arguments)
         assert refused.exit_code == 2
         assert "Traceback" not in refused.output
+
+
+def test_a_key_has_one_use(tmp_path: Path) -> None:
+    """A TLS key that signs, and one signing key for two uses, are refused by name; a TLS key of another kind is not."""
+    one, two = (tmp_path / name for name in ("one.key", "two.key"))
+    create_key(one)
+    create_key(two)
+    refuse_shared(None, {"orders": one, "the log": two})
+    refuse_shared(one, {"orders": two})
+    for tls, uses in ((one, {"orders": two, "the log": one}), (None, {"orders": one, "the log": one})):
+        with pytest.raises(KeyFault, match=r"and the log.*a key for each use"):
+            refuse_shared(tls, uses)
+    other = generate_private_key(SECP256R1()).private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    (tmp_path / "tls.key").write_bytes(other)
+    for tls in (tmp_path / "tls.key", tmp_path / "none.key"):
+        refuse_shared(tls, {"orders": one})

@@ -17,6 +17,7 @@ from nebctl.core.ledger.check import check_record
 from nebctl.core.ledger.consistency import Grown, check_consistency
 from nebctl.core.ledger.encoding import FormatError, b64, b64url, unb64
 from nebctl.core.ledger.head import open_receipt
+from nebctl.core.ledger.keyring import KeyRing
 from nebctl.core.ledger.note import Vkey
 from nebctl.core.ledger.proof import ProofChecked, check_proof
 from nebctl.keys import verify, write_public
@@ -131,7 +132,9 @@ def test_note_vectors(case: dict[str, Any]) -> None:
 @cases("bundles")
 def test_bundle_vectors(case: dict[str, Any]) -> None:
     """Each bundle is proven, or refused for what the vector names."""
-    result = check_proof(case["jws"], case["disclosures"], case["proof"], unit=UNIT, pharmacy=PHARMACY, verify=verify)
+    result = check_proof(
+        case["jws"], case["disclosures"], case["proof"], unit=KeyRing.of(UNIT), pharmacy=PHARMACY, verify=verify
+    )
     if case["error"] == "trusted key":
         assert not isinstance(result, ProofChecked)
         return

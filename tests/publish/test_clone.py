@@ -5,7 +5,9 @@ import sqlite3
 from typing import Any
 
 import pytest
+from click.testing import CliRunner
 
+from nebctl.cli.pharmacy import pharmacy
 from nebctl.core.ledger import jws
 from nebctl.core.ledger.note import ED25519, Vkey
 from nebctl.keys import Ed25519Signer, verify
@@ -57,5 +59,8 @@ async def test_a_cloned_card_is_found_and_proven(stream: Any) -> None:
     kept = jws.parse(stream.kept()[int(str(other.payload["seq"]))])
     assert (reason, other.payload["seq"]) == ("fork", kept.payload["seq"])
     assert other.payload != kept.payload
+    shown = CliRunner().invoke(pharmacy, ["show", "--db", str(stream.folder / "pharmacy.db"), "--unit", "neb-0001"])
+    assert shown.exit_code == 1
+    assert f"fork: boot 1/{kept.payload['seq']}; another record is kept there: two histories" in shown.stdout
     for one in (other, kept):
         assert verify(KEY.public, one.signing_input, one.signature)

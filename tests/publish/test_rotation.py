@@ -9,11 +9,15 @@ import pytest
 
 from nebctl.core.instant import Instant
 from nebctl.core.ledger import head
+from nebctl.core.ledger.check import Finding
 from nebctl.core.ledger.envelope import Stamp
 from nebctl.core.ledger.note import COSIGNATURE, ED25519, Vkey, parse_note
 from nebctl.core.ledger.records import Draft
 from nebctl.keys import Ed25519Signer, verify
+from nebctl.store.audit import Auditor
 from nebctl.store.faults import StoreFault
+from nebctl.store.handovers import handovers
+from nebctl.store.reader import LedgerFile
 from nebctl.store.sealing import Sealer
 from nebctl.store.writer import Writer
 
@@ -31,6 +35,18 @@ def rotate(folder: Path, at: Instant, old: Ed25519Signer, new: Ed25519Signer) ->
     with contextlib.closing(Writer(folder / "unit.db", sealer)) as writer:
         writer.open(at)
         writer.rotate(new, at)
+
+
+def first_key(_unit: str, _epoch: int) -> Vkey:
+    """Return the key that an auditor trusts."""
+    return Vkey(ORIGIN, ED25519, FIRST.public)
+
+
+def findings(path: Path) -> list[Finding]:
+    """Return what an auditor who trusts the first key alone finds."""
+    auditor = Auditor(unit_key=first_key, pharmacy=WITNESS, verify=verify)
+    with LedgerFile.open(path) as file:
+        return [found for found in auditor.audit(file) if isinstance(found, Finding)]
 
 
 async def test_a_rotation_in_an_outage_is_followed(stream: Any) -> None:
@@ -57,6 +73,8 @@ async def test_a_rotation_in_an_outage_is_followed(stream: Any) -> None:
     newest = parse_note(stream.receipts()[-1])
     assert [line.name for line in newest.lines] == [ORIGIN, WITNESS.name]
     assert newest.lines[0].by(Vkey(ORIGIN, ED25519, THIRD.public))
+    assert findings(stream.folder / "unit.db") == findings(stream.folder / "pharmacy.db") == []
+    assert [span.first for _, span in handovers(stream.folder / "unit.db", first_key)] == [5, 8]
 
 
 @pytest.mark.parametrize("broker", ["mosquitto"], indirect=True)
@@ -72,6 +90,7 @@ async def test_the_receipt_over_the_rotation_itself_names_the_new_key(stream: An
     await stream.until(stream.all_receipted, "the rotation is receipted")
     (receipt,) = stream.receipts()
     assert parse_note(receipt).lines[0].by(Vkey(ORIGIN, ED25519, SECOND.public))
+    assert findings(stream.folder / "unit.db") == findings(stream.folder / "pharmacy.db") == []
 
 
 @pytest.mark.parametrize("broker", ["mosquitto"], indirect=True)

@@ -23,6 +23,7 @@ from nebctl.cli.pharmacy.common import (
     read,
     table,
 )
+from nebctl.cli.pharmacy.keys import show_unit
 
 if TYPE_CHECKING:
     from nebctl.pharmacy.course_calendar import CalendarLine
@@ -93,6 +94,7 @@ def move(config_file: Path, subject: str, unit: str, readers: tuple[str, ...], r
 @click.option("--subject", help="A subject's pseudonym, such as MEX-001.")
 @click.option("--lot", help="A lot, such as EXO2020A.")
 @click.option("--kit", help="A kit, such as KIT-0401.")
+@click.option("--unit", help="A unit, such as neb-0001: its keys and epochs, and the evidence of a copied card.")
 @click.option("--units", is_flag=True, help="All units: what came in, and what was not kept, counted by its reason.")
 @JSON
 def show(
@@ -101,30 +103,33 @@ def show(
     subject: str | None,
     lot: str | None,
     kit: str | None,
+    unit: str | None,
     units: bool,
     as_json: bool,
 ) -> None:
     """Show a subject's course, computed anew from the records, or a lot's account, or a kit, or what units have sent.
 
-    Exit code 1 where a recorded verdict is not what the recorded volume says, a lot does not add up, or a record is
-    damaged.
+    Exit code 1 where a recorded verdict is not what the recorded volume says, a lot does not add up, there is evidence
+    of two histories under a unit's key, or a record is damaged.
 
     Example: nebctl pharmacy show --config pharmacy.toml --subject MEX-001
     """
     if (config_file is None) == (database is None):
         raise click.UsageError("give either --config or --db")
     path = database or read(config_file or Path()).database
-    match subject, lot, kit, units:
-        case str(), None, None, False:
+    match subject, lot, kit, unit, units:
+        case str(), None, None, None, False:
             _show_subject(path, subject, as_json)
-        case None, str(), None, False:
+        case None, str(), None, None, False:
             _show_lot(path, lot, as_json)
-        case None, None, str(), False:
+        case None, None, str(), None, False:
             _show_kit(path, kit, as_json)
-        case None, None, None, True:
+        case None, None, None, str(), False:
+            show_unit(path, unit, as_json)
+        case None, None, None, None, True:
             _show_units(path, as_json)
         case _:
-            raise click.UsageError("give one of --subject, --lot, --kit and --units")
+            raise click.UsageError("give one of --subject, --lot, --kit, --unit and --units")
 
 
 def _show_subject(path: Path, subject: str, as_json: bool) -> None:

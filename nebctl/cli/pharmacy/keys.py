@@ -1,10 +1,15 @@
 """`nebctl pharmacy revoke|epoch`: end what a unit's key or log is trusted for, by two pharmacists."""
 
+from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
-from nebctl.cli.pharmacy.common import BY, CONFIG, FILE, REASON, SECOND, books
+from nebctl.cli.pharmacy.common import BY, CONFIG, FILE, REASON, SECOND, books, faults, print_json
+
+if TYPE_CHECKING:
+    from nebctl.pharmacy.unit_sheet import EpochLine, EvidenceLine
 
 UNIT = click.option("--unit", required=True, help="The unit's name, such as neb-0001.")
 
@@ -62,3 +67,35 @@ def epoch(config_file: Path, unit: str, vkey_file: Path, by: str, second: str, r
         output.write_text(permit.note(*orders_signer(config_file)), "utf-8")
     click.echo(f"{unit}: {vkey.name}  sha256 {vkey.fingerprint()}")
     click.echo(f"wrote {output}; on the stopped unit: nebctl ledger epoch --config unit.toml --permit {output.name}")
+
+
+def show_unit(path: Path, unit: str, as_json: bool) -> None:
+    """Print what is known of a unit, and leave with 1 where there is evidence against it."""
+    from dataclasses import asdict
+
+    from nebctl.pharmacy.database import reading
+    from nebctl.pharmacy.unit_sheet import unit_sheet
+
+    with faults(), reading(path) as db:
+        sheet = unit_sheet(db, unit)
+    if sheet is None:
+        raise click.ClickException(f"{unit} is not enrolled; list the units: nebctl pharmacy show --units")
+    if as_json:
+        print_json(asdict(sheet))
+    else:
+        lines = [line for epoch in sheet.epochs for line in _epoch_lines(epoch)]
+        lines += [f"not kept: {each.count} {each.reason}, last {each.last_at}" for each in sheet.not_kept]
+        click.echo("\n".join((*lines, *map(_evidence_line, sheet.evidence))))
+    raise SystemExit(1 if sheet.evidence else 0)
+
+
+def _epoch_lines(epoch: "EpochLine") -> Iterator[str]:
+    yield f"{epoch.origin}: {epoch.records} records kept, {epoch.receipted} receipted"
+    for key in epoch.keys:
+        revoked = f", revoked {key.revoked}" if key.revoked else ""
+        yield f"  key {key.kid} from record {key.first} on{revoked}  sha256 {key.sha256}"
+
+
+def _evidence_line(line: "EvidenceLine") -> str:
+    what = "another record is kept there: two histories under one key" if line.kept else "nothing else is kept there"
+    return f"EVIDENCE {line.got_at} {line.reason}: {line.typ or 'unreadable'} {line.epoch}/{line.seq}; {what}"

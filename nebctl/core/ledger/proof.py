@@ -6,11 +6,12 @@ Source: C2SP tlog-proof v1 (c2sp.org/tlog-proof@v1), without the optional extra 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from nebctl.core.ledger import disclosure
+from nebctl.core.ledger import disclosure, jws
 from nebctl.core.ledger.check import Finding, check_record
 from nebctl.core.ledger.encoding import FormatError, b64, undecimal, unhash64
 from nebctl.core.ledger.grammar import check_volumes
-from nebctl.core.ledger.head import Checkpoint, Origin, Receipt, open_receipt
+from nebctl.core.ledger.head import Checkpoint, Origin, Receipt
+from nebctl.core.ledger.keyring import KeyRing, open_receipt_by
 from nebctl.core.ledger.note import Vkey, parse_note
 from nebctl.core.ledger.records import Entry, Json
 from nebctl.core.ledger.signing import Verifier
@@ -70,28 +71,35 @@ def check_proof(
     disclosures: Sequence[str],
     proof_text: str,
     *,
-    unit: Vkey,
+    unit: KeyRing,
     pharmacy: Vkey,
     verify: Verifier,
 ) -> ProofChecked | list[Finding]:
     """Return what is proven, or the finding that stopped the check.
 
-    The order: the record's signature, its members against the key's name, the index, the path from its leaf to the
-    head's root, the unit's signature over the head and its origin, the pharmacy's countersignature.
+    The order: the record's signature by the unit's key at its place, its members against the key's name, the index, the
+    path from its leaf to the head's root, the unit's signature over the head and its origin, the pharmacy's
+    countersignature.
     Raises: `FormatError` where the unit key's name is not an origin.
     """
     seq: int | None = None
     try:
-        entry = check_record(jws_text, disclosures, unit, verify)
+        entry = check_record(jws_text, disclosures, unit.of_record(_claimed_place(jws_text)), verify)
         seq = entry.seq
         _check_dose(entry)
         proof = parse_proof(proof_text)
         _check_place(entry, proof)
-        receipt = open_receipt(proof.checkpoint_note, unit, pharmacy, verify)
+        receipt = open_receipt_by(proof.checkpoint_note, unit, pharmacy, verify)
         revealed = disclosure.check(entry.payload, disclosures)
     except FormatError as error:
-        return [_finding(unit, seq, error)]
+        return [_finding(unit.newest, seq, error)]
     return ProofChecked(entry=entry, revealed=revealed, receipt=receipt)
+
+
+def _claimed_place(jws_text: str) -> int:
+    """Return the place that a record claims, by which its key is chosen; the signature then proves it."""
+    seq = jws.parse(jws_text).payload.get("seq")
+    return seq if isinstance(seq, int) and seq >= 0 else 0
 
 
 def _check_dose(entry: Entry) -> None:
