@@ -23,7 +23,7 @@ def figures() -> dict[str, Any]:
 
 def test_every_figure_stands_beside_its_limit(figures: dict[str, Any]) -> None:
     """Single appends, batches, waiting callers, the loop and the start are measured, each against its own limit."""
-    assert set(figures["limits"]) == {"single", "batch", "waiting", "loop", "start"}
+    assert set(figures["limits"]) == {"single", "batch", "waiting", "loop", "start", "fsck"}
     limits = {part: figures[part]["ratio_limit"] for part in ("single", "batch", "waiting")}
     assert limits == {"single": 0.6, "batch": 3.0, "waiting": 3.0}
     assert (figures["loop"]["held_limit_ms"], figures["loop"]["fsync_ms"]) == (20.0, 60.0)
@@ -55,4 +55,4 @@ def test_a_figure_beyond_its_limit_is_said(figures: dict[str, Any], part: str, f
 def judged(figures: dict[str, Any]) -> dict[str, Any]:
     """Return the figures judged anew."""
     appends = {name: figures[name] for name in ("single", "batch", "waiting")}
-    return sum_up(appends, figures["loop"], figures["start"])
+    return sum_up(appends, figures["loop"], figures["start"], figures["fsck"])

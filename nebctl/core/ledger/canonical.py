@@ -43,14 +43,15 @@ def decode_value(data: bytes) -> Json:
 
     Raises: `FormatError` as `decode` does.
     """
-    value = _parse(data, _DECODER)
+    text = _text(data)
+    value = _parse(text, _DECODER)
     if _may_need_walk(data):
         _check(value, "JSON", _DEPTH)
-    again = _write(value)
-    if again != data:
-        _parse(data, _TELLING_DECODER)
-        at = next((i for i, (a, b) in enumerate(zip(again, data, strict=False)) if a != b), min(len(again), len(data)))
-        raise FormatError(f"JSON byte {at}", data[at : at + 16], f"canonical {again[at : at + 16]!r}")
+    again = _ENCODER.encode(value)
+    if again != text:
+        _parse(text, _TELLING_DECODER)
+        at = next((i for i, (a, b) in enumerate(zip(again, text, strict=False)) if a != b), min(len(again), len(text)))
+        raise FormatError(f"JSON character {at}", text[at : at + 16], f"canonical {again[at : at + 16]!r}")
     return value
 
 
@@ -72,13 +73,18 @@ def _write(value: object) -> bytes:
         raise FormatError("JSON", "a lone surrogate", "text that UTF-8 can carry") from None
 
 
-def _parse(data: bytes, decoder: json.JSONDecoder) -> Json:
+def _text(data: bytes) -> str:
     try:
-        value: Json = decoder.decode(data.decode("utf-8"))
+        return data.decode("utf-8")
     except UnicodeDecodeError as error:
         raise FormatError(f"JSON byte {error.start}", data[error.start : error.start + 8], "UTF-8") from None
+
+
+def _parse(text: str, decoder: json.JSONDecoder) -> Json:
+    try:
+        value: Json = decoder.raw_decode(text)[0]
     except json.JSONDecodeError as error:
-        raise FormatError(f"JSON character {error.pos}", data[error.pos : error.pos + 16], error.msg) from None
+        raise FormatError(f"JSON character {error.pos}", text[error.pos : error.pos + 16], error.msg) from None
     except RecursionError:
         raise FormatError("JSON", "deeper nesting", f"at most {_DEPTH} levels") from None
     except FormatError:

@@ -4,9 +4,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
-from nebctl.core.ledger import jws
+from nebctl.core.ledger import disclosure, jws
 from nebctl.core.ledger.encoding import FormatError
-from nebctl.core.ledger.envelope import read_entry
+from nebctl.core.ledger.envelope import check_members, entry_of
 from nebctl.core.ledger.head import Origin, kid
 from nebctl.core.ledger.note import Vkey
 from nebctl.core.ledger.records import Entry
@@ -40,17 +40,27 @@ def check_record(text: str, disclosures: Sequence[str], unit: Vkey, verify: Veri
     The key's name is the origin, so it says which unit and epoch the record must name.
     Raises: `FormatError` naming the first thing that is wrong.
     """
+    parsed = check_text(text, unit, verify)
+    disclosure.check(parsed.payload, disclosures)
+    return entry_of(parsed, text, disclosures)
+
+
+def check_text(text: str, unit: Vkey, verify: Verifier) -> jws.Jws:
+    """Return a record taken apart, checked as `check_record` does where no private fact is shown.
+
+    Raises: `FormatError` naming the first thing that is wrong.
+    """
     parsed = jws.parse(text)
     key, owner = _named(unit)
     if parsed.kid != key:
         raise FormatError("kid", parsed.kid, f"{key}, the key of {unit.name}")
     if not verify(unit.public, parsed.signing_input, parsed.signature):
         raise FormatError("signature", "a bad signature", f"a good one by {unit.name} key {key}")
-    entry = read_entry(parsed, text, disclosures)
+    check_members(parsed.payload)
     for name, expected in (("unit", owner.unit), ("ep", owner.epoch), ("sim", owner.simulated)):
-        if entry.payload[name] != expected:
-            raise FormatError(f"member {name}", entry.payload[name], f"{expected}, as the key {unit.name} says")
-    return entry
+        if parsed.payload[name] != expected:
+            raise FormatError(f"member {name}", parsed.payload[name], f"{expected}, as the key {unit.name} says")
+    return parsed
 
 
 @lru_cache(maxsize=64)

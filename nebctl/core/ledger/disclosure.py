@@ -4,6 +4,7 @@ Source: RFC 9901, sections 4.2 and 7.1.
 """
 
 import hashlib
+import re
 from collections.abc import Iterable, Mapping
 
 from nebctl.core.ledger import canonical
@@ -12,6 +13,8 @@ from nebctl.core.ledger.records import Json
 
 SALT_BYTES = 16
 ALGORITHM = "sha-256"
+_PLAIN = re.compile(rb'\["([A-Za-z0-9_-]{21}[AQgw])","([a-z_]+)","([ !#-\[\]-~]*)"\]')
+"""A salt, a name and a short text without escapes, as most facts are: such JSON is canonical as it stands."""
 _RESERVED = frozenset(("_sd", "_sd_alg", "..."))
 
 
@@ -34,7 +37,12 @@ def reveal(disclosure: str) -> tuple[str, str, Json]:
 
     Raises: `FormatError` where it is not the one spelling of a salt, a name and a value.
     """
-    value = canonical.decode_value(unb64url(disclosure, "disclosure"))
+    data = unb64url(disclosure, "disclosure")
+    if plain := _PLAIN.fullmatch(data):
+        salt_text, name_text, fact_text = (part.decode("ascii") for part in plain.groups())
+        _check_name(name_text)
+        return salt_text, name_text, fact_text
+    value = canonical.decode_value(data)
     if not isinstance(value, list) or len(value) != 3:
         raise FormatError("disclosure", value, "[salt, name, value]")
     salt, name, fact = value
@@ -47,6 +55,10 @@ def reveal(disclosure: str) -> tuple[str, str, Json]:
 def _check_parts(salt: bytes, name: str) -> None:
     if len(salt) != SALT_BYTES:
         raise FormatError("salt", f"{len(salt)} bytes", f"{SALT_BYTES} bytes")
+    _check_name(name)
+
+
+def _check_name(name: str) -> None:
     if not name or name in _RESERVED:
         raise FormatError("disclosure name", name, "a name that SD-JWT does not reserve")
 

@@ -19,18 +19,18 @@ class SessionEvent(NamedTuple):
     start_seq: Json
 
 
-def read_event(entry: Entry) -> SessionEvent | None:
-    """Return what a record says of its session's course; None for records of no session and of other types.
+def read_event(seq: int, payload: Mapping[str, Json]) -> SessionEvent | None:
+    """Return what a record at a place says of its session's course; None for records of no session and of other types.
 
     Raises: `FormatError` where a record of such a type names no session.
     """
-    typ = entry.payload["typ"]
+    typ = payload["typ"]
     if typ not in READS:
         return None
-    session = entry.payload.get("session")
+    session = payload.get("session")
     if not isinstance(session, str):
         raise FormatError("session", "none", f"a session on a {typ} record")
-    return SessionEvent(entry.seq, str(typ), session, entry.payload.get("start_seq"))
+    return SessionEvent(seq, str(typ), session, payload.get("start_seq"))
 
 
 class SessionGrammar:
@@ -49,7 +49,7 @@ class SessionGrammar:
         Raises: `FormatError` where a start overlaps another session, an outcome has no start or comes twice, or the
         volumes of a dose are not 0 <= low <= best <= high <= charge high.
         """
-        event = read_event(entry)
+        event = read_event(entry.seq, entry.payload)
         if event is None:
             return
         self.take_event(event)

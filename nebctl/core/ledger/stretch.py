@@ -9,12 +9,12 @@ from itertools import islice
 from typing import NamedTuple
 
 from nebctl.core.ledger import disclosure
-from nebctl.core.ledger.check import Finding, check_record
+from nebctl.core.ledger.check import Finding, check_text
 from nebctl.core.ledger.encoding import FormatError, b64, b64url
-from nebctl.core.ledger.grammar import SessionEvent, check_volumes, read_event
+from nebctl.core.ledger.grammar import READS, SessionEvent, check_volumes, read_event
 from nebctl.core.ledger.head import Checkpoint, Origin, verify_head_line
 from nebctl.core.ledger.keyring import KeyRing
-from nebctl.core.ledger.records import Entry
+from nebctl.core.ledger.records import Json
 from nebctl.core.ledger.signing import Verifier
 from nebctl.core.ledger.tree import Frontier, leaf_hash
 
@@ -109,8 +109,8 @@ def cut(
 def check_stretch(stretch: Stretch, by: Authority) -> Checked:
     """Return what is wrong in a stretch, as if all before it were right."""
     walk = _Walk(stretch, by)
-    for row, root in zip(stretch.rows, stretch.before.roots(stretch.leaves), strict=True):
-        walk.take(row, root)
+    for row, leaf, root in zip(stretch.rows, stretch.leaves, stretch.before.roots(stretch.leaves), strict=True):
+        walk.take(row, leaf, root)
     return walk.checked
 
 
@@ -130,38 +130,40 @@ class _Walk:
             next_seq=stretch.rows[-1].seq + 1,
         )
 
-    def take(self, row: Row, root: bytes) -> None:
-        """Check a row; `root` is the tree's root after it."""
-        entry = self._take_record(row)
+    def take(self, row: Row, leaf: bytes, root: bytes) -> None:
+        """Check a row; `leaf` is its text's hash, `root` the tree's root after it."""
+        payload = self._take_record(row, leaf)
         self._next = row.seq + 1
         self._size += 1
         self._root = root
-        self._compare_receipts(row.seq)
-        self._take_beside(row, entry)
+        if self._size in self._stretch.roots:
+            self._compare_receipts(row.seq)
+        self._take_beside(row, payload)
 
-    def _take_record(self, row: Row) -> Entry | None:
-        """Return the record where its text and signature are good, wherever it stands."""
-        entry = None
+    def _take_record(self, row: Row, leaf: bytes) -> Mapping[str, Json] | None:
+        """Return the members of the record where its text and signature are good, wherever it stands."""
+        payload = None
         try:
             self._check_order(row)
-            entry = check_record(row.text, (), self._by.ring.of_record(row.seq), self._by.verify)
-            self._check_place(row, entry)
+            payload = check_text(row.text, self._by.ring.of_record(row.seq), self._by.verify).payload
+            self._check_place(row, leaf, payload)
         except FormatError as error:
             self._remark(row.seq, error, follows=error.where == "prev")
             self.checked.whole = False
         else:
-            self._take_session(entry)
-        return entry
+            if payload["typ"] in READS:
+                self._take_session(row.seq, payload)
+        return payload
 
-    def _take_session(self, entry: Entry) -> None:
+    def _take_session(self, seq: int, payload: Mapping[str, Json]) -> None:
         try:
-            event = read_event(entry)
+            event = read_event(seq, payload)
             if event is not None and self.checked.whole:
                 self.checked.events.append(event)
-            if event is not None and event.typ == "dose":
-                check_volumes(entry.payload)
+            if payload["typ"] == "dose":
+                check_volumes(payload)
         except FormatError as error:
-            self._remark(entry.seq, error)
+            self._remark(seq, error)
 
     def _check_order(self, row: Row) -> None:
         if row.epoch != self._origin.epoch:
@@ -169,30 +171,30 @@ class _Walk:
         if row.seq != self._next:
             raise FormatError("sequence", row.seq, str(self._next))
 
-    def _check_place(self, row: Row, entry: Entry) -> None:
-        if entry.seq != row.seq:
-            raise FormatError("member seq", entry.seq, f"{row.seq}, its place")
-        if entry.leaf != row.leaf:
-            raise FormatError("leaf", row.leaf.hex(), entry.leaf.hex())
-        if self.checked.whole and entry.payload["prev"] != b64url(self._root):
-            raise FormatError("prev", entry.payload["prev"], f"{b64url(self._root)}, the root before it")
+    def _check_place(self, row: Row, leaf: bytes, payload: Mapping[str, Json]) -> None:
+        if payload["seq"] != row.seq:
+            raise FormatError("member seq", payload["seq"], f"{row.seq}, its place")
+        if leaf != row.leaf:
+            raise FormatError("leaf", row.leaf.hex(), leaf.hex())
+        if self.checked.whole and payload["prev"] != b64url(self._root):
+            raise FormatError("prev", payload["prev"], f"{b64url(self._root)}, the root before it")
 
     def _compare_receipts(self, seq: int) -> None:
-        for receipted in self._stretch.roots.get(self._size, ()):
+        for receipted in self._stretch.roots[self._size]:
             if self.checked.whole and receipted != self._root:
                 seen = f"{b64(self._root)} at size {self._size}"
                 self._remark(seq, FormatError("root", seen, f"{b64(receipted)}, as a receipt says"), follows=True)
 
-    def _take_beside(self, row: Row, entry: Entry | None) -> None:
+    def _take_beside(self, row: Row, payload: Mapping[str, Json] | None) -> None:
         self.checked.waiting += row.waiting is not None
         self.checked.disclosures += len(row.disclosures or ())
-        if entry is None:
+        if payload is None:
             return
-        if entry.payload["typ"] == "dose" and isinstance(promised := entry.payload.get("trace"), str):
-            self.checked.traces.append(TraceClaim(row.seq, str(entry.payload.get("session")), promised))
+        if payload["typ"] == "dose" and isinstance(promised := payload.get("trace"), str):
+            self.checked.traces.append(TraceClaim(row.seq, str(payload.get("session")), promised))
         try:
             if row.disclosures is not None:
-                _check_disclosures(entry, row.disclosures)
+                _check_disclosures(payload, row.disclosures)
         except FormatError as error:
             self._remark(row.seq, error)
         try:
@@ -227,12 +229,12 @@ class _Walk:
         self.checked.remarks.append(Remark(finding, follows))
 
 
-def _check_disclosures(entry: Entry, shown: tuple[object, ...]) -> None:
+def _check_disclosures(payload: Mapping[str, Json], shown: tuple[object, ...]) -> None:
     texts = [each for each in shown if isinstance(each, str)]
     if len(texts) != len(shown):
         raise FormatError("disclosure", next(each for each in shown if not isinstance(each, str)), "a text")
-    disclosure.check(entry.payload, texts)
-    promised = entry.payload["_sd"]
+    disclosure.check(payload, texts)
+    promised = payload["_sd"]
     count = len(promised) if isinstance(promised, list) else 0
     if len(shown) != count:
         raise FormatError("disclosures", len(shown), f"{count}, as the record promises")

@@ -13,6 +13,7 @@ from typing import Any
 import click
 
 from nebctl_lab.bench.ledger_append import measure_appends, measure_held
+from nebctl_lab.bench.ledger_fsck import measure_fsck
 from nebctl_lab.bench.ledger_start import AT_RECORDS, measure_start
 
 Figures = dict[str, Any]
@@ -20,16 +21,17 @@ Figures = dict[str, Any]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Extent:
-    """How much is measured: rounds, commits in each, appends to a slow disk, and records of the large ledger."""
+    """How much is measured: rounds, commits in each, appends to a slow disk, records of a large ledger and of fsck."""
 
     rounds: int
     commits: int
     slow: int
     records: int
+    verified: int
 
 
-USUAL = Extent(rounds=7, commits=400, slow=60, records=AT_RECORDS)
-QUICK = Extent(rounds=1, commits=20, slow=4, records=2000)
+USUAL = Extent(rounds=7, commits=400, slow=60, records=AT_RECORDS, verified=100_000)
+QUICK = Extent(rounds=1, commits=20, slow=4, records=2000, verified=1200)
 """Enough to show that every part works; its figures prove nothing."""
 
 
@@ -42,9 +44,9 @@ QUICK = Extent(rounds=1, commits=20, slow=4, records=2000)
     help="Folder on the disk to measure; without it the system's folder for temporary files. Takes 1.2 GB.",
 )
 def ledger(as_json: bool, quick: bool, data: Path | None) -> None:
-    """Measure the ledger on this machine's disk: appends, the loop while the disk is slow, and the start.
+    """Measure the ledger on this machine: appends, the loop while the disk is slow, the start, and fsck.
 
-    Prints figures beside their limits; exits with 1 where one is not kept, with --quick never. About a minute.
+    Prints figures beside their limits; exits with 1 where one is not kept, with --quick never. About three minutes.
     """
     figures = measure(QUICK if quick else USUAL, data, lambda text: click.echo(text, err=True))
     if as_json:
@@ -67,15 +69,18 @@ def measure(extent: Extent, data: Path | None, say: Callable[[str], None]) -> Fi
         loop = asyncio.run(measure_held(folder, random, extent.slow))
         say(f"  held for {loop['held_ms']} ms at most; the start of a ledger with {extent.records} records …")
         start = measure_start(folder, random, extent.records, min(extent.rounds, 3))
-    return sum_up(appends, loop, start) | {"seconds": round(time.perf_counter() - began, 1)}
+        say(f"  {start['beyond_s']} s beyond reading; fsck of {extent.verified} records on every core …")
+        fsck = measure_fsck(folder, extent.verified, min(extent.rounds, 3))
+    return sum_up(appends, loop, start, fsck) | {"seconds": round(time.perf_counter() - began, 1)}
 
 
-def sum_up(appends: dict[str, Figures], loop: Figures, start: Figures) -> Figures:
+def sum_up(appends: dict[str, Figures], loop: Figures, start: Figures, fsck: Figures) -> Figures:
     """Return the figures with a judgement of each."""
     limits = {name: part["ratio"] >= part["ratio_limit"] for name, part in appends.items()}
     limits["loop"] = loop["held_ms"] <= loop["held_limit_ms"]
     limits["start"] = start["beyond_s"] <= start["beyond_limit_s"]
-    return {"kept": all(limits.values()), "limits": limits, **appends, "loop": loop, "start": start}
+    limits["fsck"] = fsck["ratio"] >= fsck["ratio_limit"]
+    return {"kept": all(limits.values()), "limits": limits, **appends, "loop": loop, "start": start, "fsck": fsck}
 
 
 def describe(figures: Figures) -> Iterator[str]:
@@ -91,4 +96,8 @@ def describe(figures: Figures) -> Iterator[str]:
     yield f"{'':<13}with an fsync of {loop['fsync_ms']:g} ms; {loop['held_idle_ms']} ms without any record"
     yield f"{'start':<13}{start['beyond_s']} s beyond reading (most {start['beyond_limit_s']:g}): {marks['start']}"
     yield f"{'':<13}{start['start_s']} s for {start['records']} records in {start['file_mib']} MiB"
+    fsck = figures["fsck"]
+    yield f"{'fsck':<13}{fsck['ratio']} of the bare signature check (least {fsck['ratio_limit']:g}): {marks['fsck']}"
+    where = f"on {fsck['processes']} cores, {fsck['process_rss_mib']} MiB each"
+    yield f"{'':<13}{fsck['fsck_per_s']} records a second {where}"
     yield f"{'all limits kept' if figures['kept'] else 'NOT ALL LIMITS KEPT'}, in {figures['seconds']} s"
