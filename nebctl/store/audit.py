@@ -2,8 +2,9 @@
 
 import dataclasses
 import hashlib
-from collections.abc import Callable, Generator, Iterator
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Callable, Generator, Iterator, Mapping
+from dataclasses import dataclass, field
 from functools import partial
 
 from nebctl.core.ledger import head, note
@@ -13,10 +14,12 @@ from nebctl.core.ledger.encoding import FormatError, b64, show
 from nebctl.core.ledger.keyring import KeyRing, find_ring, open_receipt_by
 from nebctl.core.ledger.note import Vkey
 from nebctl.core.ledger.stretch import Authority, Row, TraceClaim, check_stretch
+from nebctl.core.reestimate import NotReplayed
 from nebctl.keys import KeyFault
 from nebctl.ports import Verifier
 from nebctl.store import schema
 from nebctl.store.cores import Each
+from nebctl.store.deep import check_told, gather
 from nebctl.store.reader import UNREADABLE, LedgerFile, LogName, StoredHead, StoredReceipt
 
 
@@ -24,7 +27,8 @@ from nebctl.store.reader import UNREADABLE, LedgerFile, LogName, StoredHead, Sto
 class LogTally:
     """What was read of one log: records, good receipts and traces, the root over them, the key it was checked by.
 
-    `key` is the one that is trusted from outside; those that it named in turn are in the log.
+    `key` is the one that is trusted from outside; those that it named in turn are in the log. `estimated` counts the
+    doses whose volume was estimated again, `not_replayed` those whose estimator has no replay here, by its name.
     """
 
     log: LogName
@@ -33,6 +37,8 @@ class LogTally:
     traces: int
     root: bytes
     key: Vkey
+    estimated: int = 0
+    not_replayed: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,7 +46,8 @@ class Auditor:
     """By what a database is checked: the trusted key of each unit and epoch, the pharmacy's, and the signature check.
 
     `unit_key` raises `KeyFault` where it trusts no key of that unit. `each` calls the check for each stretch of a log,
-    here or on several cores. `watch` is told how many records more are done, as they are.
+    here or on several cores. `watch` is told how many records more are done, as they are. `deep` asks that doses are
+    estimated again from their traces.
     """
 
     unit_key: Callable[[str, int], Vkey]
@@ -48,6 +55,7 @@ class Auditor:
     verify: Verifier
     each: Each = map
     watch: Callable[[int], None] = lambda _: None
+    deep: bool = False
 
     def audit(self, file: LedgerFile) -> Iterator[Finding | LogTally]:
         """Yield every finding, and after each log its tally; no finding means that all of it holds."""
@@ -107,6 +115,9 @@ class _LogWalk:
         self._log = log
         self._key = key
         self._traces = 0
+        self._claims: list[TraceClaim] = []
+        self._estimated = 0
+        self._not_replayed: Counter[str] = Counter()
         self.next_seq = 0
 
     def run(self) -> Iterator[Finding | LogTally]:
@@ -119,6 +130,7 @@ class _LogWalk:
             yield self._placed(found)
         yield from self._check_records(chain, ring, max(receipts, default=0))
         yield from self._check_head(chain, ring)
+        yield from self._estimate_again()
         yield LogTally(
             log=self._log,
             records=chain.tree.size,
@@ -126,6 +138,8 @@ class _LogWalk:
             traces=self._traces,
             root=chain.tree.root(),
             key=self._key,
+            estimated=self._estimated,
+            not_replayed=dict(self._not_replayed),
         )
 
     def _check_receipts(self, ring: KeyRing) -> Generator[Finding, None, dict[int, str]]:
@@ -171,6 +185,18 @@ class _LogWalk:
                 self._check_trace(claim)
             except FormatError as error:
                 yield finding(self._log, claim.seq, error.where, error.seen, error.expected)
+            else:
+                self._claims += [claim] if self._by.deep else []
+
+    def _estimate_again(self) -> Iterator[Finding]:
+        """Estimate the doses again whose traces are there and have the right hash."""
+        for found in self._by.each(check_told, gather(self._file, self._log, self._claims)):
+            if isinstance(found, Finding):
+                yield found
+            elif isinstance(found, NotReplayed):
+                self._not_replayed[found.estimator] += 1
+            else:
+                self._estimated += 1
 
     def _check_trace(self, claim: TraceClaim) -> None:
         stored = self._file.trace(claim.session)

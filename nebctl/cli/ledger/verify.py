@@ -24,10 +24,13 @@ _SHOWN_ROOTS = 4
     "--trust", type=FOLDER, required=True, help="Folder of trusted keys: <unit>.pem/.vkey, pharmacy.pem/.vkey."
 )
 @click.option("--all", "every", is_flag=True, help="Report every finding, not the first alone.")
+@click.option("--deep", is_flag=True, help="Estimate the doses in a unit's database again from their traces.")
 @click.option("--jobs", type=click.IntRange(1, 256), help="Processes that check together.  [default: one a core]")
 @click.option("--progress/--no-progress", default=None, help="Say how far it is.  [default: on a terminal]")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
-def verify(db: Path, trust: Path, every: bool, jobs: int | None, progress: bool | None, as_json: bool) -> None:
+def verify(
+    db: Path, trust: Path, every: bool, deep: bool, jobs: int | None, progress: bool | None, as_json: bool
+) -> None:
     """Check every record, head, receipt, disclosure and trace in DB.
 
     Exit code 0: all holds, in one line. 1: a finding, named by unit, epoch and sequence. 2: a wrong call.
@@ -37,7 +40,7 @@ def verify(db: Path, trust: Path, every: bool, jobs: int | None, progress: bool 
     from nebctl.core.ledger.check import Finding
     from nebctl.store.faults import StoreFault
 
-    auditor = auditor_of(trust, jobs)
+    auditor = replace(auditor_of(trust, jobs), deep=deep)
     findings: list[str] = []
     tallies: list[LogTally] = []
     shown = sys.stderr.isatty() if progress is None else progress
@@ -55,6 +58,8 @@ def verify(db: Path, trust: Path, every: bool, jobs: int | None, progress: bool 
         print_json({"verified": not findings, "findings": [*findings], "logs": [_tally_json(each) for each in tallies]})
     else:
         click.echo("\n".join(findings) or _summary(tallies))
+        for line in _estimates(tallies) if deep else ():
+            click.echo(line)
     for tally in tallies:
         click.echo(f"by key {tally.key.name} sha256 {tally.key.fingerprint()}", err=True)
     click.echo(f"by key {auditor.pharmacy.name} sha256 {auditor.pharmacy.fingerprint()}", err=True)
@@ -90,6 +95,16 @@ def _summary(tallies: "list[LogTally]") -> str:
     return f"VERIFIED {', '.join(counts)}; {'; '.join(roots)}"
 
 
+def _estimates(tallies: "list[LogTally]") -> "Iterator[str]":
+    """Yield how many doses were estimated again, and which could not be."""
+    for tally in tallies:
+        log = f"{tally.log.unit}/{tally.log.epoch}"
+        yield f"{log} {_count(tally.estimated, 'dose')} estimated again with the same volume"
+        for estimator, count in sorted(tally.not_replayed.items()):
+            why = f"this nebctl cannot replay the estimator {estimator}"
+            yield f"{log} {_count(count, 'trace')} read, not estimated again: {why}"
+
+
 def _count(number: int, noun: str) -> str:
     return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
@@ -103,6 +118,8 @@ def _tally_json(tally: "LogTally") -> "Json":
         "records": tally.records,
         "receipts": tally.receipts,
         "traces": tally.traces,
+        "estimated": tally.estimated,
+        "not_replayed": {**tally.not_replayed},
         "root": b64(tally.root),
         "key": {"name": tally.key.name, "sha256": tally.key.fingerprint()},
     }
