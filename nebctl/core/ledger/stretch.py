@@ -210,11 +210,14 @@ class _Walk:
             return
         if row.seq < receipted:
             raise FormatError("outbox", "a record that waits", f"nothing, {receipted} records are receipted")
-        key = self._by.ring.of_head(self._size)[-1]
-        checkpoint = Checkpoint(key.name, self._size, self._root)
-        # The line goes out as it is stored, so its newline counts too.
-        if not row.waiting.endswith("\n") or not verify_head_line(checkpoint, row.waiting, key, self._by.verify):
-            raise FormatError("outbox head line", row.waiting, f"the signature of {key.name} at this size")
+        # The lines go out as they are stored, so their newlines count too.
+        keys, lines = self._by.ring.of_head(self._size), row.waiting.splitlines(keepends=True)
+        checkpoint = Checkpoint(keys[0].name, self._size, self._root)
+        good = len(lines) == len(keys) and row.waiting.endswith("\n")
+        if not good or not all(
+            verify_head_line(checkpoint, line, key, self._by.verify) for key, line in zip(keys, lines, strict=True)
+        ):
+            raise FormatError("outbox head line", row.waiting, f"the signature of {keys[0].name} at this size")
 
     def _remark(self, seq: int, error: FormatError, *, follows: bool = False) -> None:
         origin = self._origin
