@@ -22,11 +22,13 @@ class Break:
 class Gap(Break):
     """Telemetry that is lost: `stops` says that the device does not hear its beats either and stops by itself.
 
-    `told_each` gives a LOST row at each poll, else only the first; `resume_s` is how long after the gap it is resumed.
+    `told_each` gives a LOST row at each poll, else only the first; `weighed` says that the balance is still heard.
+    `resume_s` is how long after the gap a device that stopped is resumed.
     """
 
     stops: bool
     told_each: bool
+    weighed: bool
     resume_s: float
 
 
@@ -93,6 +95,7 @@ def _draw_gaps(chance: random.Random, length_s: float) -> tuple[Gap, ...]:
             lasts_s=chance.uniform(1, 20),
             stops=chance.random() < 0.5,
             told_each=chance.random() < 0.5,
+            weighed=chance.random() < 0.5,
             resume_s=chance.uniform(3, 20),
         )
         for at_s in sorted(chance.uniform(10, length_s) for _ in range(count))

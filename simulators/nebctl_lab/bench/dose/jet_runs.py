@@ -5,7 +5,7 @@ import struct
 from dataclasses import replace
 
 from nebctl.core.dose.reading import Doing, Reading
-from nebctl_lab.bench.dose.bedside import Plan, draw_interval_s, draw_plan
+from nebctl_lab.bench.dose.bedside import Gap, Plan, draw_interval_s, draw_plan
 from nebctl_lab.bench.dose.recording import Recording
 from nebctl_lab.bench.dose.run import RIGHTLY_LOW, Case, Run, Stop, Stress, Truth
 from nebctl_lab.bench.dose.scale import NS_PER_S, Scale
@@ -120,7 +120,7 @@ class _JetCourse:
                 self._pause(pauses.pop(0).lasts_s)
             elif gaps and gaps[0].at_s <= self._on_s:
                 gap = gaps.pop(0)
-                self._lose_telemetry(gap.lasts_s, stops=gap.stops, told_each=gap.told_each)
+                self._lose_telemetry(gap)
                 if not self._on:
                     self._idle(gap.resume_s, Doing.OFF)
                     self._switch(on=True)
@@ -204,15 +204,15 @@ class _JetCourse:
         self._scale.touch(on=False)
         self._idle(self._chance.uniform(2, 4), doing)
 
-    def _lose_telemetry(self, seconds: float, *, stops: bool, told_each: bool) -> None:
-        until_ns, off_ns = self._at_ns + round(seconds * NS_PER_S), self._at_ns + 2 * NS_PER_S
-        self._tell_lost()
+    def _lose_telemetry(self, gap: Gap) -> None:
+        until_ns, off_ns = self._at_ns + round(gap.lasts_s * NS_PER_S), self._at_ns + 2 * NS_PER_S
+        self._tell_lost(gap)
         while self._at_ns < until_ns:
             self._pass_time()
-            if stops and self._at_ns >= off_ns:
+            if gap.stops and self._at_ns >= off_ns:
                 self._switch(on=False)
-            if told_each:
-                self._tell_lost()
+            if gap.told_each:
+                self._tell_lost(gap)
 
     def _lose_gas(self) -> None:
         """Let a quarter of the gas go, at once or by and by."""
@@ -225,8 +225,8 @@ class _JetCourse:
         if self._lost >= LOSS:
             self._loss_ms = self._at_ms
 
-    def _tell_lost(self) -> None:
-        weight = self._scale.read_ug() if self._plan.hands else None
+    def _tell_lost(self, gap: Gap) -> None:
+        weight = self._scale.read_ug() if gap.weighed else None
         self._record(Reading(at_ms=self._at_ms, doing=Doing.LOST, weight_ug=weight))
 
     def _tell(self, doing: Doing) -> None:

@@ -4,7 +4,7 @@ import random
 from dataclasses import replace
 
 from nebctl.core.dose.reading import Doing, Reading
-from nebctl_lab.bench.dose.bedside import Plan, draw_interval_s, draw_plan
+from nebctl_lab.bench.dose.bedside import Gap, Plan, draw_interval_s, draw_plan
 from nebctl_lab.bench.dose.recording import Recording
 from nebctl_lab.bench.dose.run import RIGHTLY_LOW, Case, Course, Run, Stop, Stress, Truth
 from nebctl_lab.bench.dose.scale import NS_PER_S, Scale
@@ -146,7 +146,7 @@ class _MeshCourse:
                 self._pause(pauses.pop(0).lasts_s)
             elif gaps and gaps[0].at_s <= self._on_s:
                 gap = gaps.pop(0)
-                self._lose_telemetry(gap.lasts_s, stops=gap.stops, told_each=gap.told_each)
+                self._lose_telemetry(gap)
                 if not self._controller.is_on and not self._is_dry:
                     self._idle(gap.resume_s, Doing.OFF)
                     self._start()
@@ -241,13 +241,13 @@ class _MeshCourse:
         self._scale.touch(on=False)
         self._idle(self._chance.uniform(2, 4), doing)
 
-    def _lose_telemetry(self, seconds: float, *, stops: bool, told_each: bool) -> None:
-        until_ns = self._at_ns + round(seconds * NS_PER_S)
-        self._tell_lost()
+    def _lose_telemetry(self, gap: Gap) -> None:
+        until_ns = self._at_ns + round(gap.lasts_s * NS_PER_S)
+        self._tell_lost(gap)
         while self._at_ns < until_ns:
-            self._pass_time(beats=not stops)
-            if told_each:
-                self._tell_lost()
+            self._pass_time(beats=not gap.stops)
+            if gap.told_each:
+                self._tell_lost(gap)
 
     def _lose_rate(self) -> None:
         loss, plant = self._plan.loss, self._controller.plant
@@ -263,8 +263,8 @@ class _MeshCourse:
         if self._controller.plant.load.stops_early:
             self._stops.append(Stop(at_ms=self._at_ms, left_nl=self.left_nl))
 
-    def _tell_lost(self) -> None:
-        weight = self._scale.read_ug() if self._plan.hands else None
+    def _tell_lost(self, gap: Gap) -> None:
+        weight = self._scale.read_ug() if gap.weighed else None
         self._record(Reading(at_ms=self._at_ms, doing=Doing.LOST, weight_ug=weight))
 
     def _tell(self, doing: Doing) -> None:
