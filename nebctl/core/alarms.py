@@ -36,6 +36,9 @@ class Condition(Enum):
     TELEMETRY_LOST = "telemetry-lost"
     PREMATURE_DRY = "premature-dry"
     STOPPED_ITSELF = "stopped-itself"
+    CUP_CHANGED = "cup-changed"
+    RATE_LOW = "rate-low"
+    RATE_HIGH = "rate-high"
     RECORDS_FAIL = "records-fail"
     PAUSED_LONG = "paused-long"
     RECEIPT_AHEAD = "receipt-ahead"
@@ -83,6 +86,17 @@ MESSAGES: dict[Condition, Message] = {
     ),
     Condition.STOPPED_ITSELF: Message(
         Priority.MEDIUM, "The nebulizer stopped by itself before the end.", "Check the device, then resume or stop."
+    ),
+    Condition.CUP_CHANGED: Message(
+        Priority.MEDIUM,
+        "The cup became lighter or heavier in one go; the nebulizer was turned off.",
+        "Look at cup and hose. If liquid was spilled or added, press STOP; else hold RESUME.",
+    ),
+    Condition.RATE_LOW: Message(
+        Priority.MEDIUM, "The output fell below its tolerance.", "Look at mesh, gas and cup. Pause if no mist is seen."
+    ),
+    Condition.RATE_HIGH: Message(
+        Priority.MEDIUM, "The cup loses more than it should.", "Look for a leak or a drip below the cup."
     ),
     Condition.RECORDS_FAIL: Message(
         Priority.HIGH,

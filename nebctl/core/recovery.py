@@ -1,16 +1,15 @@
 """What to record after a restart: every intent without an outcome becomes UNCERTAIN, and nothing is sent again."""
 
-from dataclasses import replace
-
 from nebctl.core import events as ev
 from nebctl.core.authorisation import Authorisation
-from nebctl.core.device import DeviceReport, EndCause, Output
 from nebctl.core.dose import NOTHING, Charge, DoseEstimate, track
 from nebctl.core.history import OpenSession
 from nebctl.core.instant import Instant
 from nebctl.core.ledger.records import Draft, Json
 from nebctl.core.regimen import Regimen
 from nebctl.core.session import Rules, Session, State, drafts
+from nebctl.core.trace import HEADER
+from nebctl.core.trace_text import TraceText, read_trace
 
 REASON = "the unit restarted in mid-dose"
 
@@ -31,7 +30,7 @@ def recover(open_: OpenSession, rows: str, rules: Rules, regimen: Regimen, now: 
         start_seq=open_.start_seq,
         started_wall_ns=open_.started_wall_ns,
         ended_wall_ns=max(now.wall_ns, open_.started_wall_ns or 0),
-        estimate=_replay(rows, 1 + open_.resumes, open_.charge, rules),
+        estimate=_replay(rows, open_.charge, rules),
         pauses=open_.pauses,
         doubts=(REASON,),
     )
@@ -65,19 +64,10 @@ def _whole(value: Json) -> int:
     return value if isinstance(value, int) else 0
 
 
-def _replay(rows: str, starts: int, charge: Charge, rules: Rules) -> DoseEstimate:
-    """Return the estimate by the running time that the saved rows show; time between other rows counts for nothing."""
-    on_ms, before = 0, None
-    for line in rows.splitlines():
-        fields = line.split(",")
-        at_ms = _milliseconds(fields[0])
-        if before is not None and fields[1] == "running":
-            on_ms += max(0, at_ms - before)
-        before = at_ms if fields[1] == "running" else None
-    report = DeviceReport(at_ns=0, output=Output.OFF, run=None, on_ms=on_ms, end=EndCause.NONE, boot=0)
-    return track(replace(NOTHING, starts=starts), report, charge, rules.model)
-
-
-def _milliseconds(seconds: str) -> int:
-    whole, _, decimals = seconds.partition(".")
-    return int(whole) * 1000 + int(decimals.ljust(3, "0")[:3])
+def _replay(rows: str, charge: Charge, rules: Rules) -> DoseEstimate:
+    """Return the estimate by the rows that were saved; a torn last line counts for nothing."""
+    estimate, whole = NOTHING, rows[: rows.rfind("\n") + 1]
+    found = read_trace(f"{HEADER}\n{whole}".encode().splitlines(keepends=True), "the saved trace")
+    for reading in found.readings if isinstance(found, TraceText) else ():
+        estimate = track(estimate, reading, charge, rules.model)
+    return estimate

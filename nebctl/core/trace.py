@@ -4,7 +4,7 @@ import hashlib
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
-from nebctl.core.device import DeviceReport, Output
+from nebctl.core.device import DeviceReport, EndCause, Output
 from nebctl.core.dose.reading import Doing, Reading
 
 Quantity: TypeAlias = Literal[
@@ -67,7 +67,7 @@ def reading_of(report: DeviceReport, since_ns: int, *, paused: bool) -> Reading:
         pressure_pa=report.pressure_pa,
         weight_ug=report.weight_ug,
         device_nl=report.device_nl,
-        dry=report.dry,
+        dry=True if report.output is Output.OFF and report.end is EndCause.DRY else report.dry,
     )
 
 

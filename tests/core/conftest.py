@@ -1,6 +1,7 @@
 """One dose in the core's own words: rules, authorisation, charge, reports, and a session in each state."""
 
 from dataclasses import dataclass, field, replace
+from functools import cache
 from typing import Any
 
 import pytest
@@ -8,7 +9,18 @@ import pytest
 from nebctl.core import events as ev
 from nebctl.core.authorisation import Authorisation
 from nebctl.core.device import Certainty, CommandFailed, Declaration, DeviceReport, EndCause, Identity, Output
-from nebctl.core.dose import Charge, DeviceModel, Interval, Method, Residual
+from nebctl.core.dose import (
+    NOTHING,
+    Charge,
+    DeviceModel,
+    Doing,
+    DoseEstimate,
+    Interval,
+    Method,
+    Reading,
+    Residual,
+    track,
+)
 from nebctl.core.instant import NS_PER_S, ClockState, Instant
 from nebctl.core.ledger.records import SessionDay
 from nebctl.core.regimen import SiteRules
@@ -18,10 +30,10 @@ from nebctl.core.verify import Limits
 WALL_NS = 1_771_081_200_000_000_000  # 2026-02-14, 15:00 UTC
 BEGAN_S = 1_000
 RUN = "0badcafe"
-MODEL = DeviceModel(name="mesh", rate_nl_per_s=6_333, sigma_ppm=206_000)
+MODEL = DeviceModel(name="mesh", rate_nl_per_s=6_333, sigma_ppm=30_000, calibrated=True)
 DECLARATION = Declaration(keeps_s14=True, host_loss_off_ms=2000, max_on_in_device=True, senses=("dry",))
 LIMITS = Limits(lower_nl=2_700_000, upper_nl=3_150_000)
-WHOLE_MS, EARLY_MS = 474_000, 60_000
+WHOLE_S, EARLY_S = 460, 60
 
 
 @dataclass(frozen=True)
@@ -81,10 +93,17 @@ class Bench:
 
     def report(self, output: Output = Output.RUNNING, end: EndCause = EndCause.NONE, **changes: Any) -> DeviceReport:
         """Return a reading of the session's own run."""
-        reading = DeviceReport(
-            at_ns=BEGAN_S * NS_PER_S, output=output, run=RUN, on_ms=EARLY_MS, end=end, boot=7, dry=False
-        )
+        reading = DeviceReport(at_ns=BEGAN_S * NS_PER_S, output=output, run=RUN, on_ms=0, end=end, boot=7, dry=False)
         return replace(reading, **changes)
+
+    def alike(self, estimate: DoseEstimate) -> DoseEstimate:
+        """Return an estimate that stands for all those that a session treats alike."""
+        ms = 0 if not estimate.exposure.starts else (WHOLE_S if estimate.on_ms > 2 * EARLY_S * 1000 else EARLY_S) * 1000
+        stands = _ran(self.rules.model, self.charge(), ms, dry=estimate.dry and ms > 0)
+        if not estimate.dry and estimate.exposure.doing is not stands.exposure.doing:
+            reading = Reading(at_ms=ms, doing=estimate.exposure.doing)
+            stands = track(stands, reading, self.charge(), self.rules.model)
+        return replace(stands, end_seen_by=estimate.end_seen_by)
 
     def failure(self, certainty: Certainty) -> CommandFailed:
         """Return a command that failed."""
@@ -104,7 +123,16 @@ class Bench:
         session = replace(session, run=RUN, device=self.identity(), started_ns=at_ns, started_wall_ns=WALL_NS)
         if state in (State.INTENDED, State.ABORTING):
             return session
-        return replace(session, start_seq=4, waiting_ns=at_ns)
+        return replace(
+            session,
+            start_seq=4,
+            waiting_ns=at_ns,
+            estimate=_about_to_step(self.rules.model, self.charge(), EARLY_S * 1000),
+        )
+
+    def ran(self, seconds: float, *, dry: bool = False) -> DoseEstimate:
+        """Return the estimate of a run of so many seconds; a dry device went off by itself at their end."""
+        return _ran(self.rules.model, self.charge(), round(seconds * 1000), dry=dry)
 
     def event(self, kind: Kind) -> tuple[ev.Event, Instant]:
         """Return an event that means `kind` where a state knows it, and when it happens."""
@@ -144,16 +172,45 @@ class Bench:
         match kind:
             case Kind.RUNS:
                 return self.report()
+            case Kind.CUP_CHANGED:
+                at_ms = EARLY_S * 1000 + 400
+                weight_ug = _weight_ug(self.rules.model, at_ms, spilled=True)
+                return self.report(at_ns=BEGAN_S * NS_PER_S + at_ms * 1_000_000, weight_ug=weight_ug)
             case Kind.UNASKED:
                 return self.report(run="deadbeef")
             case Kind.RESET:
                 return self.report(Output.OFF, EndCause.POWER_UP, boot=8)
             case Kind.DRY_END:
-                return self.report(Output.OFF, EndCause.DRY, on_ms=WHOLE_MS, dry=True)
+                return self.report(Output.OFF, EndCause.DRY, dry=True, at_ns=(BEGAN_S + WHOLE_S) * NS_PER_S)
             case Kind.DRY_EARLY:
-                return self.report(Output.OFF, EndCause.DRY, on_ms=EARLY_MS, dry=True)
+                return self.report(Output.OFF, EndCause.DRY, dry=True, at_ns=(BEGAN_S + EARLY_S) * NS_PER_S)
         ends = {Kind.SPENT: EndCause.MAX_ON, Kind.SELF_STOPPED: EndCause.FAULT, Kind.OFF: EndCause.STOP}
         return self.report(Output.OFF, ends[kind])
+
+
+SPILLED_UG = 1_000_000
+
+
+@cache
+def _ran(model: DeviceModel, charge: Charge, ms: int, *, dry: bool) -> DoseEstimate:
+    estimate = NOTHING
+    for at_ms in range(200, ms + 1, 200):
+        estimate = track(estimate, Reading(at_ms=at_ms, doing=Doing.RUNNING), charge, model)
+    return track(estimate, Reading(at_ms=ms, doing=Doing.OFF, dry=True), charge, model) if dry else estimate
+
+
+@cache
+def _about_to_step(model: DeviceModel, charge: Charge, ms: int) -> DoseEstimate:
+    """Return the estimate of a weighed run whose cup became lighter a moment ago, which is not believed yet."""
+    estimate = NOTHING
+    for at_ms in range(200, ms + 1, 200):
+        weight_ug = _weight_ug(model, at_ms, spilled=at_ms > ms - 2_400)
+        estimate = track(estimate, Reading(at_ms=at_ms, doing=Doing.RUNNING, weight_ug=weight_ug), charge, model)
+    return estimate
+
+
+def _weight_ug(model: DeviceModel, at_ms: int, *, spilled: bool) -> int:
+    return 30_000_000 - model.rate_nl_per_s * at_ms // 1000 - (SPILLED_UG if spilled else 0)
 
 
 _LATER_S = {Kind.EXPIRED: 600, Kind.PAUSE_LONG: 300, Kind.SESSION_LONG: 1800, Kind.RESIDUAL_LATE: 1800}

@@ -20,10 +20,11 @@ from nebctl.core.guard import Actuation, Envelope, Permit, permit
 from nebctl.core.session import LIVE, IllegalEventError, Kind, Session, State, step
 from nebctl.core.session.table import TABLE
 
+pytestmark = pytest.mark.timeout(300)  # one walk serves all of the tests
 FLOOR, CEILING = 5_000, 60_000
 MOST_FAULTS = 1
 MOST_PRESSES = 2
-ON_MS = (60_000, 474_000)
+AT_NS = (60_000_000_000, 474_000_000_000)
 LOUD = frozenset((Condition.CANNOT_STOP, Condition.RUNS_UNASKED, Condition.LINK_LOST, Condition.COMMAND_UNRESOLVED))
 PRESSES = (Kind.START, Kind.PAUSE, Kind.RESUME, Kind.ABANDONED, Kind.RESIDUAL_GIVEN, Kind.RESIDUAL_REFUSED)
 TIMES = (Kind.EXPIRED, Kind.SESSION_LONG, Kind.RESIDUAL_LATE, Kind.OVERDUE)
@@ -89,7 +90,9 @@ class Model:
         alike = {name: now.mono_ns for name in moments if getattr(session, name) is not None}
         walls = {name: now.wall_ns for name in ("started_wall_ns", "ended_wall_ns") if getattr(session, name)}
         words = {"doubts": ("doubt",) if session.doubts else (), "stopped_by": "somebody" if session.stopped_by else ""}
-        return replace(session, **alike, **walls, **words, findings=())
+        return replace(
+            session, **alike, **walls, **words, findings=(), heard=None, estimate=self.bench.alike(session.estimate)
+        )
 
     def successors(self, world: World) -> Iterator[World]:
         """Return every world that may come next."""
@@ -140,7 +143,7 @@ class Model:
     def progressed(self, world: World) -> World:
         """Return the world after the device ran on, until it is dry."""
         device = world.device
-        if device.progress == len(ON_MS) - 1:
+        if device.progress == len(AT_NS) - 1:
             return replace(world, device=replace(device, on=False, end=EndCause.DRY))
         return replace(world, device=replace(device, progress=device.progress + 1))
 
@@ -169,7 +172,7 @@ class Model:
         report = self.bench.report(
             output,
             EndCause.NONE if device.on else device.end,
-            on_ms=ON_MS[device.progress],
+            at_ns=self.moment.mono_ns + AT_NS[device.progress],
             boot=device.boot,
             dry=device.end is EndCause.DRY and not device.on,
             run=self.bench.report().run if device.run else None,
@@ -179,7 +182,7 @@ class Model:
     def hear(self, world: World, event: ev.Event, now: Any = None, *, old: bool = False) -> World:
         """Return the world after the session has heard of an event and its effects were tried."""
         if old and isinstance(event, ev.Reported):
-            event = ev.Reported(report=replace(event.report, at_ns=event.report.at_ns - 1))
+            event = ev.Reported(report=replace(event.report, at_ns=self.moment.mono_ns - 1))
         try:
             taken = step(world.session, event, now or self.moment, self.bench.rules)
         except IllegalEventError:

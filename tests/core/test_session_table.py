@@ -8,7 +8,7 @@ import pytest
 from nebctl.core.effects import Effect, Record, StartAerosol, StopAerosol
 from nebctl.core.session import IDLE, LIVE, IllegalEventError, Kind, Session, State, step
 from nebctl.core.session.actions import nothing
-from nebctl.core.session.classify import classify
+from nebctl.core.session.machine import meaning
 from nebctl.core.session.moment import Moment
 from nebctl.core.session.table import TABLE
 
@@ -113,7 +113,7 @@ def test_an_illegal_event_changes_nothing(bench: Any, state: State) -> None:
     session, tried = bench.session(state), 0
     for kind in Kind:
         event, now = bench.event(kind)
-        meant = classify(session, event, now, bench.rules)
+        meant = meaning(session, event, now, bench.rules)
         if meant not in TABLE[state]:
             tried += 1
             with pytest.raises(IllegalEventError, match=f"'{meant.value}' .* '{state.value}'") as refusal:
@@ -129,7 +129,7 @@ def test_no_row_is_dead(bench: Any, state: State) -> None:
     for kind in TABLE[state]:
         event, now = bench.event(kind)
         if TABLE[state][kind][1] is not nothing:
-            assert classify(bench.session(state), event, now, bench.rules) is kind
+            assert meaning(bench.session(state), event, now, bench.rules) is kind
 
 
 @pytest.mark.parametrize("state", State)

@@ -4,8 +4,13 @@ import math
 from dataclasses import dataclass, replace
 from enum import Enum
 
-from nebctl.core.dose.estimate import DeviceModel
+from nebctl.core.dose.model import DeviceModel
 from nebctl.core.units import PartsPerMillion
+
+LEAST_SIGMA_PPM = 15_000
+"""No saline run tells a rate better than this: drops, film and the moment of the end remain."""
+SHARE_SIGMA_PPM, LEAST_SHARE_SIGMA_PPM = 30_000, 10_000
+"""How well a jet's aerosol share is known where nobody said, and at best."""
 
 
 class By(Enum):
@@ -45,10 +50,16 @@ class Calibration:
 
 def with_calibration(model: DeviceModel, calibration: Calibration) -> DeviceModel:
     """Return what is known of a device after its calibration."""
-    return replace(
+    known = replace(
         model,
         rate_nl_per_s=calibration.rate_nl_per_s,
-        sigma_ppm=calibration.sigma_ppm,
+        sigma_ppm=max(LEAST_SIGMA_PPM, calibration.sigma_ppm),
         calibration=calibration.seq,
         calibrated=True,
+    )
+    if calibration.share_ppm is None or not model.dries:
+        return known
+    sigma = SHARE_SIGMA_PPM if calibration.share_sigma_ppm is None else calibration.share_sigma_ppm
+    return replace(
+        known, aerosol_share_best_ppm=calibration.share_ppm, share_sigma_ppm=max(LEAST_SHARE_SIGMA_PPM, sigma)
     )

@@ -4,10 +4,9 @@ from dataclasses import replace
 
 from nebctl.core import events as ev
 from nebctl.core.alarms import Condition
-from nebctl.core.dose import started
 from nebctl.core.effects import ClearAlarms, Record, StartAerosol, StopAerosol
 from nebctl.core.session import drafts
-from nebctl.core.session.moment import LOST, Action, Moment, Outcome, alarm, doubted, ended, pause_begun, tracked
+from nebctl.core.session.moment import LOST, Action, Moment, Outcome, alarm, doubted, ended, pause_begun
 from nebctl.core.session.state import IDLE
 from nebctl.core.verify import Deviation
 
@@ -49,19 +48,19 @@ def intend(m: Moment) -> Outcome:
 
 def start(m: Moment) -> Outcome:
     """Ask for aerosol, now that the intent is on disk."""
-    session = replace(m.session, start_seq=m.event.seq, estimate=started(m.session.estimate))
+    session = replace(m.session, start_seq=m.event.seq)
     return session, (StartAerosol(run=m.session.run or "", max_on_ms=m.rules.max_on_ms),)
 
 
 def go_on(m: Moment) -> Outcome:
     """Ask for aerosol again, now that the intent to resume is on disk."""
-    session = replace(m.session, estimate=started(m.session.estimate), waiting_ns=None, long_pause_raised=False)
+    session = replace(m.session, waiting_ns=None, long_pause_raised=False)
     return session, (StartAerosol(run=m.session.run or "", max_on_ms=m.rules.max_on_ms),)
 
 
 def follow(m: Moment) -> Outcome:
-    """Track the dose by a reading of the device."""
-    return tracked(m), ()
+    """Go on while the device runs as it should; the estimate has been told already."""
+    return m.session, ()
 
 
 def abort(reason: str) -> Action:
@@ -129,15 +128,20 @@ def press_pause(m: Moment) -> Outcome:
 
 def paused(m: Moment) -> Outcome:
     """Count the pause once the output is off."""
-    session = replace(pause_begun(tracked(m), m), pauses=m.session.pauses + 1)
+    session = replace(pause_begun(m.session, m), pauses=m.session.pauses + 1)
     return session, (Record(drafts=(drafts.pause(m.auth, session, m.session.pause_reason),)),)
+
+
+def pause_for_cup(m: Moment) -> Outcome:
+    """Turn off because the cup became lighter or heavier in one go, and ask what happened (S54)."""
+    return replace(m.session, pause_reason=Condition.CUP_CHANGED.value, cup_asked=True), (StopAerosol(),)
 
 
 def pause_with(condition: Condition, *findings: Deviation) -> Action:
     """Return the action for a device that went off by itself with liquid left: ask, and go on only by a person."""
 
     def act(m: Moment) -> Outcome:
-        session = replace(pause_begun(tracked(m), m), pauses=m.session.pauses + 1)
+        session = replace(pause_begun(m.session, m), pauses=m.session.pauses + 1)
         session = replace(session, findings=(*session.findings, *findings))
         record = Record(drafts=(drafts.pause(m.auth, session, condition.value),))
         return session, (StopAerosol(), *alarm(condition), record)
@@ -180,17 +184,17 @@ def unasked(m: Moment) -> Outcome:
 
 def still_runs(m: Moment) -> Outcome:
     """Repeat STOP to a device that still runs."""
-    return tracked(m), (StopAerosol(), *alarm(Condition.CANNOT_STOP))
+    return m.session, (StopAerosol(), *alarm(Condition.CANNOT_STOP))
 
 
 def end(m: Moment) -> Outcome:
     """Ask for the residual, now that the output is off."""
-    return ended(tracked(m), m), ()
+    return ended(m.session, m), ()
 
 
 def end_spent(m: Moment) -> Outcome:
     """End a run that used up its on-time without running dry."""
-    session = replace(ended(tracked(m), m), stopped_by=m.session.stopped_by or "device: maximum on-time")
+    session = replace(ended(m.session, m), stopped_by=m.session.stopped_by or "device: maximum on-time")
     return session, alarm(Condition.STOPPED_ITSELF)
 
 

@@ -2,7 +2,7 @@
 
 from nebctl.core import events as ev
 from nebctl.core.device import Certainty, DeviceReport, EndCause, Output
-from nebctl.core.dose import ran_dry_early, track
+from nebctl.core.dose import Code, ran_dry_early
 from nebctl.core.instant import Instant
 from nebctl.core.session.state import LIVE, Kind, Rules, Session, State
 
@@ -35,7 +35,7 @@ def classify(session: Session, event: ev.Event, now: Instant, rules: Rules) -> K
     """Return the kind of `event` for this session; the same event can mean different things in different states."""
     match event:
         case ev.Reported(report=report):
-            return _report_kind(session, report, rules)
+            return _report_kind(session, report)
         case ev.SelfTested(checks=checks):
             return Kind.TEST_PASSED if checks and all(check.good for check in checks) else Kind.TEST_FAILED
         case ev.CommandLost(failure=failure):
@@ -52,21 +52,28 @@ def _is_stale(session: Session, report: DeviceReport) -> bool:
     return asked_ns is not None and report.at_ns < asked_ns
 
 
-def _report_kind(session: Session, report: DeviceReport, rules: Rules) -> Kind:
+def _report_kind(session: Session, report: DeviceReport) -> Kind:
     if _is_stale(session, report):
         return Kind.TICK
     ours = session.run is not None and report.run == session.run
     same_boot = session.device is not None and report.boot == session.device.boot
     if report.output is not Output.OFF:
-        return Kind.RUNS if session.state in LIVE and ours and same_boot else Kind.UNASKED
+        if session.state not in LIVE or not ours or not same_boot:
+            return Kind.UNASKED
+        return Kind.CUP_CHANGED if _asks_about_the_cup(session) else Kind.RUNS
     if session.run is not None and not same_boot:
         return Kind.RESET
     if session.state not in _EXPECTS_RUNNING:
         return Kind.OFF
-    if report.end is EndCause.DRY and session.charge is not None:
-        estimate = track(session.estimate, report, session.charge, rules.model)
-        return Kind.DRY_EARLY if ran_dry_early(estimate, session.charge, rules.model) else Kind.DRY_END
+    if report.end is EndCause.DRY:
+        return Kind.DRY_EARLY if ran_dry_early(session.estimate) else Kind.DRY_END
     return _BY_END.get(report.end, Kind.SELF_STOPPED)
+
+
+def _asks_about_the_cup(session: Session) -> bool:
+    """Return whether a running dose is to be turned off for a step of the weight that nobody was asked about yet."""
+    stepped = Code.WEIGHT_STEP in session.estimate.found
+    return stepped and session.state is State.RUNNING and not session.cup_asked
 
 
 def _tick_kind(session: Session, now: Instant, rules: Rules) -> Kind:

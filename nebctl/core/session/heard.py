@@ -3,10 +3,14 @@
 from dataclasses import replace
 
 from nebctl.core import events as ev
+from nebctl.core.alarms import Condition
+from nebctl.core.dose import Code, track
 from nebctl.core.dose.reading import Reading
+from nebctl.core.effects import Effect, RaiseAlarm
 from nebctl.core.instant import Instant
-from nebctl.core.session.state import LIVE, Session, State
+from nebctl.core.session.state import LIVE, Rules, Session, State
 from nebctl.core.trace import lost_at, reading_of
+from nebctl.core.verify import Deviation
 
 _IN_A_PAUSE = frozenset((State.PAUSING, State.PAUSED, State.RESUME_INTENDED, State.RESUMING))
 
@@ -22,6 +26,29 @@ def heard(session: Session, event: ev.Event, now: Instant) -> Reading | None:
         return reading
     told = replace(reading, at_ms=max(reading.at_ms, last.at_ms))
     return None if told == last else told
+
+
+_NOTICED = {
+    Code.RATE_LOW: (Condition.RATE_LOW, Deviation.RATE_LOW),
+    Code.RATE_HIGH: (Condition.RATE_HIGH, Deviation.RATE_HIGH),
+    Code.WEIGHT_STEP: (Condition.CUP_CHANGED, Deviation.CUP_CHANGED),
+}
+
+
+def told_of(session: Session, reading: Reading | None, rules: Rules) -> tuple[Session, tuple[Effect, ...]]:
+    """Return the session whose estimate was told the reading, and an alarm for each thing that it newly found (S28)."""
+    if reading is None or session.charge is None:
+        return session, ()
+    before = session.estimate
+    estimate = track(before, reading, session.charge, rules.model)
+    new = [_NOTICED[code] for code in estimate.found if code not in before.found and code in _NOTICED]
+    told = replace(
+        session,
+        estimate=estimate,
+        heard=reading,
+        findings=(*session.findings, *(finding for _, finding in new if finding not in session.findings)),
+    )
+    return told, tuple(RaiseAlarm(condition=condition) for condition, _ in new)
 
 
 def _read(session: Session, event: ev.Event, now: Instant) -> Reading | None:

@@ -7,7 +7,7 @@ from nebctl.core.effects import Effect, StartAerosol, StopAerosol
 from nebctl.core.events import Event
 from nebctl.core.instant import Instant
 from nebctl.core.session.classify import classify
-from nebctl.core.session.heard import heard
+from nebctl.core.session.heard import heard, told_of
 from nebctl.core.session.moment import Moment
 from nebctl.core.session.state import LIVE, Kind, Rules, Session, State
 from nebctl.core.session.table import TABLE
@@ -41,16 +41,22 @@ def step(session: Session, event: Event, now: Instant, rules: Rules) -> Step:
 
     Raises: `IllegalEventError` where the table has no row; nothing has changed then.
     """
-    kind = classify(session, event, now, rules)
+    reading = heard(session, event, now)
+    told, noticed = told_of(session, reading, rules)
+    kind = classify(told, event, now, rules)
     row = TABLE[session.state].get(kind)
     if row is None:
         raise IllegalEventError(session.state, kind)
     target, action = row
-    reading = heard(session, event, now)
-    changed, effects = action(Moment(session=session, event=event, now=now, rules=rules, reading=reading))
-    if reading is not None and changed.started_ns is not None:
-        changed = replace(changed, heard=reading)
+    changed, effects = action(Moment(session=told, event=event, now=now, rules=rules))
+    effects = (*effects, *noticed)
     return Step(_dated(replace(changed, state=target), effects, now), effects, kind, reading)
+
+
+def meaning(session: Session, event: Event, now: Instant, rules: Rules) -> Kind:
+    """Return what an event means for this session, once its estimate has been told what the event brings."""
+    told, _ = told_of(session, heard(session, event, now), rules)
+    return classify(told, event, now, rules)
 
 
 def _dated(session: Session, effects: tuple[Effect, ...], now: Instant) -> Session:

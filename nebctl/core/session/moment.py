@@ -4,11 +4,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any, TypeAlias
 
-from nebctl.core import events as ev
 from nebctl.core.alarms import Condition
 from nebctl.core.authorisation import Authorisation
-from nebctl.core.dose import track
-from nebctl.core.dose.reading import Reading
 from nebctl.core.effects import Effect, RaiseAlarm, StopAerosol
 from nebctl.core.instant import Instant
 from nebctl.core.session.state import Rules, Session
@@ -16,16 +13,12 @@ from nebctl.core.session.state import Rules, Session
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Moment:
-    """What an action is given: the session as it was, the event (its type is known from the table), time and rules.
-
-    `reading` is what the event tells the estimate, None where it tells nothing.
-    """
+    """What an action is given: the session as it was, the event (its type is known from the table), time and rules."""
 
     session: Session
     event: Any
     now: Instant
     rules: Rules
-    reading: Reading | None = None
 
     @property
     def auth(self) -> Authorisation:
@@ -47,13 +40,6 @@ LOST = "the link was lost in mid-dose"
 def alarm(condition: Condition) -> tuple[Effect, ...]:
     """Return the effect that raises an alarm."""
     return (RaiseAlarm(condition=condition),)
-
-
-def tracked(m: Moment) -> Session:
-    """Return the session after the event's report, if it has one that is about this session's run."""
-    if not isinstance(m.event, ev.Reported) or m.session.charge is None or m.event.report.run != m.session.run:
-        return m.session
-    return replace(m.session, estimate=track(m.session.estimate, m.event.report, m.session.charge, m.rules.model))
 
 
 def doubted(session: Session, doubt: str) -> Session:

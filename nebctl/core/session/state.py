@@ -56,6 +56,7 @@ class Kind(Enum):
     STOP = "STOP pressed"
     END_SEEN = "end seen by the operator"
     OFF = "device is off"
+    CUP_CHANGED = "cup changed"
     DRY_END = "dry at the end"
     DRY_EARLY = "dry too early"
     SPENT = "maximum on-time"
@@ -106,7 +107,8 @@ class Session:
     start, and the beginning of the present pause or of the wait for the residual. `doubts` say why the outcome is
     uncertain; an empty tuple means that it is not. `last_device_ms` is the run's on-time as the device's own memory
     gives it after the link came back. `go_ns` and `off_ns` are when aerosol, and when OFF, was last asked for: an older
-    reading says nothing of what came of it. `heard` is the newest reading.
+    reading says nothing of what came of it. `heard` is the newest reading. `cup_asked` says that a step of the cup's
+    weight has been asked about.
     """
 
     state: State = State.IDLE
@@ -131,6 +133,7 @@ class Session:
     doubts: tuple[str, ...] = ()
     last_device_ms: int | None = None
     heard: Reading | None = None
+    cup_asked: bool = False
 
 
 IDLE = Session()

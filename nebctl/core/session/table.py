@@ -103,6 +103,7 @@ TABLE: dict[State, dict[Kind, Row]] = {
     _S.RUNNING: _expecting(_S.RUNNING)
     | {
         _K.PAUSE: (_S.PAUSING, do.press_pause),
+        _K.CUP_CHANGED: (_S.PAUSING, do.pause_for_cup),
         _K.END_SEEN: (_S.STOPPING, see_end),
         _K.NOT_DONE: (_S.STOPPING, _unresolved),
         _K.SESSION_LONG: (_S.STOPPING, do.long_session),

@@ -1,0 +1,106 @@
+"""What is known of a jet: it dries what it sprays, so what is gone from the cup is not what was emitted.
+
+A cup that goes from V0 to V with the aerosol's share f of what leaves has emitted V0 x (1 - (V / V0)^f), counted in the
+solution as filled. Rate and share are unknown together; time, weight and the sputter at the end each speak of both.
+"""
+
+import math
+from functools import lru_cache
+
+from nebctl.core.dose.belief import Nodes, bell, density, interval, phi, shares, spread_of
+from nebctl.core.dose.known import Cup, Known
+from nebctl.core.dose.model import DeviceModel
+from nebctl.core.units import WHOLE_PPM
+
+STEPS, REACH = 8, 2.4
+WIDE = 0.5
+SURE = 5.0
+THREE = ((-1.2247, 0.5), (0.0, 1.0), (1.2247, 0.5))
+"""Three nodes stand for a narrow bell."""
+END_SIGMA_NL = 60_000
+SPUTTER_LEFT_NL = 40_000
+"""A jet stopped a minute into its sputter has about so much more left than its residual, and that much more spread."""
+
+
+def emitted_of(filled: float, gone: float, share: float) -> float:
+    """Return what a jet emits, as filled, whose cup loses `gone` of `filled` with the aerosol's share `share`."""
+    if gone >= filled:
+        return filled
+    return filled * -math.expm1(share * math.log1p(-gone / filled)) if gone > 0 else 0.0
+
+
+def know_jet(
+    gap: tuple[float, float],
+    time: tuple[float, float],
+    weight: tuple[float, float] | None,
+    cup: Cup,
+    model: DeviceModel,
+    *,
+    ended: bool,
+) -> Known:
+    """Return what is known of a jet; `ended`: sputter or an operator speaks for its end; `gap` as for a mesh."""
+    left, spread = _left_at_the_end(cup, ended=ended)
+    nodes: Nodes = []
+    fit, filled, by_end = 0.0, cup.filled, ended and weight is None
+    for share, belief in shares(model):
+        for gone, weight_of in _gone(time, weight, share):
+            if gone >= filled:
+                continue
+            off = (filled - gone - left) / spread
+            held = math.exp(-off * off / 2) if by_end else (1.0 if off > SURE else phi(off))
+            value = belief * weight_of * held
+            fit = max(fit, value)
+            nodes.append((filled - filled * (1 - gone / filled) ** share, value))
+    if fit <= 1e-9:
+        nodes = [(emitted_of(cup.filled, cup.filled - left, share), belief) for share, belief in shares(model)]
+    nodes.sort()
+    low, best, high = interval(nodes)
+    less, more = gap
+    longest = (time[0] + more, time[1])
+    early = float(ended and _surely_much_left(longest, weight, cup, model))
+    return Known(
+        low=max(0.0, low - less),
+        best=best,
+        high=min(cup.filled, high + more),
+        time=time,
+        weight=weight,
+        early=early,
+        early_at_least=early,
+        apart=math.sqrt(-2 * math.log(max(fit, 1e-30))) if fit < 1 else 0.0,
+    )
+
+
+def _surely_much_left(
+    time: tuple[float, float], weight: tuple[float, float] | None, cup: Cup, model: DeviceModel
+) -> bool:
+    """Return whether even the fastest jet with the driest gas would have more in the cup than a whole run leaves."""
+    gone = (time[0] + 1.96 * time[1]) / (model.aerosol_share_low_ppm / WHOLE_PPM)
+    if weight is not None:
+        gone = min(gone, weight[0] + 1.96 * weight[1])
+    return gone < cup.filled * (1 - model.complete_left_ppm / WHOLE_PPM)
+
+
+def _left_at_the_end(cup: Cup, *, ended: bool) -> tuple[float, float]:
+    """Return what is still in the cup at the end of a run, or at least before it, and its standard deviation."""
+    left = cup.filled - cup.available
+    if ended:
+        return left + SPUTTER_LEFT_NL, spread_of((cup.available_sigma, END_SIGMA_NL))
+    return left, cup.available_sigma
+
+
+def _gone(time: tuple[float, float], weight: tuple[float, float] | None, share: float) -> list[tuple[float, float]]:
+    """Return what may have left the cup, with weights, where `share` of it was aerosol."""
+    mean, sigma = time
+    if weight is None:
+        relative = min(WIDE, sigma / mean) if mean > 0 else WIDE
+        return [(mean / share * factor, w) for factor, w in _factors(round(relative * 1e4))]
+    # The balance says what is gone; how well that fits the aerosol's rate says which share is likely.
+    gone, gone_sigma = weight
+    fits = density((share * gone - mean) / spread_of((sigma, share * gone_sigma))) if mean > 0 else 1.0
+    return [(max(0.0, gone + z * gone_sigma), w * fits) for z, w in THREE]
+
+
+@lru_cache(maxsize=64)
+def _factors(relative_e4: int) -> tuple[tuple[float, float], ...]:
+    """Return what a rate is off by, with weights, for a standard deviation in ten-thousandths."""
+    return tuple((math.exp(z * relative_e4 / 1e4), weight) for z, weight in bell(STEPS, REACH))

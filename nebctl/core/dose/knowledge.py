@@ -1,0 +1,31 @@
+"""What time, weight and end-of-dose evidence together say of the emitted volume."""
+
+from nebctl.core.dose.charge import Charge
+from nebctl.core.dose.exposure import Exposure
+from nebctl.core.dose.jet import know_jet
+from nebctl.core.dose.known import NOTHING_KNOWN, Known, by_time, cup_of
+from nebctl.core.dose.mesh import know_mesh
+from nebctl.core.dose.model import DeviceModel, Kind
+from nebctl.core.dose.weight import Weighed, lost, spilled_nl
+from nebctl.core.units import WHOLE_PPM
+
+
+def gap_nl(exposure: Exposure, weighed: Weighed, rate: float) -> tuple[float, float]:
+    """Return how much less, and more, may have left the cup in times in which nobody heard the device."""
+    less, more = weighed.unsure_s if weighed.started else (0.0, 0.0)
+    under, over = exposure.best_s - exposure.least_s - less, exposure.most_s - exposure.best_s - more
+    return rate * max(0.0, under), rate * max(0.0, over)
+
+
+def know(exposure: Exposure, weighed: Weighed, charge: Charge, model: DeviceModel, *, ended: bool, seen: bool) -> Known:
+    """Return what is known now; `ended`: the device shows the end of the dose, `seen`: an operator saw it."""
+    if exposure.best_s <= 0 and not weighed.started and exposure.most_s <= 0:
+        return NOTHING_KNOWN
+    cup = cup_of(charge, model, spilled_nl(weighed))
+    time = by_time(exposure, model)
+    rate = model.rate_nl_per_s * WHOLE_PPM / model.aerosol_share_best_ppm
+    gap = gap_nl(exposure, weighed, rate)
+    weight = lost(weighed, exposure.best_s, rate) if weighed.started and weighed.readings else None
+    if model.kind is Kind.JET:
+        return know_jet(gap, time, weight, cup, model, ended=ended or seen)
+    return know_mesh(gap, time, weight, cup, model, ended=ended)

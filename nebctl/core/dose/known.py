@@ -1,0 +1,88 @@
+"""What is known of the emitted volume, and the parts that it is worked out from: the cup, and what time explains."""
+
+import math
+from dataclasses import dataclass
+from functools import lru_cache
+
+from nebctl.core.dose.belief import spread_of
+from nebctl.core.dose.charge import Charge
+from nebctl.core.dose.exposure import COLD_SIGMA_PER_K, Exposure, start_delay_s
+from nebctl.core.dose.model import DeviceModel, Kind
+from nebctl.core.units import WHOLE_PPM
+
+FRESH, FRESH_S = 0.06, 120.0
+"""A jet gives more while its cup is still warm, by 6 % +- 6 % with a time constant of 2 min.
+
+Source: solution cools by 8 to 15 degrees within 2 to 5 min and output falls with it (Phipps and Gonda, Chest
+1990;97:1327, gives the principle); how much it falls is a planning figure.
+"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Known:
+    """What is known of the emitted volume after one reading, in nL.
+
+    `low`, `best` and `high` are the 95 % interval. `time` and `weight` are (mean, standard deviation) of what each says
+    alone of what left the cup, None where it says nothing. `early` is the probability that more than a completed run's
+    share is still in the cup, `very_early` that it is twice that; both are 0.0 while nothing speaks for the end.
+    `early_at_least` is the first where the device ran through all the time in which nobody heard it.
+    `apart` is how many standard deviations the weight's loss is above the time's, below zero where it is less; of a
+    jet, how far time, weight and end are from any aerosol share. `past` is how many the run went on after the charge
+    should have been gone; `late` says that a mesh should be dry by now and is not.
+    """
+
+    low: float
+    best: float
+    high: float
+    time: tuple[float, float] | None = None
+    weight: tuple[float, float] | None = None
+    early: float = 0.0
+    early_at_least: float = 0.0
+    very_early: float = 0.0
+    apart: float = 0.0
+    past: float = 0.0
+    late: bool = False
+
+
+NOTHING_KNOWN = Known(low=0.0, best=0.0, high=0.0)
+
+
+@dataclass(frozen=True, slots=True)
+class Cup:
+    """The charge as mean and standard deviation, and what of it can leave, in nL."""
+
+    filled: float
+    filled_sigma: float
+    available: float
+    available_sigma: float
+
+
+@lru_cache(maxsize=16)
+def cup_of(charge: Charge, model: DeviceModel, gone_nl: int) -> Cup:
+    """Return the charge and what of it this device can emit, as bells; `gone_nl` was spilled, below zero added."""
+    volume = charge.volume
+    sigma = max(1.0, (volume.high_nl - volume.low_nl) / 3.92)
+    filled = max(1.0, float(volume.best_nl + max(0, -gone_nl)))
+    share, share_sigma = model.leaves_best_ppm / WHOLE_PPM, model.leaves_sigma_ppm / WHOLE_PPM
+    available = max(1.0, filled * (1 - share) - model.leaves_nl - max(0, gone_nl))
+    spread = spread_of(((1 - share) * sigma, share_sigma * filled, model.leaves_sigma_nl))
+    return Cup(filled, sigma, available, max(1.0, spread))
+
+
+def by_time(exposure: Exposure, model: DeviceModel) -> tuple[float, float]:
+    """Return mean and standard deviation of the aerosol that driving time alone explains."""
+    delay, delay_sigma = start_delay_s(exposure)
+    driven = max(0.0, exposure.best_s - delay)
+    if exposure.best_s <= 0:
+        return 0.0, 1.0
+    warm = _warmth(driven) if model.kind is Kind.JET else 0.0
+    relative = spread_of((model.sigma_ppm / 1e6, model.run_sigma_ppm / 1e6, warm))
+    driven *= 1 + warm
+    cold = COLD_SIGMA_PER_K * exposure.cold_ks
+    spread = spread_of((relative * driven, delay_sigma, cold))
+    return model.rate_nl_per_s * driven, max(1.0, model.rate_nl_per_s * spread)
+
+
+def _warmth(driven_s: float) -> float:
+    """Return how much more a jet gave on the mean of its run because its cup was not cold yet."""
+    return FRESH * FRESH_S / driven_s * -math.expm1(-driven_s / FRESH_S) if driven_s > 0 else 0.0

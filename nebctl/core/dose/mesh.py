@@ -1,0 +1,137 @@
+"""What is known of a mesh: it is not dry yet, or it says that it is and ran to its end, or stopped early."""
+
+import math
+
+from nebctl.core.dose.belief import EARLY_LEAST, Nodes, bell, density, interval, phi, product, share_below, spread_of
+from nebctl.core.dose.known import Cup, Known
+from nebctl.core.dose.model import DeviceModel
+from nebctl.core.units import WHOLE_PPM
+
+STEPS, REACH = 33, 4.0
+WIDE = 0.5
+SURE = 5.0
+NEAR_THE_END = 0.85
+CLOGGED = 0.02
+SLOWER = tuple(0.4 + 0.05 * i for i in range(12))
+"""One run in fifty is thought to lose rate unseen, down to anything from 40 to 95 % of its mean; a planning figure."""
+BEYOND = 0.07
+"""A run is called early from its class's limit on, at least so much of the charge beyond what such a device leaves."""
+VERY = 0.1
+
+
+def know_mesh(
+    gap: tuple[float, float],
+    time: tuple[float, float],
+    weight: tuple[float, float] | None,
+    cup: Cup,
+    model: DeviceModel,
+    *,
+    ended: bool,
+) -> Known:
+    """Return what is known of a mesh; `ended`: it shows the end; `gap`: what may have left less or more unheard."""
+    mean, sigma, apart = _fused(time, weight)
+    nodes = _nodes(mean, sigma, log=weight is None)
+    found = _at_the_end(nodes, mean, sigma, cup, model) if ended else _before_the_end(nodes, cup, model)
+    low, best, high, early, very_early = found
+    less, more = gap
+    surely = early
+    if ended and more:
+        longer = _nodes(mean + more, sigma, log=False)
+        surely = min(early, _at_the_end(longer, mean + more, sigma, cup, model)[3])
+    return Known(
+        low=max(0.0, low - less),
+        best=best,
+        high=high + more,
+        time=time,
+        weight=weight,
+        early=early,
+        early_at_least=surely,
+        very_early=very_early,
+        apart=apart,
+        late=mean > cup.available,
+        past=_past_the_charge(mean, sigma, cup) if ended else 0.0,
+    )
+
+
+def _fused(time: tuple[float, float], weight: tuple[float, float] | None) -> tuple[float, float, float]:
+    """Return mean and standard deviation of time and weight together, and how far they are apart.
+
+    The rate may have changed without anybody's knowing, the weight not without the balance's: so the further apart the
+    two are, the less the time counts.
+    """
+    if weight is None:
+        return *time, 0.0
+    off = weight[0] - time[0]
+    mean, sigma = product((time[0], max(time[1], abs(off))), weight)
+    return mean, sigma, off / spread_of((time[1], weight[1]))
+
+
+def _nodes(mean: float, sigma: float, *, log: bool) -> Nodes:
+    if log and sigma < WIDE * mean:  # in the first seconds not even the start is sure
+        volume, step = mean * math.exp(-REACH * sigma / mean), math.exp(2 * REACH / (STEPS - 1) * sigma / mean)
+        nodes: Nodes = []
+        for _, weight in bell(STEPS, REACH):
+            nodes.append((volume, weight))
+            volume *= step
+        return nodes
+    return [(max(0.0, mean + z * sigma), weight) for z, weight in bell(STEPS, REACH)]
+
+
+def _before_the_end(nodes: Nodes, cup: Cup, model: DeviceModel) -> tuple[float, float, float, float, float]:
+    """Return the interval of a mesh that still runs: what would have run dry by now cannot be.
+
+    The later it is, the more speaks for a rate that fell unseen, by as much as half.
+    """
+    early = model.premature_ppm / WHOLE_PPM
+    left = 1 - EARLY_LEAST
+    known: Nodes = []
+    if nodes[-1][0] > NEAR_THE_END * cup.available:
+        slow, mass = nodes[len(nodes) // 2][0], math.fsum(weight for _, weight in nodes)
+        nodes = sorted((*nodes, *((slow * share, CLOGGED * mass / len(SLOWER)) for share in SLOWER)))
+    for volume, weight in nodes:
+        over = (cup.available - volume) / cup.available_sigma
+        wet = (1 - early) * (1.0 if over > SURE else phi(over))
+        stays = early * min(1.0, max(0.0, (left - volume / cup.filled) / left))
+        known.append((volume, weight * (wet + stays)))
+    low, best, high = interval(known)
+    most = cup.filled + 1.96 * cup.filled_sigma
+    return low, min(best, most), min(high, most), 0.0, 0.0
+
+
+def _at_the_end(
+    nodes: Nodes, mean: float, sigma: float, cup: Cup, model: DeviceModel
+) -> tuple[float, float, float, float, float]:
+    """Return the interval of a mesh that says it is dry: it ran to its end, or stopped early with anything left."""
+    prior = model.premature_ppm / WHOLE_PPM
+    scale = math.sqrt(2 * math.pi)
+    both = spread_of((sigma, cup.available_sigma))
+    ran_out = (1 - prior) * density((mean - cup.available) / both) / (both * scale)
+    step = nodes[1][0] - nodes[0][0]
+    middle, spread = product((mean, sigma), (cup.available, cup.available_sigma))
+    mass = math.fsum(weight for _, weight in nodes)
+    flat = prior / ((1 - EARLY_LEAST) * cup.filled)
+    stopped = [
+        (volume, weight / mass * flat * phi(((1 - EARLY_LEAST) * cup.filled - volume) / (0.01 * cup.filled)))
+        for volume, weight in nodes
+    ]
+    done = bell(STEPS, REACH)
+    whole = math.fsum(weight for _, weight in done)
+    ended = [(middle + z * spread, ran_out * weight / whole) for z, weight in done]
+    known = sorted((*stopped, *ended)) if step > 0 else ended
+    low, best, high = interval(known)
+    most = cup.filled + 1.96 * cup.filled_sigma
+    limit = model.complete_left_ppm / WHOLE_PPM
+    usual = 1 - cup.available / cup.filled
+    limit = max(limit, usual + BEYOND)
+    return (
+        low,
+        min(best, most),
+        min(high, most),
+        share_below(known, cup.filled * (1 - limit)),
+        share_below(known, cup.filled * (1 - limit - VERY)),
+    )
+
+
+def _past_the_charge(mean: float, sigma: float, cup: Cup) -> float:
+    """Return how many standard deviations the run went on after the charge should have been gone."""
+    return max(0.0, mean - cup.available) / spread_of((sigma * cup.available / max(mean, 1.0), cup.available_sigma))

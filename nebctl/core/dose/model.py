@@ -1,0 +1,67 @@
+"""What is known of a device before the dose: its class, its own calibration, and what it usually leaves in the cup."""
+
+from dataclasses import dataclass
+from enum import Enum
+
+from nebctl.core.units import WHOLE_PPM, Nanolitres, PartsPerMillion
+
+
+class Kind(Enum):
+    """How a nebulizer works, which decides what can be known of it."""
+
+    MESH = "mesh"
+    JET = "jet"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeviceModel:
+    """What is known of a device before the dose.
+
+    `rate_nl_per_s` is the rate of its aerosol, `sigma_ppm` the standard deviation of ln(rate) for this device in
+    millionths, `run_sigma_ppm` what one run differs from the next. `calibration` is the seq of the calibration record
+    that the rate comes from; None means the prior of the device class, or a calibration from a file where `calibrated`.
+
+    A completed run leaves `leaves_best_ppm` of the charge and `leaves_nl` besides, with the standard deviations
+    `leaves_sigma_ppm` and `leaves_sigma_nl`, at most `complete_left_ppm` of the charge. `premature_ppm` is how many
+    runs in a million stop early with anything left.
+
+    `aerosol_share_*_ppm` is the aerosol's share f of what leaves the cup, the whole for a mesh; `share_sigma_ppm` its
+    standard deviation where it was calibrated, 0 where only the range is known. `operator_ends` says that a person's
+    word counts as end-of-dose evidence, as it does for a jet. `gas_sccm` is a jet's usual flow, 0 for a mesh.
+    """
+
+    name: str
+    rate_nl_per_s: int
+    sigma_ppm: PartsPerMillion
+    kind: Kind = Kind.MESH
+    run_sigma_ppm: PartsPerMillion = 55_000
+    complete_left_ppm: PartsPerMillion = 100_000
+    leaves_best_ppm: PartsPerMillion = 32_000
+    leaves_sigma_ppm: PartsPerMillion = 15_000
+    leaves_nl: Nanolitres = 0
+    leaves_sigma_nl: Nanolitres = 0
+    premature_ppm: PartsPerMillion = 270_000
+    aerosol_share_low_ppm: PartsPerMillion = WHOLE_PPM
+    aerosol_share_best_ppm: PartsPerMillion = WHOLE_PPM
+    aerosol_share_high_ppm: PartsPerMillion = WHOLE_PPM
+    share_sigma_ppm: PartsPerMillion = 0
+    operator_ends: bool = False
+    gas_sccm: int = 0
+    calibration: int | None = None
+    calibrated: bool = False
+
+    @property
+    def dries(self) -> bool:
+        """Return whether part of what leaves the cup is vapour."""
+        return self.kind is Kind.JET
+
+    def usual_left_nl(self, filled_nl: Nanolitres) -> Nanolitres:
+        """Return what a completed run of `filled_nl` usually leaves in the cup."""
+        return min(filled_nl, filled_nl * self.leaves_best_ppm // WHOLE_PPM + self.leaves_nl)
+
+    def usually_emits_nl(self, filled_nl: Nanolitres) -> Nanolitres:
+        """Return what a completed run usually emits of `filled_nl`, in nanolitres of the solution as filled."""
+        left = self.usual_left_nl(filled_nl)
+        if self.kind is Kind.MESH or filled_nl <= 0:
+            return filled_nl - left
+        return int(filled_nl * (1 - (left / filled_nl) ** (self.aerosol_share_best_ppm / WHOLE_PPM)))

@@ -1,0 +1,83 @@
+"""Whether the rate is what it should be, where the device gives evidence of rate: its weight, or a jet's gas."""
+
+from dataclasses import dataclass, replace
+
+from nebctl.core.dose.exposure import Exposure
+from nebctl.core.dose.model import DeviceModel, Kind
+from nebctl.core.dose.reading import Doing
+from nebctl.core.dose.weight import Weighed
+
+LEARN_S = 30.0
+SETTLE_S = 10.0
+SLACK = 0.14
+JET_SLACK = 0.17
+HELD_S = 4.0
+GAS_SLACK = 0.12
+NEAR_END_NL = 1_600_000
+"""With less than so much in a jet's cup its rate falls by itself, because it begins to sputter."""
+NEAR_DRY_NL = 350_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pace:
+    """The rate that this run began with, and since when it is out of tolerance.
+
+    `usual` is the mean rate of the run so far while it was in tolerance, in nL/s of loss, 0.0 before it is known.
+    `mean` follows the rate over some seconds. `slow` and `fast` say that a rate out of tolerance has stood.
+    """
+
+    usual: float = 0.0
+    mean: float = 0.0
+    known_s: float = 0.0
+    slow_s: float = 0.0
+    fast_s: float = 0.0
+    slow: bool = False
+    fast: bool = False
+    driven_s: float = 0.0
+    starts: int = 0
+    begun_s: float = 0.0
+
+
+UNPACED = Pace()
+
+
+def pace(
+    before: Pace, exposure: Exposure, weighed: Weighed, model: DeviceModel, *, left_nl: float, spits: bool
+) -> Pace:
+    """Return the pace after one reading; `left_nl` is about what is still in the cup."""
+    driven_s = exposure.on_ms / 1000
+    dt = driven_s - before.driven_s
+    if dt <= 0:
+        return before
+    begun = exposure.starts != before.starts
+    seen = replace(before, driven_s=driven_s, starts=exposure.starts, begun_s=driven_s if begun else before.begun_s)
+    if spits or exposure.doing is not Doing.RUNNING:
+        return replace(seen, slow_s=0.0, fast_s=0.0)
+    if model.kind is Kind.JET and exposure.gas_share < 1 - GAS_SLACK:
+        return _stood(seen, dt, slow=True, fast=False)
+    near_end = left_nl < (NEAR_END_NL if model.kind is Kind.JET else NEAR_DRY_NL)
+    settling = driven_s - seen.begun_s < SETTLE_S  # a start sweeps before it emits
+    if not weighed.readings or near_end or weighed.doubted or settling:
+        return replace(seen, slow_s=0.0, fast_s=0.0)
+    return _by_weight(seen, dt, weighed, model)
+
+
+def _by_weight(seen: Pace, dt: float, weighed: Weighed, model: DeviceModel) -> Pace:
+    unsure = weighed.p_rr**0.5
+    known_s = seen.known_s + dt
+    mean = weighed.rate
+    if known_s < LEARN_S or not seen.usual:
+        share = dt / known_s
+        usual = mean if not seen.usual else seen.usual + share * (mean - seen.usual)
+        return replace(seen, usual=usual, mean=mean, known_s=known_s)
+    slack = JET_SLACK if model.kind is Kind.JET else SLACK
+    room = max(slack * seen.usual, 3 * unsure)
+    slow, fast = mean < seen.usual - room, mean > seen.usual + max(0.25 * seen.usual, 2.5 * unsure)
+    return _stood(replace(seen, mean=mean, known_s=known_s), dt, slow=slow, fast=fast)
+
+
+def _stood(seen: Pace, dt: float, *, slow: bool, fast: bool) -> Pace:
+    slow_s, fast_s = (seen.slow_s + dt if slow else 0.0), (seen.fast_s + dt if fast else 0.0)
+    return replace(
+        seen, slow_s=slow_s, fast_s=fast_s, slow=seen.slow or slow_s >= HELD_S, fast=seen.fast or fast_s >= HELD_S
+    )

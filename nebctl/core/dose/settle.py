@@ -1,0 +1,182 @@
+"""The dose once the residual is known or refused: what it was, by which witnesses, and whether it was whole."""
+
+import math
+from dataclasses import dataclass
+
+from nebctl.core.dose.belief import Nodes, density, interval, shares
+from nebctl.core.dose.charge import Charge, Interval, Residual, balance
+from nebctl.core.dose.estimate import Code, DoseEstimate
+from nebctl.core.dose.jet import emitted_of
+from nebctl.core.dose.model import DeviceModel, Kind
+from nebctl.core.units import WHOLE_PPM
+
+EARLY_MOST = 0.05
+VERY_EARLY_MOST = 0.001
+"""A run is complete without a residual where it kept more than a completed run with at most 5 %, and twice that with at
+most a tenth of a per cent."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settled:
+    """The dose after the residual was measured or refused.
+
+    `final` is what the verdict is about; `tracked` what the device's readings alone said. `witnesses` name the
+    independent evidence. `complete` needs two of them that agree (S17); `contradiction` says that two exclude each
+    other, and then the interval spans both.
+    """
+
+    final: Interval
+    tracked: Interval
+    witnesses: tuple[str, ...]
+    complete: bool
+    partial: bool
+    contradiction: bool = False
+
+
+def settle(estimate: DoseEstimate, charge: Charge, residual: Residual | None, model: DeviceModel) -> Settled:
+    """Return the settled dose: by the residual where it was measured, else by what was tracked."""
+    seen = model.operator_ends and bool(estimate.end_seen_by)
+    ended = estimate.evidence.names() + (("operator-end",) if seen else ())
+    amount = _amount_witness(estimate, model)
+    if Code.CHARGE_CONTRADICTED in estimate.found or Code.WEIGHT_STEP in estimate.found:
+        return _contradicted(estimate, charge, residual, ended, model)
+    if residual is None:
+        return _by_tracking(estimate, charge, ended, amount, model)
+    return _by_residual(estimate, charge, residual, ended, amount, model)
+
+
+def _amount_witness(estimate: DoseEstimate, model: DeviceModel) -> str | None:
+    """Return what bears witness of the amount itself: a weight, else a calibrated time; a class's rate bears none."""
+    if estimate.known.weight is not None:
+        return "weight"
+    return "calibrated-time" if model.calibrated and estimate.exposure.best_s > 0 else None
+
+
+def _by_tracking(
+    estimate: DoseEstimate, charge: Charge, ended: tuple[str, ...], amount: str | None, model: DeviceModel
+) -> Settled:
+    tracked, known = estimate.emitted, estimate.known
+    limit_nl = charge.volume.best_nl * model.complete_left_ppm // WHOLE_PPM
+    if model.kind is Kind.JET:
+        left = charge.volume.best_nl - known.weight[0] + 2 * known.weight[1] if known.weight else math.inf
+        whole = amount == "weight" and left <= limit_nl
+    else:
+        whole = known.early <= EARLY_MOST and known.very_early <= VERY_EARLY_MOST
+    complete = bool(ended) and amount is not None and whole
+    witnesses = (*ended, amount) if amount is not None and (whole or amount == "weight") else ended
+    least = charge.volume.low_nl - limit_nl
+    return Settled(
+        final=tracked,
+        tracked=tracked,
+        witnesses=witnesses,
+        complete=complete,
+        partial=not complete and tracked.high_nl < least,
+    )
+
+
+def _by_residual(
+    estimate: DoseEstimate,
+    charge: Charge,
+    residual: Residual,
+    ended: tuple[str, ...],
+    amount: str | None,
+    model: DeviceModel,
+) -> Settled:
+    tracked, drawn = estimate.emitted, drawn_of(charge, residual, estimate, model)
+    witnesses = (*ended, *((amount,) if amount else ()), "residual")
+    if drawn is None or not drawn.overlaps(tracked):
+        spanned = _hull(tracked, drawn or _emitted(charge, residual, model))
+        return Settled(
+            final=spanned, tracked=tracked, witnesses=witnesses, complete=False, partial=False, contradiction=True
+        )
+    left = residual.volume.high_nl * WHOLE_PPM > charge.volume.best_nl * model.complete_left_ppm
+    # What is not in the cup need not have left as aerosol: only time or weight can say that a mesh spilled nothing.
+    vouched = amount is not None or model.kind is Kind.JET
+    return Settled(
+        final=drawn if vouched else _hull(tracked, drawn),
+        tracked=tracked,
+        witnesses=witnesses,
+        complete=bool(ended) and not left and vouched,
+        partial=left,
+    )
+
+
+def _contradicted(
+    estimate: DoseEstimate, charge: Charge, residual: Residual | None, ended: tuple[str, ...], model: DeviceModel
+) -> Settled:
+    """Return the dose whose cup was spilled, topped up or wrongly charged: nothing narrows it, WITHIN is impossible."""
+    drawn = _emitted(charge, residual, model) if residual else None
+    span = _hull(estimate.emitted, drawn) if drawn else estimate.emitted
+    doubtful = Interval(
+        low_nl=min(span.low_nl, _least_of(estimate)),
+        best_nl=span.best_nl,
+        high_nl=max(span.high_nl, charge.volume.high_nl + estimate.added_nl),
+    )
+    return Settled(
+        final=doubtful,
+        tracked=estimate.emitted,
+        witnesses=(*ended, *(("residual",) if residual else ())),
+        complete=False,
+        partial=False,
+        contradiction=True,
+    )
+
+
+def _least_of(estimate: DoseEstimate) -> int:
+    """Return the least that either witness allows; a charge that was wrong leaves no lower bound."""
+    return 0 if estimate.known.weight is None else estimate.emitted.low_nl
+
+
+def _hull(first: Interval, second: Interval) -> Interval:
+    return Interval(
+        low_nl=min(first.low_nl, second.low_nl),
+        best_nl=second.best_nl,
+        high_nl=max(first.high_nl, second.high_nl),
+    )
+
+
+def _emitted(charge: Charge, residual: Residual, model: DeviceModel) -> Interval:
+    """Return what was emitted by the volume balance alone, with every aerosol share of the class."""
+    gone, filled = balance(charge, residual), charge.volume
+    low, best, high = (
+        ppm / WHOLE_PPM
+        for ppm in (model.aerosol_share_low_ppm, model.aerosol_share_best_ppm, model.aerosol_share_high_ppm)
+    )
+    if model.kind is Kind.MESH:
+        return gone
+    return Interval(
+        low_nl=math.floor(emitted_of(filled.low_nl, gone.low_nl, low)),
+        best_nl=round(emitted_of(filled.best_nl, gone.best_nl, best)),
+        high_nl=math.ceil(emitted_of(filled.high_nl, gone.high_nl, high)),
+    )
+
+
+def drawn_of(charge: Charge, residual: Residual, estimate: DoseEstimate, model: DeviceModel) -> Interval | None:
+    """Return what was emitted by the residual, for a jet with the time's word on its aerosol share.
+
+    None means that no share of the class fits both the residual and the time.
+    """
+    if model.kind is Kind.MESH or estimate.known.time is None:
+        return _emitted(charge, residual, model)
+    filled, left = charge.volume.best_nl, residual.volume.best_nl
+    gone = max(0, filled - left)
+    gone_sigma = max(
+        1.0,
+        math.hypot(
+            (charge.volume.high_nl - charge.volume.low_nl) / 3.92,
+            (residual.volume.high_nl - residual.volume.low_nl) / 3.92,
+        ),
+    )
+    mean, sigma = estimate.known.time
+    nodes: Nodes = []
+    for share, belief in shares(model):
+        fits = density((share * gone - mean) / math.hypot(sigma, share * gone_sigma)) if mean > 0 else 1.0
+        for z, weight in ((-1.2247, 0.5), (0.0, 1.0), (1.2247, 0.5)):
+            lost = min(filled, max(0.0, gone + z * gone_sigma))
+            nodes.append((emitted_of(filled, lost, share), belief * weight * fits))
+    if max(weight for _, weight in nodes) < 0.004:  # no share within 3.3 standard deviations
+        return None
+    nodes.sort()
+    low, best, high = interval(nodes)
+    top = charge.volume.high_nl
+    return Interval(low_nl=min(top, math.floor(low)), best_nl=min(top, round(best)), high_nl=min(top, math.ceil(high)))

@@ -1,0 +1,200 @@
+"""What the balance under the cup says: a small Kalman filter of what left the cup and how fast it leaves.
+
+The state is (lost volume, rate of loss) with its covariance; a reading of the balance is zero - lost + noise. The zero
+is the mean of what it showed before the first start. A jump that no nebulizer can make in the time, down or up, is a
+knock, a drip, a hose, a spill or a top-up: it moves the zero, is counted, and widens the interval. 1 mg counts as 1 uL
+of an aqueous solution; that the density is off by up to 0.5 % is in the interval.
+"""
+
+import math
+from dataclasses import dataclass, replace
+
+from nebctl.core.dose.exposure import Exposure
+from nebctl.core.dose.reading import Reading
+
+NOISE_FIRST_NL = 3_000.0
+NOISE_LEAST_NL = 100.0
+NOISE_MOST_NL = 60_000.0
+RATE_WANDER = 0.02
+"""How far a rate wanders in a second, as a share of itself, in a random walk."""
+JUMP_SIGMAS = 6.0
+JUMP_LEAST_NL = 6_000.0
+FASTEST = 4.0
+"""No nebulizer of a class gives more than so many times its class's rate."""
+CONFIRMED = 3
+"""Readings in a row that must agree on a jump; fewer are outliers and are left out."""
+SCALE = 0.005
+FLOOR_NL = 3_000.0
+BIG_STEP_NL = 120_000
+SCATTER = 2.0
+SPILL_MS, HAND_NL, HAND_MS = 2_500, 10_000_000, 20_000
+"""A jump so large in one place is liquid spilled or added, or another cup, and not a drip (some 20 mg) or a hose."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Weighed:
+    """What the balance has told so far; volumes in nL, rate in nL/s, `p_*` the covariance.
+
+    `zero_nl` is the mean reading before the start, of `zeroed` readings. `noise_nl` is the spread of the readings.
+    `jumped_nl2` is the sum of the squares of the small jumps that moved the zero, `lighter_nl` and `heavier_nl` are the
+    sums of the big ones: liquid gone or added in one go. `doubted` readings since `doubt_ms` agree on a jump by
+    `doubt_nl` that is not believed yet. `heard_ms` is the last reading's time, -1 before one.
+    `unsure_s` is by how much less, and more, than its best the device may have driven until then.
+    """
+
+    zero_nl: float = 0.0
+    zeroed: int = 0
+    started: bool = False
+    lost_nl: float = 0.0
+    rate: float = 0.0
+    p_ll: float = 0.0
+    p_lr: float = 0.0
+    p_rr: float = 0.0
+    noise_nl: float = NOISE_FIRST_NL
+    at_s: float = 0.0
+    heard_ms: int = -1
+    doubt_nl: float = 0.0
+    doubt_ms: int = 0
+    doubted: int = 0
+    jumped_nl2: float = 0.0
+    lighter_nl: int = 0
+    heavier_nl: int = 0
+    readings: int = 0
+    unsure_s: tuple[float, float] = (0.0, 0.0)
+
+
+UNWEIGHED = Weighed()
+
+
+def balance_reads(before: Weighed, reading: Reading, exposure: Exposure, *, rate: float, rate_sigma: float) -> Weighed:
+    """Return the filter after one reading; `exposure` is the driving so far, `rate` what the cup should lose.
+
+    A reading without a weight changes nothing.
+    """
+    if reading.weight_ug is None:
+        return before
+    shown = float(reading.weight_ug)  # micrograms of water are nanolitres
+    if not exposure.starts:
+        return _zeroed(before, shown, reading.at_ms)
+    if not before.started:
+        before = _begun(before, shown, exposure.best_s, rate, rate_sigma, reading.at_ms)
+    found = _corrected(_ahead(before, exposure.best_s, rate), shown, reading.at_ms, rate)
+    # A balance that was heard after a gap says what left the cup in it.
+    return replace(found, unsure_s=(exposure.best_s - exposure.least_s, exposure.most_s - exposure.best_s))
+
+
+def _zeroed(before: Weighed, shown: float, at_ms: int) -> Weighed:
+    """Take a reading from before the start into the zero; after a jump the zero begins anew."""
+    off = shown - before.zero_nl
+    if not before.zeroed or abs(off) > max(JUMP_LEAST_NL, JUMP_SIGMAS * before.noise_nl):
+        return replace(before, zero_nl=shown, zeroed=1, heard_ms=at_ms)
+    count = min(before.zeroed + 1, 50)
+    noise = before.noise_nl + (abs(off) * 1.25 - before.noise_nl) / min(count, 20)
+    noise = min(max(noise, NOISE_LEAST_NL), NOISE_MOST_NL)
+    return replace(before, zero_nl=before.zero_nl + off / count, zeroed=count, noise_nl=noise, heard_ms=at_ms)
+
+
+def _begun(before: Weighed, shown: float, driven_s: float, rate: float, sigma: float, at_ms: int) -> Weighed:
+    """Begin to follow the loss; without a reading from before the start, what had left by then is the rate's word."""
+    late = 0.0 if before.zeroed else driven_s * rate
+    zero = before.zero_nl if before.zeroed else shown + late
+    zero_var = before.noise_nl**2 / max(1, before.zeroed) + (late * sigma) ** 2
+    return replace(
+        before,
+        started=True,
+        zero_nl=zero,
+        lost_nl=late,
+        rate=rate,
+        p_ll=zero_var,
+        p_rr=(max(sigma, 0.1) * rate) ** 2,
+        at_s=driven_s,
+        heard_ms=at_ms,
+    )
+
+
+def _ahead(before: Weighed, driven_s: float, rate: float) -> Weighed:
+    dt = max(0.0, driven_s - before.at_s)
+    if not dt:
+        return before
+    wander = (RATE_WANDER * rate) ** 2 * dt
+    return replace(
+        before,
+        lost_nl=before.lost_nl + before.rate * dt,
+        p_ll=before.p_ll + 2 * dt * before.p_lr + dt * dt * before.p_rr,
+        p_lr=before.p_lr + dt * before.p_rr,
+        p_rr=before.p_rr + wander,
+        at_s=driven_s,
+    )
+
+
+def _corrected(ahead: Weighed, shown: float, at_ms: int, rate: float) -> Weighed:
+    gone = ahead.zero_nl - shown - ahead.lost_nl
+    spread = math.sqrt(ahead.p_ll + ahead.noise_nl**2)
+    passed_s = max(0.0, at_ms - ahead.heard_ms) / 1000
+    most = max(JUMP_LEAST_NL, JUMP_SIGMAS * spread, FASTEST * rate * passed_s)
+    if abs(gone) > most:
+        return _doubted(ahead, gone, at_ms)
+    gain_l, gain_r = ahead.p_ll / spread**2, ahead.p_lr / spread**2
+    noise2 = ahead.noise_nl**2 + 0.02 * (gone * gone - ahead.p_ll - ahead.noise_nl**2)
+    noise = math.sqrt(min(max(noise2, NOISE_LEAST_NL**2), NOISE_MOST_NL**2))
+    return replace(
+        ahead,
+        lost_nl=ahead.lost_nl + gain_l * gone,
+        rate=max(0.0, ahead.rate + gain_r * gone),
+        p_ll=(1 - gain_l) * ahead.p_ll,
+        p_lr=(1 - gain_l) * ahead.p_lr,
+        p_rr=max(0.0, ahead.p_rr - gain_r * ahead.p_lr),
+        noise_nl=noise,
+        heard_ms=at_ms,
+        doubted=0,
+        readings=ahead.readings + 1,
+    )
+
+
+def _doubted(ahead: Weighed, gone: float, at_ms: int) -> Weighed:
+    """Leave an outlier out; a jump that stands moves the zero, and is counted as spilled or added if it is big."""
+    same = ahead.doubted and abs(gone - ahead.doubt_nl) < max(JUMP_LEAST_NL, JUMP_SIGMAS * ahead.noise_nl)
+    count, since = (ahead.doubted + 1, ahead.doubt_ms) if same else (1, at_ms)
+    size = abs(gone)
+    if count < CONFIRMED or at_ms - since < _must_stand_ms(size):
+        # A balance that only scatters more than was thought must not be left out for ever.
+        scatters = not same and size < SCATTER * max(JUMP_LEAST_NL, JUMP_SIGMAS * ahead.noise_nl)
+        wider = math.sqrt(ahead.noise_nl**2 + 0.02 * min(size, 4 * ahead.noise_nl) ** 2)
+        noise = min(wider, NOISE_MOST_NL) if scatters else ahead.noise_nl
+        return replace(ahead, doubt_nl=gone, doubt_ms=since, doubted=count, heard_ms=at_ms, noise_nl=noise)
+    big = size >= BIG_STEP_NL
+    return replace(
+        ahead,
+        zero_nl=ahead.zero_nl - gone,
+        p_ll=ahead.p_ll + ahead.noise_nl**2,
+        jumped_nl2=ahead.jumped_nl2 + (0.0 if big else gone * gone),
+        lighter_nl=ahead.lighter_nl + (round(gone) if big and gone > 0 else 0),
+        heavier_nl=ahead.heavier_nl + (round(-gone) if big and gone < 0 else 0),
+        doubted=0,
+        heard_ms=at_ms,
+    )
+
+
+def _must_stand_ms(size_nl: float) -> int:
+    """Return how long a jump must stand to be believed: a drip at once, a spill for a while, a hand on the pan goes."""
+    if size_nl < BIG_STEP_NL:
+        return 0
+    return SPILL_MS if size_nl < HAND_NL else HAND_MS
+
+
+def spilled_nl(weighed: Weighed) -> int:
+    """Return what went from the cup in one go, below zero what was added; 0 for a cup lifted and put back."""
+    net = weighed.lighter_nl - weighed.heavier_nl
+    return net if abs(net) >= BIG_STEP_NL else 0
+
+
+def lost(weighed: Weighed, driven_s: float, rate: float) -> tuple[float, float]:
+    """Return what left the cup by now and its standard deviation in nL, with what the readings' scatter cannot show.
+
+    Where the balance has not been heard for a while, its last rate goes on, less and less sure.
+    """
+    now = _ahead(weighed, driven_s, rate)
+    knocked = 0.35 * math.sqrt(now.jumped_nl2)
+    slow = 0.7 * now.noise_nl
+    spread2 = now.p_ll + (SCALE * now.lost_nl) ** 2 + FLOOR_NL**2 + knocked**2 + slow**2
+    return max(0.0, now.lost_nl), math.sqrt(spread2)
