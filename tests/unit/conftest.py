@@ -33,7 +33,7 @@ from nebctl.runner import Runner, Surroundings
 
 WALL_NS = 1_771_081_200_000_000_000  # 2026-02-14, 15:00 UTC
 DECLARATION = Declaration(keeps_s14=True, host_loss_off_ms=2000, max_on_in_device=True, senses=("dry",))
-MODEL = DeviceModel(name="mesh", rate_nl_per_s=6_333, sigma_ppm=206_000)
+MODEL = DeviceModel(name="mesh", rate_nl_per_s=6_333, sigma_ppm=30_000, calibrated=True)
 RULES = Rules(
     limits=Limits(lower_nl=2_700_000, upper_nl=3_150_000), site=SiteRules(), model=MODEL, declaration=DECLARATION
 )

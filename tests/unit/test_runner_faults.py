@@ -251,7 +251,11 @@ async def test_a_whole_dose_completes_with_two_witnesses(unit: Any) -> None:
     await unit.running()
     await unit.comes_to(State.RESIDUAL, 600)
     dose = await unit.give_residual()
-    assert (dose["end"], dose["verdict"], dose["witnesses"]) == ("complete", "WITHIN", ["dry", "residual"])
+    assert (dose["end"], dose["verdict"], dose["witnesses"]) == (
+        "complete",
+        "WITHIN",
+        ["dry", "calibrated-time", "residual"],
+    )
     assert dose["low_nl"] <= unit.device.emitted_nl <= dose["high_nl"]
     trace = unit.store.traces["2026-02-14-7f3a9c"]
     assert dose["trace"] == trace.sha256

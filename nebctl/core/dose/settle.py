@@ -12,6 +12,7 @@ from nebctl.core.units import WHOLE_PPM
 
 EARLY_MOST = 0.05
 VERY_EARLY_MOST = 0.001
+VOUCHES_PPM = 120_000
 """A run is complete without a residual where it kept more than a completed run with at most 5 %, and twice that with at
 most a tenth of a per cent."""
 
@@ -46,10 +47,11 @@ def settle(estimate: DoseEstimate, charge: Charge, residual: Residual | None, mo
 
 
 def _amount_witness(estimate: DoseEstimate, model: DeviceModel) -> str | None:
-    """Return what bears witness of the amount itself: a weight, else a calibrated time; a class's rate bears none."""
+    """Return what bears witness of the amount itself: a weight, or a time at a calibrated rate."""
     if estimate.known.weight is not None:
         return "weight"
-    return "calibrated-time" if model.calibrated and estimate.exposure.best_s > 0 else None
+    sure = math.hypot(model.sigma_ppm, model.run_sigma_ppm) <= VOUCHES_PPM
+    return "calibrated-time" if model.calibrated and sure and estimate.exposure.best_s > 0 else None
 
 
 def _by_tracking(
