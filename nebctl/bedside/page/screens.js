@@ -134,7 +134,7 @@ function leftText(seconds) {
 function messageOf({ state, stale, alarms }) {
   if (stale) return t('stale');
   if (state !== 'paused') return state === 'running' ? '' : t(`state_${state}`);
-  const why = alarms.find(({ condition }) => condition === 'premature-dry' || condition === 'stopped-itself');
+  const why = alarms.find(({ condition }) => ['premature-dry', 'stopped-itself', 'cup-changed'].includes(condition));
   return t(why ? `paused_${why.condition}` : 'paused_asked');
 }
 
