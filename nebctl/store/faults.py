@@ -27,6 +27,11 @@ class StoreFault(Exception):  # noqa: N818 - a fault is of the world, not of the
         return f"ledger: saw {self.seen}, expected {self.expected}. {self.advice}"
 
 
+def closed() -> StoreFault:
+    """Return the fault of a call that comes after the ledger was closed."""
+    return StoreFault(seen="a call after the ledger was closed", expected="an open ledger", advice="Restart nebctl.")
+
+
 def explain(path: Path, error: sqlite3.Error) -> StoreFault:
     """Return a database error as a fault with advice; only a full disk, a lock or a permission is not lasting."""
     code = error.sqlite_errorcode & 0xFF if hasattr(error, "sqlite_errorcode") else sqlite3.SQLITE_ERROR

@@ -14,7 +14,7 @@ from nebctl.core.ledger.records import Draft, Entry
 from nebctl.core.trace import Trace
 from nebctl.ports import Signer, Verifier
 from nebctl.store.database import Connect, connect
-from nebctl.store.faults import StoreFault
+from nebctl.store.faults import closed
 from nebctl.store.grouping import Grouping
 from nebctl.store.outbox import Agreed, Backlog, Outgoing, Receipted, ReceiptRefused
 from nebctl.store.sealing import Sealer
@@ -81,7 +81,7 @@ class UnitLedger:
         fsync (`lasting`), after which only the next start can tell; the store takes nothing more until then.
         """
         append = Append(drafts=tuple(drafts), at=at, traces=tuple(traces))
-        return await _await(_submitted(self._groups.submit, append))
+        return await self._groups.append(append)
 
     async def save_trace_rows(self, session: str, rows_text: str) -> None:
         """Commit rows of a running session's trace; a crash keeps what was saved.
@@ -166,22 +166,17 @@ class UnitLedger:
 
     async def _run(self, work: Callable[_P, _T], *args: _P.args, **kwargs: _P.kwargs) -> _T:
         self._groups.end()
-        return await _await(_submitted(self._thread.submit, work, *args, **kwargs))
+        try:
+            working = self._thread.submit(work, *args, **kwargs)
+        except RuntimeError as error:
+            raise closed() from error
+        return await _await(working)
 
     async def close(self) -> None:
         """Finish what was begun and close the file; closing twice is harmless."""
         self._groups.end()
         if (closed := _shut(self._thread, self._writer)) is not None:
             await _await(closed)
-
-
-def _submitted(submit: Callable[_P, "Future[_T]"], *args: _P.args, **kwargs: _P.kwargs) -> "Future[_T]":
-    try:
-        return submit(*args, **kwargs)
-    except RuntimeError as error:
-        raise StoreFault(
-            seen="a call after the ledger was closed", expected="an open ledger", advice="Restart nebctl."
-        ) from error
 
 
 async def _await(working: "Future[_T]") -> _T:

@@ -14,6 +14,8 @@ from nebctl.store import schema
 from nebctl.store.faults import StoreFault
 from nebctl.store.sealing import Sealer, Tip
 
+BLOCK = 4096
+"""Records that are read at a time."""
 _EXAMINE = "Start nothing; keep the file as it is and examine it with `nebctl ledger verify`."
 
 
@@ -107,10 +109,14 @@ def _recompute(db: sqlite3.Connection, sealer: Sealer, checkpoint: head.Checkpoi
 
 def _leaves(db: sqlite3.Connection, sealer: Sealer) -> Iterator[bytes]:
     rows = db.execute("SELECT seq, leaf FROM log WHERE ep = ? ORDER BY seq", (sealer.stamp.epoch,))
-    for expected, (seq, leaf) in enumerate(rows):
-        if seq != expected:
-            raise _differs(sealer, expected, f"record {seq} next", f"record {expected}")
-        yield leaf
+    expected = 0
+    while block := rows.fetchmany(BLOCK):
+        seqs = [seq for seq, _ in block]
+        if seqs != list(range(expected, expected + len(seqs))):
+            at, seq = next((at, seq) for at, seq in enumerate(seqs, expected) if at != seq)
+            raise _differs(sealer, at, f"record {seq} next", f"record {at}")
+        yield from (leaf for _, leaf in block)
+        expected += len(block)
 
 
 def _last_receipt(db: sqlite3.Connection, sealer: Sealer) -> head.Checkpoint:

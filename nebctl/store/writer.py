@@ -220,6 +220,7 @@ class Writer:
         self.tip = selfcheck.check(db, self._sealer)
         if schema.version_of(db) < schema.VERSION:
             migrate(db)
+            self.tip = selfcheck.check(db, self._sealer)
         for mark in restored.settled(db, self._file.path):
             sealed, tip = seal(self._sealer, self.tip, (mark.draft(),), at)
             with self._writing():
@@ -242,18 +243,21 @@ class Writer:
             raise
 
 
-def insert(db: sqlite3.Connection, sealed: Iterable[Sealed], tip: Tip) -> None:
+def insert(db: sqlite3.Connection, sealed: Sequence[Sealed], tip: Tip) -> None:
     """Insert sealed records and the head over them, inside the transaction that is open."""
-    entry = None
-    for record in sealed:
-        entry = record.entry
-        key = (entry.epoch, entry.seq)
-        db.execute("INSERT INTO log(ep, seq, leaf, jws) VALUES (?, ?, ?, ?)", (*key, entry.leaf, entry.jws))
-        for disclosure in entry.disclosures:
-            db.execute("INSERT INTO disclosure(ep, seq, disc) VALUES (?, ?, ?)", (*key, disclosure))
-        db.execute("INSERT INTO outbox(ep, seq, head_line) VALUES (?, ?, ?)", (*key, record.head_line))
-    if entry is not None:
-        _move_head(db, entry.epoch, tip)
+    rows = [(record.entry, record.head_line) for record in sealed]
+    db.executemany(
+        "INSERT INTO log(ep, seq, leaf, jws) VALUES (?, ?, ?, ?)", [(e.epoch, e.seq, e.leaf, e.jws) for e, _ in rows]
+    )
+    db.executemany(
+        "INSERT INTO disclosure(ep, seq, disc) VALUES (?, ?, ?)",
+        [(entry.epoch, entry.seq, disclosure) for entry, _ in rows for disclosure in entry.disclosures],
+    )
+    db.executemany(
+        "INSERT INTO outbox(ep, seq, head_line) VALUES (?, ?, ?)", [(e.epoch, e.seq, line) for e, line in rows]
+    )
+    if rows:
+        _move_head(db, rows[-1][0].epoch, tip)
 
 
 def _restored(begin: Tip, tip: Tip) -> Draft:

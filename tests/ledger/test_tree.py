@@ -157,12 +157,13 @@ def test_leaf_and_node_hashes_never_meet() -> None:
         assert tree.leaf_hash(left + right) != tree.node_hash(left, right)
 
 
-@given(st.integers(0, 70), st.integers(0, 70))
-def test_a_frontier_goes_on_from_anywhere(start: int, end: int) -> None:
-    """Extending a frontier by the leaves that follow gives the same as one over all of them, or leaf by leaf."""
-    frontier = tree.Frontier.of(LEAVES[:start]).extend(LEAVES[start:end])
-    assert frontier == tree.Frontier.of(LEAVES[: max(start, end)])
-    one_by_one = tree.Frontier()
-    for leaf in LEAVES[: max(start, end)]:
-        one_by_one = one_by_one.append(leaf)
-    assert frontier == one_by_one
+@given(st.integers(0, 2 * tree.BLOCK + 5), st.integers(0, 3 * tree.BLOCK + 5))
+def test_a_frontier_goes_on_from_anywhere(start: int, more: int) -> None:
+    """Extending a frontier by the leaves that follow, block by block, gives what one leaf after the other gives."""
+    assert tree.Frontier.of(MANY[:start]).extend(iter(MANY[start : start + more])) == ONE_BY_ONE[start + more]
+
+
+MANY = [tree.leaf_hash(b"%d" % number) for number in range(5 * tree.BLOCK + 10)]
+ONE_BY_ONE = [tree.Frontier()]
+for each in MANY:
+    ONE_BY_ONE.append(ONE_BY_ONE[-1].append(each))

@@ -257,6 +257,10 @@ class Rows:
         """Return the next row."""
         return next(iter(self._rows), None)
 
+    def fetchmany(self, count: int) -> list[Any]:
+        """Return the next rows."""
+        return list(itertools.islice(self._rows, count))
+
     def fetchall(self) -> list[Any]:
         """Return the rows that are left."""
         return list(self._rows)

@@ -46,7 +46,7 @@ class Given:
     note: str
 
 
-def vkey(unit: str) -> Vkey:
+def vkey(unit: str, _epoch: int = 1) -> Vkey:
     """Return a unit's verifier key."""
     return Vkey(head.origin(SITE, unit, 1), note.ED25519, UNITS[unit].public)
 

@@ -239,6 +239,10 @@ class FailingCommit:
             raise self._error
         return self._db.execute(sql, *values)
 
+    def executemany(self, sql: str, values: Any) -> Any:
+        """Run the statement for each."""
+        return self._db.executemany(sql, values)
+
     def close(self) -> None:
         """Close the connection."""
         self._db.close()

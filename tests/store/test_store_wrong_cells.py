@@ -63,7 +63,8 @@ def spoil(path: Path, table: str, column: str, value: str) -> None:
     """Write a value into the last row's column, past every rule of the table."""
     db = sqlite3.connect(path, isolation_level=None)
     db.execute("PRAGMA writable_schema = ON")
-    db.execute("UPDATE sqlite_master SET sql = replace(sql, 'STRICT, ', '') WHERE type = 'table'")
+    for strict in ("STRICT, ", " STRICT"):
+        db.execute("UPDATE sqlite_master SET sql = replace(sql, ?, '') WHERE type = 'table'", (strict,))
     db.execute("DELETE FROM sqlite_master WHERE type = 'trigger'")
     db.close()
     db = sqlite3.connect(path, isolation_level=None)

@@ -107,7 +107,8 @@ def _check(value: object, where: str, depth: int) -> None:
         _check_members(value, where, depth)
     elif isinstance(value, list):
         for item in value:
-            _check(item, where, depth - 1)
+            if type(item) is not str:
+                _check(item, where, depth - 1)
     else:
         raise FormatError(where, value, "null, true, false, an integer, text, a list or an object")
 
@@ -116,7 +117,8 @@ def _check_members(value: Mapping[Any, Any], where: str, depth: int) -> None:
     for key, item in value.items():
         if not (isinstance(key, str) and key.isascii()):
             raise FormatError(where, key, "a key of ASCII text")
-        _check(item, key, depth - 1)
+        if type(item) is not str:  # most are, and need no call
+            _check(item, key, depth - 1)
 
 
 def _pairs(pairs: list[tuple[str, Json]]) -> dict[str, Json]:

@@ -40,7 +40,12 @@ def header_bytes(kid: str) -> bytes:
 
 def signing_input(kid: str, payload_bytes: bytes) -> bytes:
     """Return the ASCII bytes that the signature covers."""
-    return f"{b64url(header_bytes(kid))}.{b64url(payload_bytes)}".encode("ascii")
+    return f"{_header_part(kid)}.{b64url(payload_bytes)}".encode("ascii")
+
+
+@lru_cache(maxsize=64)
+def _header_part(kid: str) -> str:
+    return b64url(header_bytes(kid))
 
 
 def assemble(signing_input: bytes, signature: bytes) -> str:
