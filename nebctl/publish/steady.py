@@ -1,14 +1,17 @@
-"""Keeping a stream going: again after every fault, with longer and longer pauses while nothing answers."""
+"""Keeping a stream going: again after every fault, with longer and longer pauses while nothing lasts."""
 
 import asyncio
 import itertools
 import logging
+import math
 from collections.abc import Callable, Coroutine, Iterator
 
 from nebctl.publish.connection import BrokerFault, obey_cancellation
 
 FIRST_PAUSE_S = 0.25
 LONGEST_PAUSE_S = 30.0
+STOOD_S = 2.0
+"""A connection that ended sooner was no good: a broker that lets us in and then refuses is asked less and less often."""
 
 
 def backoff(random: Callable[[], float]) -> Iterator[float]:
@@ -29,14 +32,16 @@ async def stream_forever(
 
     `stream` calls its argument once its connection stands. `note` takes the last fault in one line.
     """
-    pauses, last = backoff(random), ""
+    pauses, last, since = backoff(random), "", math.inf
+    clock = asyncio.get_running_loop().time
 
     def established() -> None:
-        nonlocal pauses, last
-        pauses, last = backoff(random), ""
+        nonlocal last, since
+        last, since = "", clock()
         log.info("connected to the broker")
 
     while True:
+        since = math.inf
         try:
             # A task of its own: a task group leaves a count of cancellations behind that is not ours (Python 3.11).
             await asyncio.create_task(stream(established))
@@ -50,6 +55,8 @@ async def stream_forever(
             log.exception("the stream broke and starts again", exc_info=faults)
             note(_first(faults))
         obey_cancellation()
+        if clock() - since >= STOOD_S:
+            pauses = backoff(random)
         await asyncio.sleep(next(pauses))
 
 

@@ -22,6 +22,8 @@ STATE_S = 30.0
 ASK_S = 5.0
 NUDGE_S = 0.5
 FAREWELL_S = 0.5
+SILENT_S = 15.0
+SILENT = "no receipt for {} s: the pharmacy is away, or the broker keeps the records from it"
 Answer = TypeVar("Answer")
 Answer_co = TypeVar("Answer_co", covariant=True)
 
@@ -112,6 +114,7 @@ class UnitPublisher(Generic[Answer]):
         self._reading_came = asyncio.Event()
         self._fault: str | None = None
         self._asked: str | None = None
+        self._window: Window | None = None
 
     @property
     def connected(self) -> bool:
@@ -120,8 +123,14 @@ class UnitPublisher(Generic[Answer]):
 
     @property
     def fault(self) -> str | None:
-        """Return why there is no connection, in one line; None while there is one or before the first attempt."""
-        return None if self._live else self._fault
+        """Return why records do not arrive, in one line; None while they do or before the first attempt.
+
+        A broker of MQTT 3.1.1 acknowledges what its access list throws away: only the receipts that stay away tell.
+        """
+        if self._live is None or self._window is None:
+            return self._fault
+        stuck_s = self._window.stuck_s(asyncio.get_running_loop().time())
+        return None if stuck_s < SILENT_S else SILENT.format(round(stuck_s))
 
     def poke(self) -> None:
         """Say that records were appended; returns at once."""
@@ -156,7 +165,7 @@ class UnitPublisher(Generic[Answer]):
                 await self._leave(live, offline)
                 raise
             finally:
-                self._live = None
+                self._live = self._window = None
 
     async def _leave(self, live: Live, offline: Message) -> None:
         """Say that the unit goes on purpose: the will speaks only for an accident."""
@@ -212,7 +221,7 @@ class UnitPublisher(Generic[Answer]):
 
     async def _send(self, live: Live) -> None:
         clock = asyncio.get_running_loop().time
-        window = Window(resend_s=RESEND_S, nudge_s=NUDGE_S, now=clock())
+        self._window = window = Window(resend_s=RESEND_S, nudge_s=NUDGE_S, now=clock())
         while True:
             self._wake.clear()
             if self._heard:

@@ -33,7 +33,7 @@ class Window:
         self._nudge_s = nudge_s
         self._sent: tuple[int, int] | None = None
         self._lowest: tuple[int, int] | None = None
-        self._moved_at = now
+        self._moved_at = self._lowest_since = now
         self._nudged = False
 
     def due(self, pending: Sequence[R], now: float) -> list[R]:
@@ -43,7 +43,7 @@ class Window:
             return []
         lowest = _place(pending[0])
         if lowest != self._lowest:
-            self._lowest, self._moved_at, self._nudged = lowest, now, False
+            self._lowest, self._moved_at, self._lowest_since, self._nudged = lowest, now, now, False
         elif now - self._moved_at >= (self._nudge_s if self._nudged else self._resend_s):
             self._sent, self._moved_at, self._nudged = None, now, False
         due = [record for record in pending if self._sent is None or _place(record) > self._sent]
@@ -54,6 +54,10 @@ class Window:
     def heard(self) -> None:
         """Note that the pharmacy spoke; the next `due` finds out whether it closed anything."""
         self._nudged = True
+
+    def stuck_s(self, now: float) -> float:
+        """Return how long the lowest record has waited for its receipt on this connection; 0 where none waits."""
+        return 0.0 if self._lowest is None else now - self._lowest_since
 
     def wait_s(self, now: float) -> float:
         """Return how long to sleep until something may be due again, at least a little.

@@ -1,6 +1,7 @@
 """The parts of the stream that need no broker: topics, message texts, the window, the pauses."""
 
 import asyncio
+import contextlib
 import itertools
 import logging
 from collections.abc import Callable
@@ -163,3 +164,80 @@ async def test_a_quiet_unit_is_heard_every_half_minute() -> None:
         (60, "state", True),
         (90, "state", True),
     ]
+
+
+@pytest.mark.virtual
+async def test_a_connection_that_ends_at_once_is_not_tried_four_times_a_second() -> None:
+    """A broker that lets a client in and then refuses is asked less and less often; one that stood, again at once."""
+    began: list[float] = []
+    stands_s = 0.0
+
+    async def stream(established: Callable[[], None]) -> None:
+        began.append(asyncio.get_running_loop().time())
+        established()
+        await asyncio.sleep(stands_s)
+        raise BrokerFault("refused")
+
+    task = asyncio.create_task(stream_forever(stream, random=lambda: 0.0, log=LOG, note=lambda _: None))
+    await asyncio.sleep(300)
+    assert [later - earlier for earlier, later in itertools.pairwise(began)][-3:] == [LONGEST_PAUSE_S] * 3
+    stands_s = 2.0
+    await asyncio.sleep(100)
+    assert began[-1] - began[-2] == stands_s + 0.25
+    task.cancel()
+    await asyncio.wait([task])
+
+
+class Deaf:
+    """A connection whose broker acknowledges everything and passes nothing on."""
+
+    async def publish(self, message: Any, *, qos: int = 1) -> None:
+        """Acknowledge it."""
+
+    async def subscribe(self, topics: Any) -> None:
+        """Grant it."""
+
+    async def messages(self) -> Any:
+        """Say nothing."""
+        await asyncio.Event().wait()
+        yield
+
+
+class Full:
+    """An outbox with one record that waits."""
+
+    async def unreceipted(self, limit: int) -> list[Any]:
+        """Return it."""
+        return [Waiting()]
+
+
+class Waiting:
+    """A record that waits."""
+
+    epoch, seq, jws, disclosures, head_line = 1, 0, "a.b.c", (), "line"
+
+
+@pytest.mark.virtual
+async def test_records_that_nobody_receipts_are_told() -> None:
+    """Where the broker acknowledges records and nothing comes of it, the unit says so, though it is connected."""
+
+    @contextlib.asynccontextmanager
+    async def connect(*_: Any) -> Any:
+        yield Deaf()
+
+    callbacks: Any = Callbacks(
+        standing=lambda: Standing(epoch=1, size=1, root=""), state=dict, on_worklist=None, on_receipt=None
+    )
+    settings = MqttSettings(url="mqtt://127.0.0.1:1", client_id="neb-0001")
+    publisher: Any = UnitPublisher(
+        settings, "s", "u", Full(), callbacks, random=lambda: 0.0, nonce=str, log=LOG, connect=connect
+    )
+    streaming = asyncio.create_task(publisher.run())
+    await asyncio.sleep(14)
+    assert (publisher.connected, publisher.fault) == (True, None)
+    await asyncio.sleep(6)
+    assert publisher.connected
+    assert publisher.fault.startswith("no receipt for 20 s: the pharmacy is away, or the broker")
+    streaming.cancel()
+    with contextlib.suppress(asyncio.CancelledError):
+        await streaming

@@ -14,6 +14,7 @@ import secrets
 import signal
 import sys
 from collections.abc import Callable
+from concurrent.futures import Executor
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -21,7 +22,7 @@ from nebctl import keys
 from nebctl.clock import SystemClock
 from nebctl.core.ledger.envelope import Stamp
 from nebctl.core.ledger.records import Draft, Entry
-from nebctl.publish.connection import MqttSettings
+from nebctl.publish.connection import Connect, MqttSettings, connect
 from nebctl.publish.unit import Callbacks, Outbox, Standing, UnitPublisher
 from nebctl.store.ledger import UnitLedger
 from nebctl_lab.stream.site import SITE
@@ -30,8 +31,8 @@ ANSWER_S = 2.0
 LOOK_S = 0.02
 
 
-async def open_ledger(folder: Path, unit: str) -> UnitLedger:
-    """Open the unit's ledger in the site's folder, or begin it."""
+async def open_ledger(folder: Path, unit: str, thread: Executor | None = None) -> UnitLedger:
+    """Open the unit's ledger in the site's folder, or begin it; `thread` is as for the ledger itself."""
     return await UnitLedger.open(
         folder / f"{unit}.db",
         site=SITE,
@@ -42,6 +43,7 @@ async def open_ledger(folder: Path, unit: str) -> UnitLedger:
         stamp=Stamp(unit=unit, epoch=1, software="lab", config_sha256="0" * 64, simulated=True),
         random=secrets.token_bytes,
         at=SystemClock().instant(),
+        thread=thread,
     )
 
 
@@ -59,7 +61,9 @@ class Streamed(Outbox[Any], Protocol):
         ...
 
 
-def make_publisher(ledger: Streamed, unit: str, url: str, on_receipt: Callable[[Any], None]) -> UnitPublisher[Any]:
+def make_publisher(
+    ledger: Streamed, unit: str, url: str, on_receipt: Callable[[Any], None], connect: Connect = connect
+) -> UnitPublisher[Any]:
     """Return the publisher over a ledger; `on_receipt` gets the ledger's answer to each receipt."""
 
     async def on_worklist(_: str) -> None:
@@ -87,6 +91,7 @@ def make_publisher(ledger: Streamed, unit: str, url: str, on_receipt: Callable[[
         random=random.random,
         nonce=lambda: secrets.token_hex(16),
         log=logging.getLogger(unit),
+        connect=connect,
     )
 
 
