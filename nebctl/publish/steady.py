@@ -11,7 +11,7 @@ from nebctl.publish.connection import BrokerFault, obey_cancellation
 FIRST_PAUSE_S = 0.25
 LONGEST_PAUSE_S = 30.0
 STOOD_S = 2.0
-"""A connection that ended sooner was no good: a broker that lets us in and then refuses is asked less and less often."""
+"""A connection that ended sooner was no good: a broker that lets us in and then refuses is asked less and less."""
 
 
 def backoff(random: Callable[[], float]) -> Iterator[float]:
