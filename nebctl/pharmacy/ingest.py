@@ -12,6 +12,7 @@ from nebctl.core.ledger.note import Vkey, assemble_note
 from nebctl.core.ledger.signing import Signer, Verifier
 from nebctl.pharmacy import outcomes
 from nebctl.pharmacy.check import EVIDENCE, Known, Reason, Refused, Signed, read_body
+from nebctl.pharmacy.cores import Ahead, Cores, Question
 from nebctl.pharmacy.database import transaction
 from nebctl.pharmacy.intake import Accepted, Duplicate, OutOfOrder, Register, Run, Taken, judge_run
 from nebctl.pharmacy.unit_keys import keys_of, note_spans
@@ -36,13 +37,38 @@ class ClockBehind:
     last_s: int
 
 
-class Ingest:
-    """The register of records of one pharmacy; `simulated` says which kind of units it takes."""
+class _Branch:
+    """The messages of one unit's epoch in a batch, with their places in it."""
 
-    def __init__(self, db: sqlite3.Connection, *, simulated: bool, verify: Verifier) -> None:
+    def __init__(self, known: Known | Refused) -> None:
+        self.known = known
+        self.places: list[int] = []
+        self.records: list[Signed] = []
+        self._newest = None if isinstance(known, Refused) else known.keys.ring.newest
+        self._kid = self._newest and head.kid(self._newest)
+        self._size = 0 if isinstance(known, Refused) else known.frontier.size
+
+    def add(self, place: int, signed: Signed, ahead: Ahead) -> None:
+        """Add a message, and ask for its signature where it may be a new record under the unit's newest key."""
+        self.places.append(place)
+        self.records.append(signed)
+        record = signed.parsed
+        if self._newest is not None and record.kid == self._kid and signed.entry.seq >= self._size:
+            ahead.ask(Question(self._newest.public, record.signing_input, record.signature))
+
+
+class Ingest:
+    """The register of records of one pharmacy; `simulated` says which kind of units it takes.
+
+    `cores` check the signatures of large batches ahead; None: each is checked where it is needed.
+    """
+
+    def __init__(
+        self, db: sqlite3.Connection, *, simulated: bool, verify: Verifier, cores: Cores | None = None
+    ) -> None:
         self._db = db
         self._simulated = simulated
-        self._verify = verify
+        self._cores = cores or Cores(verify, alone=True)
 
     def take(self, unit: str, body: bytes, at_ns: int) -> Taken:
         """Take one `record` message of `unit`; a record is kept only when all of it holds, and then durably."""
@@ -52,32 +78,36 @@ class Ingest:
     def take_all(self, arrivals: Sequence[Arrival], at_ns: int) -> list[Taken]:
         """Take messages that arrived together, in one transaction, and return an answer for each."""
         answers: dict[int, Taken] = {}
-        together: dict[tuple[str, int], list[tuple[int, Signed]]] = {}
+        branches: dict[tuple[str, int], _Branch] = {}
+        ahead = self._cores.ahead(len(arrivals))
         for place, arrival in enumerate(arrivals):
             signed = read_body(arrival.body)
             if isinstance(signed, Refused):
                 answers[place] = signed
-            else:
-                together.setdefault((arrival.unit, signed.entry.epoch), []).append((place, signed))
+                continue
+            key = (arrival.unit, signed.entry.epoch)
+            if key not in branches:
+                branches[key] = _Branch(self._known(*key))
+            branches[key].add(place, signed, ahead)
         runs: dict[tuple[str, int], Run] = {}
-        for (unit, epoch), placed in together.items():
-            runs[unit, epoch] = run = self._judge(unit, epoch, [signed for _, signed in placed])
-            answers.update(zip((place for place, _ in placed), run.answers, strict=True))
+        for (unit, epoch), branch in branches.items():
+            runs[unit, epoch] = run = self._judge(unit, epoch, branch, ahead.verify)
+            answers.update(zip(branch.places, run.answers, strict=True))
         taken = [answers[place] for place in range(len(arrivals))]
         remarks = self._write(runs, list(zip(arrivals, taken, strict=True)), at_ns)
         return [_remarked(answer, remarks) for answer in taken]
 
-    def _judge(self, unit: str, epoch: int, records: Sequence[Signed]) -> Run:
-        known = self._known(unit, epoch)
+    def _judge(self, unit: str, epoch: int, branch: "_Branch", verify: Verifier) -> Run:
+        known = branch.known
         if isinstance(known, Refused):
-            return Run(answers=(known,) * len(records), kept=(), frontier=tree.Frontier())
+            return Run(answers=(known,) * len(branch.records), kept=(), frontier=tree.Frontier())
 
         def leaf_at(seq: int) -> bytes:
             query = "SELECT leaf FROM rec WHERE unit = ? AND ep = ? AND seq = ?"
             return bytes(self._db.execute(query, (unit, epoch, seq)).fetchone()[0])
 
-        register = Register(unit=unit, known=known, simulated=self._simulated, verify=self._verify, leaf_at=leaf_at)
-        return judge_run(records, register)
+        register = Register(unit=unit, known=known, simulated=self._simulated, verify=verify, leaf_at=leaf_at)
+        return judge_run(branch.records, register)
 
     def _known(self, unit: str, epoch: int) -> Known | Refused:
         keys = keys_of(self._db, unit, epoch)

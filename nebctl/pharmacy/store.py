@@ -14,6 +14,7 @@ from nebctl.core.ledger.note import Vkey
 from nebctl.core.ledger.signing import Signer, Verifier
 from nebctl.pharmacy import judging, orders
 from nebctl.pharmacy.books import Books
+from nebctl.pharmacy.cores import Cores
 from nebctl.pharmacy.database import own
 from nebctl.pharmacy.greeting import Greeted, greet
 from nebctl.pharmacy.ingest import Arrival, ClockBehind, Ingest
@@ -25,7 +26,9 @@ T = TypeVar("T")
 
 
 class PharmacyStore:
-    """The open register of one pharmacy; `thread` does its work one call after the other, None: a thread of its own.
+    """The open register of one pharmacy; `thread` does its work one call after the other.
+
+    None means a thread of its own, and the signatures of large batches are then checked on all cores.
 
     Every method raises: `StoreFault` where the disk or the database refused; nothing was then kept by that call.
     """
@@ -44,6 +47,7 @@ class PharmacyStore:
         self._signer = signer
         self._desk = desk
         self._books = books
+        self._alone = thread is not None
         self._thread = thread or ThreadPoolExecutor(max_workers=1, thread_name_prefix="pharmacy-db")
         self._open = contextlib.ExitStack()
         self._db: sqlite3.Connection | None = None
@@ -54,7 +58,9 @@ class PharmacyStore:
 
         def enter() -> None:
             self._db = self._open.enter_context(own(self._path))
-            self._ingest = Ingest(self._db, simulated=simulated, verify=verify)
+            cores = Cores(verify, alone=self._alone)
+            self._open.callback(cores.close)
+            self._ingest = Ingest(self._db, simulated=simulated, verify=verify, cores=cores)
 
         try:
             await self._in_thread(enter)

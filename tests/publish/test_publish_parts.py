@@ -226,11 +226,15 @@ async def test_records_that_nobody_receipts_are_told() -> None:
         yield Deaf()
 
     callbacks: Any = Callbacks(
-        standing=lambda: Standing(epoch=1, size=1, root=""), state=dict, on_worklist=None, on_receipt=None
+        standing=lambda: Standing(epoch=1, size=1, root=bytes(32)),
+        state=dict,
+        on_worklist=None,
+        on_receipt=None,
+        on_answer=None,
     )
     settings = MqttSettings(url="mqtt://127.0.0.1:1", client_id="neb-0001")
     publisher: Any = UnitPublisher(
-        settings, "s", "u", Full(), callbacks, random=lambda: 0.0, nonce=str, log=LOG, connect=connect
+        settings, "s", "u", Full(), callbacks, random=lambda: 0.0, nonce=lambda: "00" * 16, log=LOG, connect=connect
     )
     streaming = asyncio.create_task(publisher.run())
     await asyncio.sleep(14)

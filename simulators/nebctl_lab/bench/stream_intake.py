@@ -1,5 +1,6 @@
-"""How fast a pharmacy takes records in from memory, beside the bare signature check, on one core."""
+"""How fast a pharmacy takes records in from memory, beside the bare signature check of one core."""
 
+import contextlib
 import os
 import secrets
 import statistics
@@ -16,6 +17,7 @@ from nebctl.core.ledger import head, jws
 from nebctl.core.ledger.envelope import Stamp
 from nebctl.core.ledger.note import ED25519, Vkey
 from nebctl.core.ledger.records import Draft, Json, SessionDay
+from nebctl.pharmacy.cores import Cores
 from nebctl.pharmacy.database import own
 from nebctl.pharmacy.enrolment import enrol_unit
 from nebctl.pharmacy.inbox import TOGETHER
@@ -76,27 +78,42 @@ def make_records(unit: str, signer: keys.Ed25519Signer, count: int) -> list[Outg
 
 
 def measure_intake(core: int | None, rounds: int, records: int) -> dict[str, float]:
-    """Return both rates on one core (None: wherever the system puts it), in turns, and the median of their ratios.
+    """Return rates in turns: the bare check on one core, the pharmacy on that core alone, the pharmacy on all cores.
 
+    `core` None leaves the place to the system. The ratios are to the bare rate of one core, and medians.
     Raises: `RuntimeError` where a record is not taken: every one of them is good.
     """
-    if core is not None:
-        os.sched_setaffinity(0, {core})
-    bare, taken = [], []
-    with tempfile.TemporaryDirectory(prefix="nebctl-bench-") as name, own(Path(name) / "pharmacy.db") as db:
-        ingest = Ingest(db, simulated=True, verify=keys.verify)
-        for number in range(rounds):
+    everywhere = os.sched_getaffinity(0)
+    bare, alone, taken = [], [], []
+    with contextlib.ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="nebctl-bench-")))
+        db = stack.enter_context(own(folder / "pharmacy.db"))
+        cores = Cores(keys.verify, alone=False)
+        stack.callback(cores.close)
+        one = Ingest(db, simulated=True, verify=keys.verify)
+        many = Ingest(db, simulated=True, verify=keys.verify, cores=cores)
+        for number in range(rounds + 1):
             signer, unit = keys.Ed25519Signer.from_seed(secrets.token_bytes(32)), f"neb-{number:04}"
             enrol_unit(db, SITE, unit, Vkey(head.origin(SITE, unit, 1), ED25519, signer.public), AT.wall_ns)
-            made = make_records(unit, signer, records)
-            bare.append(verify_bare(signer.public, made))
-            taken.append(take(ingest, unit, made))
+            made = make_records(unit, signer, 2 * records)
+            if core is not None:
+                os.sched_setaffinity(0, {core})
+            bare.append(verify_bare(signer.public, made[:records]))
+            alone.append(take(one, unit, made[:records]))
+            os.sched_setaffinity(0, everywhere)
+            taken.append(take(many, unit, made[records:]))
+    return _sum_up(bare[1:], alone[1:], taken[1:])  # the first round starts the other cores' processes
+
+
+def _sum_up(bare: Sequence[float], alone: Sequence[float], taken: Sequence[float]) -> dict[str, float]:
     ratios = [ours / theirs for ours, theirs in zip(taken, bare, strict=True)]
     return {
         "bare_per_s": round(statistics.median(bare), 1),
         "taken_per_s": round(statistics.median(taken), 1),
         "ratio": round(statistics.median(ratios), 3),
         "ratio_least": round(min(ratios), 3),
+        "one_core_per_s": round(statistics.median(alone), 1),
+        "one_core_ratio": round(statistics.median(ours / its for ours, its in zip(alone, bare, strict=True)), 3),
     }
 
 
