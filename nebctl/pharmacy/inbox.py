@@ -8,6 +8,8 @@ from nebctl.pharmacy.ingest import Arrival
 MOST_BYTES = 64 * 1024 * 1024
 """What waits at most; a unit sends again what found no room."""
 TOGETHER = 500
+IDLE_TURNS = 5
+"""A message that the socket holds is here after some turns of the loop; a turn without news costs microseconds."""
 
 
 class Inbox:
@@ -29,10 +31,22 @@ class Inbox:
         return True
 
     async def take(self) -> list[Arrival]:
-        """Wait until something is there, and take at most `TOGETHER` messages, the oldest first."""
+        """Wait until something is there, and take at most `TOGETHER` messages, the oldest first.
+
+        What is already on its way is waited for: the database's thread and the loop share one interpreter, and while
+        the one works the other reads little.
+        """
         await self._came.wait()
+        await self._settle()
         handful = [self._waiting.popleft() for _ in range(min(len(self._waiting), TOGETHER))]
         self._bytes -= sum(len(arrival.body) for arrival in handful)
         if not self._waiting:
             self._came.clear()
         return handful
+
+    async def _settle(self) -> None:
+        idle, before = 0, len(self._waiting)
+        while idle < IDLE_TURNS and before < TOGETHER:
+            await asyncio.sleep(0)
+            idle = 0 if len(self._waiting) > before else idle + 1
+            before = len(self._waiting)

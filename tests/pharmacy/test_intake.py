@@ -1,5 +1,6 @@
 """Records that arrive together: judged as if they had come one by one, and committed as one."""
 
+import asyncio
 import random
 import sqlite3
 from dataclasses import replace
@@ -165,3 +166,18 @@ def test_what_is_not_kept_is_counted_by_unit_and_reason(pharmacy: Any, unit: Any
     counts = {name: {each.reason: each.count for each in line.not_kept} for name, line in lines.items()}
     assert counts == {UNIT: {"early": 1, "format": 3, "repeated": 2, "size": 1}, STRANGERS: {"unknown-unit": 2}}
     assert (lines[UNIT].records, lines[UNIT].epoch, lines[UNIT].receipted) == (3, 1, 0)
+
+
+async def test_what_is_on_its_way_is_taken_along() -> None:
+    """Messages that arrive one a turn of the loop end up in one handful; a pause in their coming ends it."""
+    inbox = Inbox()
+
+    async def arrive() -> None:
+        for _ in range(30):
+            inbox.put(Arrival(UNIT, b"x"))
+            await asyncio.sleep(0)
+            await asyncio.sleep(0)
+
+    arriving = asyncio.create_task(arrive())
+    assert len(await inbox.take()) == 30
+    await arriving
