@@ -1,14 +1,18 @@
 """Records that arrive together: judged as if they had come one by one, and committed as one."""
 
 import asyncio
+import json
 import random
 import sqlite3
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
+from click.testing import CliRunner
 
 from nebctl import keys
+from nebctl.cli.pharmacy import pharmacy as command
 from nebctl.core.ledger.records import Draft
 from nebctl.pharmacy.check import MOST_BYTES, Reason, Refused
 from nebctl.pharmacy.inbox import TOGETHER, Inbox
@@ -181,3 +185,17 @@ async def test_what_is_on_its_way_is_taken_along() -> None:
     arriving = asyncio.create_task(arrive())
     assert len(await inbox.take()) == 30
     await arriving
+
+
+def test_the_counts_are_shown(pharmacy: Any, unit: Any, tmp_path: Path) -> None:
+    """`nebctl pharmacy show --units` prints a line a unit with what was not kept, for people and as JSON."""
+    together(pharmacy, [unit.boot(), b"x", b"y"])
+    words = ["show", "--db", str(tmp_path / "pharmacy.db"), "--units"]
+    told = CliRunner().invoke(command, words)
+    assert told.exit_code == 0
+    assert "neb-0001" in told.output
+    assert "2 format (last " in told.output
+    line = json.loads(CliRunner().invoke(command, [*words, "--json"]).output)["units"][0]
+    assert (line["unit"], line["records"], line["not_kept"][0]["count"]) == ("neb-0001", 1, 2)
+    both = CliRunner().invoke(command, [*words, "--kit", "KIT-0401"])
+    assert (both.exit_code, "give one of" in both.output) == (2, True)
