@@ -1,6 +1,7 @@
 """The composition root of a unit: opens every part, ties them together, and ends them in order."""
 
 import asyncio
+import contextlib
 import logging
 import os
 from collections.abc import Callable
@@ -41,6 +42,8 @@ from nebctl_drivers.registry import open_driver
 
 log = logging.getLogger("nebctl")
 
+REACH_S = 3.0
+"""How long a unit that starts waits for its broker; a dose needs none."""
 CONTACT_S = 60.0
 """How long a unit that starts may fetch lost records back; an absent pharmacy costs it far less."""
 
@@ -124,9 +127,14 @@ async def _first_contact(
         return None
     restorer = Restorer(ledger, orders, edge.random)
     try:
-        async with asyncio.timeout(CONTACT_S), converse(edge.connect, settings, unit.site, unit.id) as conversation:
+        async with asyncio.timeout(CONTACT_S), contextlib.AsyncExitStack() as stack:
+            async with asyncio.timeout(REACH_S):
+                reaching = converse(edge.connect, settings, unit.site, unit.id)
+                conversation = await stack.enter_async_context(reaching)
             return await restorer.catch_up(conversation, clock.instant)
-    except (BrokerFault, TimeoutError) as fault:
+    except StoreFault as fault:
+        raise StartFault(str(fault)) from None
+    except (BrokerFault, OSError, ValueError) as fault:  # a time-out is an OSError
         log.info("the pharmacy does not answer yet (%s); the unit works on", str(fault) or "no answer in time")
         return None
 

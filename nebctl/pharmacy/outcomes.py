@@ -5,6 +5,9 @@ from collections.abc import Mapping, Set
 from typing import NamedTuple
 
 from nebctl.core.kits import GIVABLE, KitState
+from nebctl.core.ledger import jws
+from nebctl.core.ledger.encoding import FormatError
+from nebctl.core.ledger.epoch import DIVERGENT
 from nebctl.core.ledger.records import Json
 from nebctl.core.orders import DoseState
 from nebctl.pharmacy.check import Signed
@@ -46,6 +49,8 @@ def note_record(db: sqlite3.Connection, signed: Signed) -> str | None:
     if payload["typ"] in _KIT_BY:
         to, before = _KIT_BY[_text(payload["typ"])]
         _move_kit(db, kit, to, before, _text(payload["utc"]))
+    if payload.get("kind") == DIVERGENT:
+        return _carried_over(_text(payload.get("jws")))
     if payload["typ"] not in OUTCOMES:
         return None
     lease = db.execute("SELECT unit, subject, day, dose FROM ordered WHERE kit = ?", (kit,)).fetchone()
@@ -56,6 +61,18 @@ def note_record(db: sqlite3.Connection, signed: Signed) -> str | None:
         _move_kit(db, kit, _KIT_AFTER[state], _BEFORE_OUTCOME, _text(payload["utc"]))
     _renew_worklists(db, given)
     return None if lease == given else f"{payload['typ']} without a lease of kit {kit!r}: {given}"
+
+
+def _carried_over(jws_text: str) -> str | None:
+    """Return what people must settle of a record that an ended epoch left: a dose in it is in no course yet."""
+    try:
+        payload = jws.parse(jws_text).payload
+    except FormatError:
+        return "carries over what is no record"
+    if payload.get("typ") not in {"start", "dose"}:
+        return None
+    session = _text(payload.get("session"))
+    return f"carries over the {payload['typ']} of {session}, which no course counts yet: settle it by two persons"
 
 
 def _move_kit(db: sqlite3.Connection, kit: str, to: KitState, before: Set[KitState], at: str) -> None:

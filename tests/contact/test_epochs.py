@@ -90,7 +90,9 @@ async def forked(tmp_path: Path) -> AsyncIterator[VirtualSite]:
 
 
 @pytest.mark.virtual
-async def test_a_fork_ends_in_a_new_epoch_that_carries_over_what_the_pharmacy_lacks(tmp_path: Path) -> None:
+async def test_a_fork_ends_in_a_new_epoch_that_carries_over_what_the_pharmacy_lacks(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     """The new epoch is bound to the last countersigned head; the dose of the fork is in it, and in nobody's way."""
     async with forked(tmp_path) as site:
         kept = query(site, "SELECT size, note FROM witness WHERE ep = 1")[0]
@@ -106,6 +108,9 @@ async def test_a_fork_ends_in_a_new_epoch_that_carries_over_what_the_pharmacy_la
         assert (genesis["prev_checkpoint"], genesis["fork_at"]) == (kept[1], begun.fork_at)
         assert [record["size"] for record in carried] == [record["seq"] for record in old[begun.fork_at :]]
         assert query(site, "SELECT max(seq) + 1 FROM rec WHERE ep = 1") == [(kept[0],)]
+        session = next(record["session"] for record in old[begun.fork_at :] if record["typ"] == "dose")
+        for typ in ("start", "dose"):
+            assert f"carries over the {typ} of {session}, which no course counts yet" in caplog.text
         with pytest.raises(Answer, match="kit-opened"):
             await site.scan()
 
