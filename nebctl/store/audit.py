@@ -1,5 +1,6 @@
 """Check a whole database: every record, head, receipt, disclosure and trace, derived again from what was signed."""
 
+import contextlib
 import dataclasses
 import hashlib
 from collections import Counter
@@ -7,7 +8,7 @@ from collections.abc import Callable, Generator, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 
-from nebctl.core.ledger import head, note
+from nebctl.core.ledger import head, jws, note
 from nebctl.core.ledger.chain import Chain
 from nebctl.core.ledger.check import Finding
 from nebctl.core.ledger.encoding import FormatError, b64, show
@@ -118,6 +119,7 @@ class _LogWalk:
         self._claims: list[TraceClaim] = []
         self._estimated = 0
         self._not_replayed: Counter[str] = Counter()
+        self._fetched_back: list[range] | None = None
         self.next_seq = 0
 
     def run(self) -> Iterator[Finding | LogTally]:
@@ -180,7 +182,7 @@ class _LogWalk:
         yield from self._check_counts({"disclosure": chain.disclosures, "outbox": chain.waiting})
 
     def _check_traces(self, claims: list[TraceClaim]) -> Iterator[Finding]:
-        for claim in claims:
+        for claim in filter(self._must_have_trace, claims):
             try:
                 self._check_trace(claim)
             except FormatError as error:
@@ -197,6 +199,14 @@ class _LogWalk:
                 self._not_replayed[found.estimator] += 1
             else:
                 self._estimated += 1
+
+    def _must_have_trace(self, claim: TraceClaim) -> bool:
+        """Return whether a trace must be there: records that were fetched back from the pharmacy have none."""
+        if self._file.trace(claim.session) is not None:
+            return True
+        if self._fetched_back is None:
+            self._fetched_back = list(_fetched_back(self._file, self._log))
+        return not any(claim.seq in places for places in self._fetched_back)
 
     def _check_trace(self, claim: TraceClaim) -> None:
         stored = self._file.trace(claim.session)
@@ -236,6 +246,17 @@ def finding(log: LogName, seq: int, what: str, seen: object, expected: str) -> F
     return Finding(
         unit=log.unit or "unknown", epoch=log.epoch, seq=max(seq, 0), what=what, seen=show(seen), expected=expected
     )
+
+
+def _fetched_back(file: LedgerFile, log: LogName) -> Iterator[range]:
+    """Yield the places of records that the log says were lost and fetched back."""
+    for row in file.rows(log):
+        with contextlib.suppress(FormatError):
+            payload = jws.parse(row.text).payload
+            begin, end = payload.get("size"), payload.get("to_size")
+            restored = (payload.get("typ"), payload.get("kind")) == ("incident", "restored")
+            if restored and isinstance(begin, int) and isinstance(end, int):
+                yield range(begin, end)
 
 
 def _until_fault(rows: Iterator[Row], faults: list[Exception]) -> Iterator[Row]:

@@ -3,10 +3,15 @@
 import contextlib
 import shutil
 from collections.abc import AsyncIterator
+from functools import partial
 from pathlib import Path
 
 import pytest
 
+from nebctl.core.ledger.check import Finding
+from nebctl.keys import load_trust, load_unit_trust, verify
+from nebctl.store.audit import Auditor
+from nebctl.store.reader import LedgerFile
 from nebctl_lab.bedside import Answer
 from nebctl_lab.system import VirtualSite
 
@@ -53,6 +58,14 @@ async def old_card(site: VirtualSite, tmp_path: Path) -> AsyncIterator[None]:
             shutil.copy2(path, folder / path.name)
 
 
+def findings(site: VirtualSite) -> list[str]:
+    """Return what an auditor finds in the unit's ledger."""
+    trust = site.root / "trust"
+    auditor = Auditor(unit_key=partial(load_unit_trust, trust), pharmacy=load_trust(trust, "pharmacy"), verify=verify)
+    with LedgerFile.open(site.hosts["neb-0001"].folder / "unit.db") as file:
+        return [found.sentence() for found in auditor.audit(file) if isinstance(found, Finding)]
+
+
 async def receipted(site: VirtualSite) -> None:
     """Wait until nothing waits for a receipt."""
     await site.until(lambda: site.waiting() == 0, "every receipt", 60)
@@ -75,6 +88,7 @@ async def test_an_old_card_gets_its_records_back_byte_for_byte(tmp_path: Path) -
         assert [alarm["condition"] for alarm in (await site.view())["alarms"]] == ["records-restored"]
         await receipted(site)
         assert site.records("dose")[0]["end"] == "complete"
+        assert findings(site) == []
         await site.until(lambda: (site.hosts["neb-0001"].folder / "worklist.note").stat().st_size, "the worklist", 60)
         await site.advance(5)
         with pytest.raises(Answer, match="kit-opened"):
