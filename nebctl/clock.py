@@ -14,6 +14,9 @@ NO_SOURCE = 532_224
 """MDC_TIME_SYNC_PROTOCOL numbers. Source: ISO/IEEE 11073, as used by the HL7 Personal Health Device guide."""
 UNSYNCHRONISED_US = 16_000_000
 """The kernel reports this bound, or more, for a clock that nothing synchronises. Source: Linux NTP_PHASE_LIMIT."""
+APART_NS = 1_000_000
+READ_AGAIN = 5
+"""Both clocks are read within 1 ms, or again, at most five times: time held up between them would look like a step."""
 _BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 _TIMEX_BYTES = 208  # struct timex on 64-bit Linux; maxerror is its fourth 64-bit word
 _MAXERROR_AT = 24
@@ -38,12 +41,8 @@ class SystemClock:
 
     def instant(self) -> Instant:
         """Return the present moment."""
-        return Instant(
-            mono_ns=time.clock_gettime_ns(time.CLOCK_BOOTTIME),
-            wall_ns=time.time_ns(),
-            boot=self._boot,
-            clock=self._state(),
-        )
+        mono_ns, wall_ns = _both()
+        return Instant(mono_ns=mono_ns, wall_ns=wall_ns, boot=self._boot, clock=self._state())
 
     def _state(self) -> ClockState:
         timex = ctypes.create_string_buffer(_TIMEX_BYTES)  # modes = 0: read only
@@ -52,6 +51,17 @@ class SystemClock:
         (max_error_us,) = struct.unpack_from("<q", timex, _MAXERROR_AT)
         sync = max_error_us < UNSYNCHRONISED_US
         return ClockState(sync=sync, source=NTP if sync else NO_SOURCE, max_error_us=max_error_us)
+
+
+def _both() -> tuple[int, int]:
+    """Return the boot's time and Unix time of one moment; a process that is held up between the two reads again."""
+    for _ in range(READ_AGAIN):
+        before = time.clock_gettime_ns(time.CLOCK_BOOTTIME)
+        wall_ns = time.time_ns()
+        after = time.clock_gettime_ns(time.CLOCK_BOOTTIME)
+        if after - before < APART_NS:
+            break
+    return (before + after) // 2, wall_ns
 
 
 class ClockFileFault(Exception):  # noqa: N818 - a fault is of the world, not of the program

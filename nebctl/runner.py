@@ -9,13 +9,13 @@ from dataclasses import dataclass, replace
 from nebctl.core import events as ev
 from nebctl.core.alarms import LASTING, Condition
 from nebctl.core.calibrated import calibration_of, known_rules
+from nebctl.core.clock_records import ClockSeen, look
 from nebctl.core.device import Output
 from nebctl.core.effects import ClearAlarms, Effect, RaiseAlarm, Record, StartAerosol, StopAerosol
 from nebctl.core.guard import LATE_PRESS_MS, Actuation, Refusal, permit
 from nebctl.core.history import UnitHistory, fold
-from nebctl.core.instant import NS_PER_MS, NS_PER_S, ClockState, Instant
-from nebctl.core.ledger.envelope import utc_text
-from nebctl.core.ledger.records import Draft, Entry, Json
+from nebctl.core.instant import ClockState, Instant
+from nebctl.core.ledger.records import Draft, Entry
 from nebctl.core.session import IDLE, LIVE, IllegalEventError, Kind, Rules, Session, State, Step, step
 from nebctl.core.session import drafts as records
 from nebctl.core.session.table import TABLE
@@ -29,8 +29,6 @@ from nebctl.witnessed import Witnessed
 log = logging.getLogger(__name__)
 
 IDLE_POLL_S = 0.5
-STEP_LOGGED_NS = NS_PER_S
-"""A step of the wall clock above this is recorded (S32)."""
 TRACE_SAVE_S = 1.0
 
 
@@ -109,7 +107,7 @@ class Runner:
         self._ended = False
         self._polled_s = self._saved_s = NEVER
         self._press_stops, self._pressed_s = 0, NEVER
-        self._seen_clock = clock.instant()
+        self._clock_seen = ClockSeen.at(clock.instant())
 
     # What others may ask of the loop.
 
@@ -373,7 +371,7 @@ class Runner:
         self._polled_s = self._now_s()
         await self.watch.poll()
         self._post_own(ev.Ticked())
-        await self._note_clock_step()
+        await self._note_clock()
         if self._now_s() - self._saved_s >= TRACE_SAVE_S:
             self._saved_s = self._now_s()
             await self._save_rows()
@@ -384,14 +382,11 @@ class Runner:
         except Exception as fault:
             self._fail_store(fault)
 
-    async def _note_clock_step(self) -> None:
-        """Record a step of the wall clock; durations never use it (S31, S32)."""
-        before, now = self._seen_clock, self._clock.instant()
-        self._seen_clock = now
-        step_ns = (now.wall_ns - before.wall_ns) - (now.mono_ns - before.mono_ns)
-        if abs(step_ns) > STEP_LOGGED_NS and self.witnessed.records_durable:
-            facts: dict[str, Json] = {"step_ms": step_ns // NS_PER_MS, "before": utc_text(before.wall_ns)}
-            await self._record(Record(drafts=(Draft(typ="clock", facts=facts),)))
+    async def _note_clock(self) -> None:
+        """Record the clock where its own record is due; durations never use it (S31, S32)."""
+        self._clock_seen, due = look(self._clock_seen, self._clock.instant())
+        if due is not None and self.witnessed.records_durable:
+            await self._record(Record(drafts=(due,)))
 
     def _fail_store(self, fault: Exception) -> None:
         self.witnessed.records_durable = False

@@ -1,10 +1,17 @@
 """What every test shares: virtual time and long forms by markers, and that each test states the fact it proves."""
 
 import asyncio
+import json
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
+import jsonschema_rs
 import pytest
 
+from nebctl.core.ledger import disclosure
+from nebctl.core.ledger.records import Entry
 from nebctl_lab.virtual import VirtualLoop
 
 SAID = pytest.StashKey[list[str]]()
@@ -57,3 +64,47 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     silent = [item.nodeid for item in items if isinstance(item, pytest.Function) and not item.function.__doc__]
     if silent:
         raise pytest.UsageError("each test states the fact it proves in a docstring; missing: " + ", ".join(silent))
+
+
+_RECORDS = Path(__file__).parents[1] / "docs" / "records"
+_SHARED = ("common", "envelope")
+
+
+@dataclass(frozen=True)
+class Schemas:
+    """Every schema by its record type, and what one of them says of a record."""
+
+    texts: Mapping[str, dict[str, Any]]
+    registry: jsonschema_rs.Registry
+
+    def faults(self, payload: Mapping[str, Any], typ: str = "") -> list[str]:
+        """Return what the schema of the record's type has against its payload."""
+        return self._faults(self.texts[typ or payload["typ"]], payload)
+
+    def private_faults(self, typ: str, revealed: Mapping[str, Any]) -> list[str]:
+        """Return what the type's schema has against the private facts beside a record."""
+        return self._faults({"$ref": f"{self.texts[typ]['$id']}#/$defs/private"}, revealed)
+
+    def of_entry(self, entry: Entry) -> list[str]:
+        """Return what the schemas have against a record and what stands beside it."""
+        typ = str(entry.payload["typ"])
+        if typ not in self.texts:
+            return [f"docs/records has no {typ}.schema.json"]
+        private = self.private_faults(typ, disclosure.check(entry.payload, entry.disclosures))
+        return [f"{typ}: {fault}" for fault in (*self.faults(entry.payload), *private)]
+
+    def _faults(self, schema: Mapping[str, Any], value: Mapping[str, Any]) -> list[str]:
+        validator = jsonschema_rs.Draft202012Validator(dict(schema), registry=self.registry, offline=True)
+        return [f"{'/'.join(map(str, fault.instance_path))}: {fault.message}" for fault in validator.iter_errors(value)]
+
+
+@pytest.fixture(scope="session")
+def schemas() -> Schemas:
+    """Return every schema of the folder."""
+    texts = {
+        path.name.removesuffix(".schema.json"): json.loads(path.read_text("utf-8"))
+        for path in _RECORDS.iterdir()
+        if path.name.endswith(".schema.json")
+    }
+    registry = jsonschema_rs.Registry([(text["$id"], text) for text in texts.values()])
+    return Schemas({typ: text for typ, text in texts.items() if typ not in _SHARED}, registry)

@@ -2,12 +2,13 @@
 
 import re
 import sqlite3
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 
 from nebctl.core.ledger import envelope, head
 from nebctl.core.ledger.note import ED25519, Vkey
-from nebctl.core.ledger.records import Draft
+from nebctl.core.ledger.records import Draft, Json
 from nebctl.pharmacy.books import PHARMACIST, Books
 from nebctl.pharmacy.database import transaction
 from nebctl.pharmacy.faults import PharmacyFault
@@ -93,7 +94,7 @@ def enrol_subject(books: Books, wish: Enrolment) -> None:
         db, subject = books.db, wish.subject
         if db.execute("SELECT 1 FROM subject WHERE subject = ?", (subject,)).fetchone():
             raise PharmacyFault(f"{subject} enrolled before", "a new subject", "Nothing was changed.")
-        sign(_event(wish, len(books.book.regimen.planned_doses())))
+        sign(_event(wish, books.book.regimen.planned_doses()))
         values = (subject, wish.unit, books.now, wish.day1.isoformat())
         db.execute("INSERT INTO subject (subject, unit, enrolled_at, day1) VALUES (?, ?, ?, ?)", values)
         db.executemany(
@@ -103,10 +104,11 @@ def enrol_subject(books: Books, wish: Enrolment) -> None:
         books.renew_worklists(wish.unit)
 
 
-def _event(wish: Enrolment, doses: int) -> Draft:
+def _event(wish: Enrolment, planned: Sequence[tuple[int, int]]) -> Draft:
+    each: list[Json] = [{"day": day, "dose": dose} for day, dose in planned]
     return Draft(
         typ="enrolment",
-        facts={"for_unit": wish.unit, "day1": wish.day1.isoformat(), "doses": doses},
+        facts={"for_unit": wish.unit, "day1": wish.day1.isoformat(), "doses": len(each), "planned": each},
         private={"subject": wish.subject, "operator": wish.by, "second": wish.second},
     )
 

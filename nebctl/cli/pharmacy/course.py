@@ -96,6 +96,7 @@ def move(config_file: Path, subject: str, unit: str, readers: tuple[str, ...], r
 @click.option("--kit", help="A kit, such as KIT-0401.")
 @click.option("--unit", help="A unit, such as neb-0001: its keys and epochs, and the evidence of a copied card.")
 @click.option("--units", is_flag=True, help="All units: what came in, and what was not kept, counted by its reason.")
+@click.option("--heads", is_flag=True, help="How far every log reaches: what `export --at` takes.")
 @JSON
 def show(
     config_file: Path | None,
@@ -105,9 +106,10 @@ def show(
     kit: str | None,
     unit: str | None,
     units: bool,
+    heads: bool,
     as_json: bool,
 ) -> None:
-    """Show a subject's course, computed anew from the records, or a lot's account, or a kit, or what units have sent.
+    """Show a subject's course from the records, or a lot's account, a kit, what units have sent, or all logs' heads.
 
     Exit code 1 where a recorded verdict is not what the recorded volume says, a lot does not add up, there is evidence
     of two histories under a unit's key, or a record is damaged.
@@ -117,6 +119,11 @@ def show(
     if (config_file is None) == (database is None):
         raise click.UsageError("give either --config or --db")
     path = database or read(config_file or Path()).database
+    if heads:
+        if subject or lot or kit or unit or units:
+            raise click.UsageError("--heads stands alone")
+        _show_heads(path, as_json)
+        return
     match subject, lot, kit, unit, units:
         case str(), None, None, None, False:
             _show_subject(path, subject, as_json)
@@ -129,7 +136,20 @@ def show(
         case None, None, None, None, True:
             _show_units(path, as_json)
         case _:
-            raise click.UsageError("give one of --subject, --lot, --kit, --unit and --units")
+            raise click.UsageError("give one of --subject, --lot, --kit, --unit, --units and --heads")
+
+
+def _show_heads(path: Path, as_json: bool) -> None:
+    from nebctl.core.ledger.encoding import b64
+    from nebctl.pharmacy.cut import newest_cut
+
+    with faults():
+        cut = newest_cut(path)
+    if as_json:
+        logs = [{"log": each.origin, "size": each.size, "root": b64(each.root)} for each in cut.heads]
+        print_json({"cut": cut.digest(), "logs": logs})
+    else:
+        click.echo(cut.text(), nl=False)
 
 
 def _show_subject(path: Path, subject: str, as_json: bool) -> None:

@@ -14,6 +14,9 @@ TYPES = frozenset(
         *("missed", "notdone", "chart", "adverse", "alarm", "refusal", "override", "handover", "signature"),
     )
 )
+"""What units and the pharmacy write; a schema of each stands in docs/records."""
+PHARMACY_TYPES = frozenset(("enrolment", "lot", "kit"))
+"""What only the pharmacy's own log holds beside those."""
 ENVELOPE = frozenset(
     (
         *("v", "typ", "unit", "ep", "seq", "prev", "boot", "mono_ns", "utc", "clk", "sw", "cfg", "sim"),
