@@ -84,7 +84,7 @@ async def open_parts(loaded: LoadedConfig, edge: Edge = LIVE_EDGE, *, reason: st
         nebulizer = _nebulizer(loaded, clock, edge)
         _check_device_class(loaded, study)
         _check_promises(loaded, study, nebulizer)
-        ledger = await _open_ledger(loaded, clock, edge)
+        ledger = await open_ledger(loaded, clock, edge)
     except ZoneInfoNotFoundError:
         raise StartFault(f"[unit] zone {config.unit.zone!r} is no time zone; write one such as Asia/Shanghai") from None
     except (StudyFault, KeyFault, ClockFileFault, StoreFault) as fault:
@@ -179,7 +179,11 @@ def _profile(loaded: LoadedConfig) -> str | None:
     return str(loaded.path(Path(profile)))
 
 
-async def _open_ledger(loaded: LoadedConfig, clock: Clock, edge: Edge) -> UnitLedger:
+async def open_ledger(loaded: LoadedConfig, clock: Clock, edge: Edge = LIVE_EDGE) -> UnitLedger:
+    """Open a unit's ledger, alone, with its key.
+
+    Raises: `StartFault` where its folder is missing, `KeyFault` for a key, `StoreFault` for the ledger.
+    """
     unit = loaded.config.unit
     data = loaded.path(unit.data)
     if not data.is_dir():

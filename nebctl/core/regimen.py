@@ -1,7 +1,7 @@
 """The dosing part of a study protocol, its follow-up, and the rules that a site adds to it."""
 
 from dataclasses import dataclass
-from datetime import time
+from datetime import date, time
 from fractions import Fraction
 
 from nebctl.core.units import (
@@ -140,6 +140,7 @@ class SiteRules:
     None means that it does not. `host_loss` and `host_max_on` are those under which it uses devices that do not turn
     off by themselves within 2 s of a lost host (S22), or at a maximum on-time (S24).
     `max_unreceipted_ns` is how long a record may wait for the pharmacy's receipt before the unit raises an alarm.
+    `keep_private_until` is the last date on which private facts are kept; None means that none may be erased.
     """
 
     completeness_low_ppm: PartsPerMillion = 900_000
@@ -162,6 +163,7 @@ class SiteRules:
     max_unreceipted_ns: Nanoseconds = 24 * NS_PER_H
     host_loss: str | None = None
     host_max_on: str | None = None
+    keep_private_until: date | None = None
 
     def acceptance(self, promise: str) -> str | None:
         """Return the deviation by which the site accepts a device without `promise`, S22 or S24; None: it does not."""

@@ -42,7 +42,8 @@ def renew_worklists(db: sqlite3.Connection, desk: Desk, at_ns: int) -> dict[str,
 
 def current_worklists(db: sqlite3.Connection) -> dict[str, str]:
     """Return the newest worklist of every unit that has one."""
-    return dict(db.execute("SELECT unit, note FROM (SELECT unit, note, MAX(version) FROM worklist GROUP BY unit)"))
+    newest = "SELECT unit, note, MAX(version) FROM worklist GROUP BY unit"
+    return dict(db.execute(f"SELECT unit, note FROM ({newest}) WHERE note <> ''"))  # noqa: S608 - a constant
 
 
 def _renew(db: sqlite3.Connection, desk: Desk, unit: str, at_ns: int) -> str:

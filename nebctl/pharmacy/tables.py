@@ -45,6 +45,12 @@ def log_position(db: sqlite_utils.Database) -> None:
     _make(db, "applied", {"log": str, "size": int}, {}, "log")
 
 
+@MIGRATIONS()
+def erasures(db: sqlite_utils.Database) -> None:
+    """Which records' private facts were erased, and by which record of the pharmacy's log."""
+    _make(db, "erased", {"unit": str, "ep": int, "seq": int, "log_seq": int}, {}, ("unit", "ep", "seq"))
+
+
 def _make(
     db: sqlite_utils.Database,
     name: str,

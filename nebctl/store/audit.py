@@ -21,6 +21,7 @@ from nebctl.ports import Verifier
 from nebctl.store import schema
 from nebctl.store.cores import Each
 from nebctl.store.deep import check_told, gather
+from nebctl.store.erased import untold
 from nebctl.store.reader import UNREADABLE, LedgerFile, LogName, StoredHead, StoredReceipt
 
 
@@ -179,6 +180,8 @@ class _LogWalk:
             self._by.watch(checked.records)
         for fault in faults:
             raise fault
+        for seq, seen in untold(self._file, self._log):
+            yield finding(self._log, seq, "erasure", seen, "an access record that says so, and nothing left beside")
         yield from self._check_counts({"disclosure": chain.disclosures, "outbox": chain.waiting})
 
     def _check_traces(self, claims: list[TraceClaim]) -> Iterator[Finding]:

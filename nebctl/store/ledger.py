@@ -18,7 +18,7 @@ from nebctl.store.faults import closed
 from nebctl.store.grouping import Grouping
 from nebctl.store.outbox import Agreed, Backlog, Outgoing, Receipted, ReceiptRefused
 from nebctl.store.sealing import Sealer
-from nebctl.store.writer import Append, Writer
+from nebctl.store.writer import Append, Place, Writer
 
 WINDOW = 200
 """How many waiting records `unreceipted` returns where the caller does not say."""
@@ -93,6 +93,13 @@ class UnitLedger:
     async def load_trace_rows(self, session: str) -> str:
         """Return the rows saved for a session whose trace is not yet kept whole; empty where there are none."""
         return await self._run(self._writer.load_rows, session)
+
+    async def erase(self, places: Sequence[Place], by: Place) -> None:
+        """Delete the disclosures beside records, and overwrite where they lay; `by` is the record that says so.
+
+        Raises: `StoreFault` as `append` does.
+        """
+        await self._run(self._writer.erase, tuple(places), by)
 
     async def entries(self, after: int = -1) -> list[Entry]:
         """Return this epoch's records with a sequence above `after`, with their disclosures (sorted)."""

@@ -1,12 +1,12 @@
 """Ledgers read without writing: a unit's or the pharmacy's database, while its owner runs or as a copy."""
 
 import contextlib
+import functools
 import itertools
 import sqlite3
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import Self, TypeVar
 from urllib.parse import quote
@@ -19,6 +19,9 @@ from nebctl.store.faults import StoreFault, explain
 Cell = TypeVar("Cell", int, str, bytes)
 PAGE = 512
 """Rows that are read at once together with what stands beside them."""
+
+Place = tuple[int, int]
+"""A record of one log's owner: epoch and sequence."""
 
 UNREADABLE = (TypeError, ValueError, AttributeError, OverflowError, sqlite3.Error)
 """What a row may raise while it is read and checked: a damaged file holds anything in any column."""
@@ -66,6 +69,7 @@ class _Layout:
     disclosures: str
     shown: str
     waiting: str | None
+    erased: str
     counts: Mapping[str, str]
 
 
@@ -80,6 +84,7 @@ _UNIT = _Layout(
     disclosures="SELECT disc FROM disclosure WHERE ep = :ep AND seq = :seq ORDER BY disc",
     shown="SELECT seq, disc FROM disclosure WHERE ep = :ep AND seq BETWEEN :seq AND :last ORDER BY seq, disc",
     waiting="SELECT seq, head_line FROM outbox WHERE ep = :ep AND seq BETWEEN :seq AND :last",
+    erased="SELECT '', ep, seq, by_ep, by_seq FROM erased",
     counts={
         "log": "SELECT count(*) FROM log WHERE ep = :ep",
         "disclosure": "SELECT count(*) FROM disclosure WHERE ep = :ep",
@@ -98,6 +103,7 @@ _PHARMACY = _Layout(
     shown="SELECT seq, disc FROM disclosure WHERE unit = :unit AND ep = :ep AND seq BETWEEN :seq AND :last "
     "ORDER BY seq, disc",
     waiting=None,
+    erased="SELECT unit, ep, seq, 1, log_seq FROM erased",
     counts={
         "log": "SELECT count(*) FROM rec WHERE unit = :unit AND ep = :ep",
         "disclosure": "SELECT count(*) FROM disclosure WHERE unit = :unit AND ep = :ep",
@@ -127,7 +133,7 @@ class LedgerFile:
         try:
             with contextlib.closing(sqlite3.connect(uri, uri=True, isolation_level=None)) as db:
                 # Bytes that are not UTF-8 must become a finding about a record, not an error about the database.
-                db.text_factory = partial(str, encoding="utf-8", errors="surrogateescape")
+                db.text_factory = functools.partial(str, encoding="utf-8", errors="surrogateescape")
                 db.execute("BEGIN")
                 yield cls(path, db, _layout(path, db))
         except sqlite3.Error as error:
@@ -188,10 +194,11 @@ class LedgerFile:
         shown: defaultdict[object, list[object]] = defaultdict(list)
         for seq, disc in self.db.execute(self._layout.shown, key):
             shown[seq].append(disc)
+        erased = self.erased(log)
         waiting = dict(self.db.execute(self._layout.waiting, key).fetchall()) if self._layout.waiting else {}
         for row in page:
             line = waiting.get(row.seq)
-            shown_here = tuple(shown[row.seq]) if row.seq in shown else ()
+            shown_here = tuple(shown[row.seq]) if row.seq in shown else () if row.seq not in erased else None
             yield Row(row.epoch, row.seq, row.leaf, row.text, shown_here, None if line is None else str(line))
 
     def head(self, log: LogName, origin: str) -> StoredHead | None:
@@ -233,6 +240,20 @@ class LedgerFile:
         """
         rows = self.db.execute(self._layout.disclosures, self._key(log, seq))
         return tuple(_cell(disc, "disclosure", str) for (disc,) in rows)
+
+    def erased(self, log: LogName) -> dict[int, Place]:
+        """Return the records of a log whose disclosures were erased, each with the place of the record that says so.
+
+        In the pharmacy's database that is a place in its own log.
+        """
+        owner = "" if self.is_unit else log.unit
+        return {seq: by for (unit, epoch, seq), by in self._erased.items() if (unit, epoch) == (owner, log.epoch)}
+
+    @functools.cached_property
+    def _erased(self) -> dict[tuple[str, int, int], Place]:
+        exists = self.db.execute("SELECT 1 FROM sqlite_master WHERE name = 'erased'").fetchone()
+        rows = self.db.execute(self._layout.erased).fetchall() if exists else ()
+        return {(unit, epoch, seq): (by_epoch, by_seq) for unit, epoch, seq, by_epoch, by_seq in rows}
 
     def count(self, table: str, log: LogName) -> int:
         """Return how many rows of a table stand beside a log; 0 where this kind of database has no such table."""

@@ -109,6 +109,33 @@ _LOG_3 = (
 _GUARDS_3 = _GUARDS_1[:3]
 
 
+# Which records' disclosures were erased, and the `access` record that says so.
+_TABLES_4 = (
+    """CREATE TABLE erased(
+    ep INTEGER NOT NULL, seq INTEGER NOT NULL, by_ep INTEGER NOT NULL, by_seq INTEGER NOT NULL,
+    PRIMARY KEY(ep, seq)) STRICT, WITHOUT ROWID""",
+    "DROP TRIGGER disclosure_is_never_deleted",
+)
+_GUARDS_4 = (
+    (
+        "erased_names_two_records",
+        "INSERT ON erased WHEN EXISTS (SELECT 1 FROM erased WHERE ep = NEW.ep AND seq = NEW.seq) "
+        "OR NOT EXISTS (SELECT 1 FROM log WHERE ep = NEW.ep AND seq = NEW.seq) "
+        "OR NOT EXISTS (SELECT 1 FROM log WHERE ep = NEW.by_ep AND seq = NEW.by_seq)",
+    ),
+    ("erased_is_never_changed", "UPDATE ON erased"),
+    ("erased_is_never_deleted", "DELETE ON erased"),
+    (
+        "disclosure_is_never_deleted",
+        "DELETE ON disclosure WHEN NOT EXISTS (SELECT 1 FROM erased WHERE ep = OLD.ep AND seq = OLD.seq)",
+    ),
+    (
+        "disclosure_stays_erased",
+        "INSERT ON disclosure WHEN EXISTS (SELECT 1 FROM erased WHERE ep = NEW.ep AND seq = NEW.seq)",
+    ),
+)
+
+
 def _guards(pairs: tuple[tuple[str, str], ...]) -> tuple[str, ...]:
     return tuple(
         f"CREATE TRIGGER {name} BEFORE {when} BEGIN SELECT RAISE(ABORT, '{name}'); END" for name, when in pairs
@@ -119,6 +146,7 @@ STEPS: Final[tuple[tuple[str, ...], ...]] = (
     (*_TABLES_1, *_guards(_GUARDS_1)),
     (*_TABLES_2, *_guards(_GUARDS_2)),
     (*_LOG_3, *_guards(_GUARDS_3)),
+    (*_TABLES_4, *_guards(_GUARDS_4)),
 )
 """The statements that lead to each version from the one before; step 1 makes the first. A step that has been released
 is never changed: what differs comes in a new one, which may drop a trigger to make it anew."""

@@ -37,6 +37,10 @@ Outcome: TypeAlias = tuple[Entry, ...] | Exception
 """What became of one `Append`: its records, which are on disk, or why nothing of it is recorded."""
 
 
+Place: TypeAlias = tuple[int, int]
+"""A record of this file by epoch and sequence."""
+
+
 class Writer:
     """Appends to one unit's ledger; every method runs in the thread that called `open`."""
 
@@ -152,6 +156,21 @@ class Writer:
         self.tip = tip
         return len(entries)
 
+    def erase(self, places: Sequence[Place], by: Place) -> None:
+        """Delete the disclosures beside records, and overwrite where they lay; `by` is the record that says so.
+
+        Raises: `StoreFault` where the database refused.
+        """
+        with self._file.reading() as db:
+            db.set_authorizer(None)  # the one deletion that the ledger knows; the triggers still ask for its record
+            try:
+                db.execute("PRAGMA secure_delete = ON")
+                with self._writing():
+                    _erase(db, places, by)
+                db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+            finally:
+                db.set_authorizer(schema.authorize)
+
     def save_rows(self, session: str, rows: str) -> None:
         """Commit rows of a running session's trace.
 
@@ -264,6 +283,14 @@ def _restored(begin: Tip, tip: Tip) -> Draft:
     """Return the record that the records between two sizes were lost and fetched back."""
     facts: dict[str, Json] = {"kind": "restored", "size": begin.size}
     return Draft(typ="incident", facts={**facts, "to_size": tip.size, "root": b64url(tip.root)})
+
+
+def _erase(db: sqlite3.Connection, places: Sequence[Place], by: Place) -> None:
+    for place in places:
+        done = db.execute("SELECT 1 FROM erased WHERE ep = ? AND seq = ?", place).fetchone()
+        if done is None:
+            db.execute("INSERT INTO erased(ep, seq, by_ep, by_seq) VALUES (?, ?, ?, ?)", (*place, *by))
+        db.execute("DELETE FROM disclosure WHERE ep = ? AND seq = ?", place)
 
 
 def _move_head(db: sqlite3.Connection, epoch: int, tip: Tip) -> None:

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterator, Mapping
-from datetime import time
+from datetime import date, datetime, time
 from typing import Annotated, Any, Literal
 
 from pydantic import Field, PlainValidator, ValidationError
@@ -35,6 +35,14 @@ def _read_deviation(value: object) -> str:
     return value
 
 
+def _read_date(value: object) -> date:
+    if not isinstance(value, date) or isinstance(value, datetime):
+        raise FieldError("this is no date", "write year, month and day without quotes, such as 2051-12-31")
+    return value
+
+
+CalendarDate = Annotated[date, PlainValidator(_read_date)]
+
 Deviation = Annotated[str, PlainValidator(_read_deviation)]
 
 
@@ -63,6 +71,7 @@ class _SiteRules(Table):
     calibration_max: Duration = _D.calibration_max_ns
     calibration_drift: Share = _D.calibration_drift_ppm
     max_unreceipted: Duration = _D.max_unreceipted_ns
+    keep_private_until: CalendarDate | None = None
     deviations: _Deviations = _Deviations()
 
 
@@ -140,4 +149,5 @@ def _build(rules: _SiteRules) -> SiteRules:
         jet_under=rules.deviations.jet_under,
         host_loss=rules.deviations.host_loss,
         host_max_on=rules.deviations.host_max_on,
+        keep_private_until=rules.keep_private_until,
     )

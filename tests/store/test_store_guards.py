@@ -14,7 +14,7 @@ LEAF = "zeroblob(32)"
 
 @pytest.fixture
 async def foreign(bench: Any) -> Iterator[sqlite3.Connection]:
-    """Another program's connection to a ledger with a dose, a receipt for its first half, and a restoration."""
+    """Another program's connection to a ledger with a dose, a receipt for its half, a restoration and an erasure."""
     ledger = await bench.open()
     await bench.give_dose(ledger, "2026-02-14-7f3a9c")
     await ledger.take_receipt(bench.receipt(ledger.head_note))
@@ -23,6 +23,7 @@ async def foreign(bench: Any) -> Iterator[sqlite3.Connection]:
     db = sqlite3.connect(bench.path, isolation_level=None)
     db.execute("INSERT INTO restored(at, ep, size) VALUES ('2026-02-14T12:00:00Z', 1, 4)")
     db.execute("UPDATE restored SET receipt = 'x', noted = 1")
+    db.execute("INSERT INTO erased VALUES (1, 2, 1, 3)")
     yield db
     db.close()
 
@@ -54,6 +55,13 @@ REFUSED = [
     ("UPDATE disclosure SET disc = 'x'", "disclosure_is_never_changed"),
     ("DELETE FROM disclosure", "disclosure_is_never_deleted"),
     ("INSERT INTO disclosure VALUES (1, 99, 'x')", "disclosure_belongs_to_a_record"),
+    # erasures: of what stood beside record 2, by record 3
+    ("INSERT INTO disclosure VALUES (1, 2, 'x')", "disclosure_stays_erased"),
+    ("INSERT INTO erased VALUES (1, 99, 1, 3)", "erased_names_two_records"),
+    ("INSERT INTO erased VALUES (1, 1, 1, 99)", "erased_names_two_records"),
+    ("REPLACE INTO erased VALUES (1, 2, 1, 1)", "erased_names_two_records"),
+    ("UPDATE erased SET by_seq = 1", "erased_is_never_changed"),
+    ("DELETE FROM erased", "erased_is_never_deleted"),
     # head
     ("UPDATE head SET size = 2", "head_only_grows"),
     ("UPDATE head SET note = 'x'", "head_only_grows"),

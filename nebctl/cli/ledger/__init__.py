@@ -2,15 +2,15 @@
 
 import click
 
-from nebctl.cli.ledger import backup, epoch, proof, show, verify
+from nebctl.cli.ledger import backup, epoch, erase, proof, show, verify
 
 
 @click.group()
 def ledger() -> None:
     """Verify and show a unit's ledger, write proofs from it, copy it and put a copy back.
 
-    DB is a unit's unit.db or the pharmacy's pharmacy.db; but for restore and rejoin it is only read, also while its
-    owner runs.
+    DB is a unit's unit.db or the pharmacy's pharmacy.db; but for restore, rejoin and erase it is only read, also while
+    its owner runs.
 
     Example: nebctl ledger verify unit.db --trust trust
     """
@@ -25,5 +25,6 @@ for command in (
     backup.rejoin,
     backup.receipt,
     epoch.epoch,
+    erase.erase,
 ):
     ledger.add_command(command)

@@ -9,7 +9,7 @@ from nebctl.core.ledger.encoding import show
 from nebctl.core.ledger.envelope import utc_text
 from nebctl.core.ledger.records import PHARMACY_TYPES, TYPES, Entry, Json
 from nebctl.store.prove import read, reveal
-from nebctl.store.reader import LedgerFile, LogName
+from nebctl.store.reader import LedgerFile, LogName, Place
 from nebctl.store.times import spans_of
 
 _SAID = (
@@ -21,12 +21,16 @@ _NS_PER_MS = 1_000_000
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Shown:
-    """A record with what is shown of its private facts, and when it was made."""
+    """A record with what is shown of its private facts, and when it was made.
+
+    `erased_by` is the place of the record that says that they were erased; None: they were not.
+    """
 
     log: LogName
     entry: Entry
     private: Mapping[str, Json]
     span: Span
+    erased_by: Place | None = None
 
     @property
     def place(self) -> str:
@@ -62,8 +66,10 @@ def read_shown(file: LedgerFile) -> Iterator[Shown]:
     Raises: `StoreFault` or `FormatError` naming what cannot be read.
     """
     spans = {log: iter(of_log) for log, of_log in spans_of(file).items()}
+    erased = {log: file.erased(log) for log in spans}
     for log, entry in read(file):
-        yield Shown(log=log, entry=entry, private=reveal(entry), span=next(spans[log]))
+        by = erased[log].get(entry.seq)
+        yield Shown(log=log, entry=entry, private=reveal(entry), span=next(spans[log]), erased_by=by)
 
 
 def as_object(shown: Shown) -> dict[str, Json]:
@@ -78,6 +84,7 @@ def as_object(shown: Shown) -> dict[str, Json]:
         "record": {**shown.entry.payload},
         "disclosed": {**shown.private},
         "withheld": shown.withheld,
+        "erased": shown.erased_by is not None,
         "leaf": shown.entry.leaf.hex(),
         "time": time,
         "known": shown.known,
@@ -97,6 +104,8 @@ def line(shown: Shown) -> str:
     said = [show(payload[name]) for name in _SAID if payload.get(name) not in (None, "")]
     facts = [day, _volume(payload.get("low_nl"), payload.get("high_nl")), *said]
     named = [f"{show(name)}={show(value)}" for name, value in shown.private.items()]
+    if shown.erased_by is not None:
+        named.append(f"erased (record {shown.erased_by[1]})")
     where = f"{shown.log.unit}/{shown.log.epoch} {entry.seq:>6}"
     return "  ".join(filter(None, (where, _time(shown), kind, *facts, *named)))
 

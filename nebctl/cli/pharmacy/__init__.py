@@ -2,7 +2,7 @@
 
 import click
 
-from nebctl.cli.pharmacy import audit, course, dose, export, keys, service, stock
+from nebctl.cli.pharmacy import audit, course, dose, erase, export, keys, service, stock
 
 
 @click.group()
@@ -19,6 +19,6 @@ for command in (
     *(service.init, service.run, service.enrol_unit),
     *(stock.lot, stock.kit, course.enrol, course.lease, course.show, course.calendar, audit.audit),
     *(keys.revoke, keys.epoch),
-    *(dose.notdone, dose.resolve, dose.adverse, export.export),
+    *(dose.notdone, dose.resolve, dose.adverse, export.export, erase.erase),
 ):
     pharmacy.add_command(command)
