@@ -1,9 +1,10 @@
 """A dose's volume estimated again from its stored trace and the records of its session, and held against its record."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 
-from nebctl.core.dose.charge import Interval
+from nebctl.core.dose import NAME, Charge, Interval, Method, Residual, replay, settle
+from nebctl.core.dose.model import model_of
 from nebctl.core.ledger.check import Finding
 from nebctl.core.ledger.encoding import show
 from nebctl.core.ledger.records import Entry, Json
@@ -35,12 +36,41 @@ def check_again(trace_csv: str, records: Sequence[Entry]) -> Finding | NotReplay
 
 
 def re_estimate(trace_csv: str, records: Sequence[Entry]) -> Interval | Finding | NotReplayed:
-    """Return the volume that the estimator makes of a trace, or what is wrong with the trace."""
+    """Return the volume that the estimator makes of a trace, or what is wrong with the trace or the record."""
     dose = records[-1]
     trace = read_stored(trace_csv, dose)
     if isinstance(trace, Finding):
         return trace
-    return NotReplayed(show(dose.payload.get("estimator")))
+    told = dose.payload.get("prior")
+    if dose.payload.get("estimator") != NAME or not isinstance(told, dict):
+        return NotReplayed(show(dose.payload.get("estimator")))
+    calibration = dose.payload.get("calibration")
+    try:
+        model = model_of(told, calibration if isinstance(calibration, int) else None)
+        charge = Charge(volume=_interval(dose.payload, "charge"), method=Method.DECLARED, vial_emptied=True)
+        told_residual = dose.payload.get("residual")
+        residual = Residual(volume=_interval(dose.payload, "residual"), method=Method.DRAWN) if told_residual else None
+    except ValueError as error:
+        return _finding(dose, "what the estimate rests on", str(error), "what the estimator needs")
+    estimate = replay(trace.readings, charge, model).estimate
+    seen = "operator-end" in _words(dose.payload.get("witnesses"))
+    estimate = replace(estimate, end_seen_by="seen" if seen else "")
+    return settle(estimate, charge, residual, model, doubted=bool(dose.payload.get("doubts"))).final
+
+
+def _words(value: Json) -> Sequence[Json]:
+    return value if isinstance(value, list) else ()
+
+
+def _interval(payload: Mapping[str, Json], name: str) -> Interval:
+    """Return an interval that a record tells.
+
+    Raises: `ValueError` where it is none.
+    """
+    told = payload.get(name)
+    volumes = [told.get(key) if isinstance(told, dict) else None for key in ("low_nl", "best_nl", "high_nl")]
+    low, best, high = (volume if isinstance(volume, int) else -1 for volume in volumes)
+    return Interval(low_nl=low, best_nl=best, high_nl=high)
 
 
 def read_stored(trace_csv: str, dose: Entry) -> TraceText | Finding:

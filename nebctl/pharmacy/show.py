@@ -2,7 +2,7 @@
 
 import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeAlias
 
 from nebctl.core.dose.charge import Interval
@@ -12,6 +12,7 @@ from nebctl.core.ledger.records import Entry, Json
 from nebctl.core.verify import Limits, Verdict, judge
 from nebctl.pharmacy.dose_facts import Place, config_before, prescribed
 from nebctl.pharmacy.outcomes import OUTCOMES
+from nebctl.pharmacy.totals import Judged, Total, given_of, totals
 
 
 class CourseFault(Exception):  # noqa: N818 - a fault is of the world, not of the program
@@ -36,7 +37,7 @@ class DoseLine:
     and the limits that the study protocol in the unit's own log prescribes; `recorded` is what the unit said; they
     differ only where a record is wrong. `residual` None means that it was refused. `receipted` says whether a
     countersigned head covers the record; what the pharmacy's own log tells needs none. `settled` is what two persons
-    made of a dose in doubt; the record beside it stays as it was.
+    made of a dose in doubt; the record beside it stays as it was. `judged` is what of it counts towards day and course.
     """
 
     day: int
@@ -54,16 +55,21 @@ class DoseLine:
     recorded: str | None = None
     receipted: bool | None = None
     settled: Settled | None = None
+    judged: Judged | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CourseSheet:
-    """A subject's doses in order, and the volume of all of them; `uncertain` counts the doses that end in doubt."""
+    """A subject's doses in order, and the volume of all of them; `uncertain` counts the doses that end in doubt.
+
+    `totals` are those of the days, and of the course last, each with its verdict.
+    """
 
     subject: str
     lines: tuple[DoseLine, ...]
     emitted: Interval
     uncertain: int
+    totals: tuple[Total, ...] = ()
 
 
 def course_of(db: sqlite3.Connection, subject: str, own: Sequence[Entry] = ()) -> CourseSheet | None:
@@ -90,22 +96,15 @@ def course_of(db: sqlite3.Connection, subject: str, own: Sequence[Entry] = ()) -
         return None
     lines = sorted((*told, *due), key=lambda line: (line.day, line.dose, line.started or ""))
     uncertain = sum(_in_doubt(line) for line in lines)
-    return CourseSheet(subject=subject, lines=tuple(lines), emitted=_total(lines), uncertain=uncertain)
+    added = totals(line.judged for line in lines if line.judged)
+    emitted = added[-1].emitted if added else Interval(low_nl=0, best_nl=0, high_nl=0)
+    return CourseSheet(subject=subject, lines=tuple(lines), emitted=emitted, uncertain=uncertain, totals=added)
 
 
 def _in_doubt(line: DoseLine) -> bool:
     if line.settled is not None:
         return line.settled.verdict == Verdict.UNCERTAIN.value
     return line.end == "uncertain" or line.verdict == Verdict.UNCERTAIN.value
-
-
-def _total(lines: Sequence[DoseLine]) -> Interval:
-    parts = [line.emitted for line in lines if line.emitted]
-    return Interval(
-        low_nl=sum(part.low_nl for part in parts),
-        best_nl=sum(part.best_nl for part in parts),
-        high_nl=sum(part.high_nl for part in parts),
-    )
 
 
 def _outcomes(db: sqlite3.Connection, subject: str) -> Iterator[Entry]:
@@ -173,6 +172,8 @@ def _line(db: sqlite3.Connection, entry: Entry, corrections: Mapping[_Key, Settl
     facts = _Facts(entry)
     dosed = entry.payload["typ"] == "dose"
     emitted = facts.interval(entry.payload) if dosed else None
+    limits = _limits(db, entry, facts) if emitted else None
+    settled = corrections.get(_key(entry))
     return DoseLine(
         day=facts.count(entry.payload, "day"),
         dose=facts.count(entry.payload, "dose"),
@@ -185,11 +186,22 @@ def _line(db: sqlite3.Connection, entry: Entry, corrections: Mapping[_Key, Settl
         ended=facts.text("ended") if dosed else None,
         emitted=emitted,
         residual=facts.optional_interval("residual") if dosed else None,
-        verdict=judge(emitted, _limits(db, entry, facts)).value if emitted else None,
+        verdict=judge(emitted, limits).value if emitted and limits else None,
         recorded=facts.text("verdict") if dosed else None,
         receipted=_receipted(db, entry),
-        settled=corrections.get(_key(entry)),
+        settled=settled,
+        judged=_judged(entry, facts, emitted, settled, limits) if emitted and limits else None,
     )
+
+
+def _judged(entry: Entry, facts: "_Facts", emitted: Interval, settled: Settled | None, limits: Limits) -> Judged:
+    if settled is not None:
+        best = min(max(emitted.best_nl, settled.low_nl), settled.high_nl)
+        emitted = Interval(low_nl=settled.low_nl, best_nl=best, high_nl=settled.high_nl)
+    given = given_of(entry.payload, emitted)
+    if settled is not None:
+        given = replace(given, spread=None)
+    return Judged(day=facts.count(entry.payload, "day"), given=given, limits=limits)
 
 
 def _limits(db: sqlite3.Connection, entry: Entry, facts: "_Facts") -> Limits:

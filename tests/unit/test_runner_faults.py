@@ -7,6 +7,7 @@ import pytest
 
 from nebctl.core import events as ev
 from nebctl.core.device import Certainty, CommandFailed
+from nebctl.core.reestimate import check_again
 from nebctl.core.session import State
 
 pytestmark = pytest.mark.virtual
@@ -316,3 +317,28 @@ async def test_a_refused_start_is_no_dose_of_unknown_size(unit: Any) -> None:
     await unit.comes_to(State.RESIDUAL)
     dose = await unit.give_residual(told=False)
     assert (dose["end"], dose["low_nl"], dose["high_nl"]) == ("stopped", 0, 0)
+
+
+@pytest.mark.req("S33")
+@pytest.mark.parametrize("course", ["whole", "paused", "stopped", "lost"])
+async def test_a_dose_estimated_again_from_its_trace_is_the_same(unit: Any, course: str) -> None:
+    """What the record says comes out of the stored trace again, to the nanolitre, whatever happened in the dose."""
+    await unit.running()
+    await asyncio.sleep(60)
+    if course == "paused":
+        await unit.runner.press(ev.PausePressed(reason="cough"))
+        await unit.comes_to(State.PAUSED)
+        await asyncio.sleep(20)
+        await unit.runner.press(ev.ResumePressed(operator="RT-07"))
+    elif course == "stopped":
+        await unit.runner.stop("page")
+    elif course == "lost":
+        unit.device.unplug()
+        await asyncio.sleep(10)
+        unit.device.loss = None
+    await unit.comes_to(State.RESIDUAL, 900)
+    await unit.give_residual(told=course != "stopped")
+    (trace,) = unit.store.traces.values()
+    session = [entry for entry in unit.store.entries if entry.payload.get("session") == trace.session]
+    dose = next(index for index, entry in enumerate(session) if entry.payload["typ"] == "dose")
+    assert check_again(trace.csv, session[: dose + 1]) is None

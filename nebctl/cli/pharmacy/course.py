@@ -28,6 +28,7 @@ from nebctl.cli.pharmacy.keys import show_unit
 if TYPE_CHECKING:
     from nebctl.pharmacy.course_calendar import CalendarLine
     from nebctl.pharmacy.show import CourseSheet, DoseLine
+    from nebctl.pharmacy.totals import Total
 
 
 @click.command()
@@ -253,9 +254,18 @@ _HEADS = (
 def _course(sheet: "CourseSheet") -> str:
     doubt = f"; {sheet.uncertain} in doubt" if sheet.uncertain else ""
     settled = [_settled(line) for line in sheet.lines if line.settled]
-    total = f"Emitted in all: {ml(sheet.emitted)} mL{doubt}"
+    whole = [total.verdict for total in sheet.totals if total.day is None]
+    verdict = f", {whole[0]} against the doses given" if whole else ""
+    days = [f"Day {day}: {ml(total.emitted)} mL, {total.verdict}" for day, total in _days_of_several(sheet)]
+    total = f"Emitted in all: {ml(sheet.emitted)} mL{verdict}{doubt}"
     lines = table(_HEADS, [_row(line) for line in sheet.lines])
-    return "\n".join((f"Subject {sheet.subject}", "", lines, "", *settled, total))
+    return "\n".join((f"Subject {sheet.subject}", "", lines, "", *settled, *days, total))
+
+
+def _days_of_several(sheet: "CourseSheet") -> list[tuple[int, "Total"]]:
+    """Return the days on which more than one dose was given; of the others the dose's own line says it all."""
+    given = [line.day for line in sheet.lines if line.emitted]
+    return [(total.day, total) for total in sheet.totals if total.day is not None and given.count(total.day) > 1]
 
 
 def _settled(line: "DoseLine") -> str:

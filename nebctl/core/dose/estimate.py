@@ -108,7 +108,7 @@ def track(estimate: DoseEstimate, reading: Reading, charge: Charge, model: Devic
     loses = model.rate_nl_per_s * WHOLE_PPM / model.aerosol_share_best_ppm
     sigma = math.hypot(model.sigma_ppm, model.run_sigma_ppm) / WHOLE_PPM
     weighed = balance_reads(estimate.weighed, reading, exposure, rate=loses, rate_sigma=sigma)
-    known = know(exposure, weighed, charge, model, ended=evidence.ended, seen=bool(estimate.end_seen_by))
+    known = know(exposure, weighed, charge, model, ended=evidence.ended)
     left = charge.volume.best_nl - (known.weight[0] if known.weight else loses * exposure.best_s)
     paced = pace(estimate.pace, exposure, weighed, model, left_nl=left, spits=evidence.spits)
     moved = replace(

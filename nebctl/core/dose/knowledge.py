@@ -17,8 +17,8 @@ def gap_nl(exposure: Exposure, weighed: Weighed, rate: float) -> tuple[float, fl
     return rate * max(0.0, under), rate * max(0.0, over)
 
 
-def know(exposure: Exposure, weighed: Weighed, charge: Charge, model: DeviceModel, *, ended: bool, seen: bool) -> Known:
-    """Return what is known now; `ended`: the device shows the end of the dose, `seen`: an operator saw it."""
+def know(exposure: Exposure, weighed: Weighed, charge: Charge, model: DeviceModel, *, ended: bool) -> Known:
+    """Return what is known now; `ended` says that the device shows the end of the dose."""
     if exposure.best_s <= 0 and not weighed.started and exposure.most_s <= 0:
         return NOTHING_KNOWN
     cup = cup_of(charge, model, spilled_nl(weighed))
@@ -27,5 +27,5 @@ def know(exposure: Exposure, weighed: Weighed, charge: Charge, model: DeviceMode
     gap = gap_nl(exposure, weighed, rate)
     weight = lost(weighed, exposure.best_s, rate) if weighed.started and weighed.readings else None
     if model.kind is Kind.JET:
-        return know_jet(gap, time, weight, cup, model, ended=ended or seen)
+        return know_jet(gap, time, weight, cup, model, ended=ended)
     return know_mesh(gap, time, weight, cup, model, ended=ended)

@@ -1,6 +1,7 @@
 """What is known of a device before the dose: its class, its own calibration, and what it usually leaves in the cup."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
 from enum import Enum
 
 from nebctl.core.units import WHOLE_PPM, Nanolitres, PartsPerMillion
@@ -55,6 +56,11 @@ class DeviceModel:
         """Return whether part of what leaves the cup is vapour."""
         return self.kind is Kind.JET
 
+    def as_json(self) -> dict[str, str | int | bool]:
+        """Return the members that a dose record carries, so that anybody can estimate again what the unit estimated."""
+        told = {name: getattr(self, name) for name in self.__slots__ if name not in {"kind", "calibration"}}
+        return {**told, "kind": self.kind.value}
+
     def usual_left_nl(self, filled_nl: Nanolitres) -> Nanolitres:
         """Return what a completed run of `filled_nl` usually leaves in the cup."""
         return min(filled_nl, filled_nl * self.leaves_best_ppm // WHOLE_PPM + self.leaves_nl)
@@ -65,3 +71,23 @@ class DeviceModel:
         if self.kind is Kind.MESH or filled_nl <= 0:
             return filled_nl - left
         return int(filled_nl * (1 - (left / filled_nl) ** (self.aerosol_share_best_ppm / WHOLE_PPM)))
+
+
+def model_of(told: Mapping[str, object], calibration: int | None) -> DeviceModel:
+    """Return the model that a dose record tells.
+
+    Raises: `ValueError` naming the member that is missing, unknown or of another kind.
+    """
+    wanted = {field.name for field in fields(DeviceModel)} - {"calibration"}
+    if set(told) != wanted:
+        odd = ", ".join(sorted(set(told) ^ wanted))
+        raise ValueError(f"the model's members are not those of this estimator: {odd}")
+    values = dict(told)
+    for name, value in values.items():
+        right = str if name in {"name", "kind"} else (bool if name in {"operator_ends", "calibrated"} else int)
+        if type(value) is not right:
+            raise ValueError(f"member {name} of the model: saw {value!r}, expected {right.__name__}")
+    if values["kind"] not in {kind.value for kind in Kind}:
+        raise ValueError(f"member kind of the model: saw {values['kind']!r}, expected mesh or jet")
+    values["kind"] = Kind(values["kind"])
+    return DeviceModel(**values, calibration=calibration)  # type: ignore[arg-type]

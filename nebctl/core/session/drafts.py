@@ -6,6 +6,8 @@ from nebctl.core.alarms import MESSAGES, Condition
 from nebctl.core.authorisation import Authorisation
 from nebctl.core.device import Declaration, Identity
 from nebctl.core.dose import Residual, Settled
+from nebctl.core.dose.conduct import conduct
+from nebctl.core.dose.spread import spread_of
 from nebctl.core.ledger import envelope
 from nebctl.core.ledger.records import Draft, Json
 from nebctl.core.session.state import Rules, Session
@@ -125,15 +127,7 @@ def settle(session: Session, residual: Residual | None, rules: Rules) -> Settled
     """Return the settled dose; what is in doubt keeps the charge's upper bound and no residual narrows it."""
     if session.charge is None:
         raise ValueError("a dose cannot be settled without its charge")
-    settled = dosing.settle(session.estimate, session.charge, None if session.doubts else residual, rules.model)
-    if not session.doubts:
-        return settled
-    final = dosing.Interval(
-        low_nl=settled.tracked.low_nl, best_nl=settled.tracked.best_nl, high_nl=session.charge.volume.high_nl
-    )
-    return dosing.Settled(
-        final=final, tracked=settled.tracked, witnesses=settled.witnesses, complete=False, partial=False
-    )
+    return dosing.settle(session.estimate, session.charge, residual, rules.model, doubted=bool(session.doubts))
 
 
 def end_word(session: Session, settled: Settled) -> str:
@@ -171,6 +165,9 @@ def dose(auth: Authorisation, session: Session, residual: Residual | None, rules
         "planned_nl": auth.volume_nl,
         "estimator": dosing.NAME,
         "model": rules.model.name,
+        "prior": dict(rules.model.as_json()),
+        "conduct": conduct(settled, session.estimate, session.charge, residual, rules.model).value,
+        "spread": dict(spread_of(settled.final, session.estimate, session.charge, residual, rules.model).as_json()),
         "calibration": rules.model.calibration,
         "device": session.device.serial if session.device else auth.device,
         "device_on_ms": session.last_device_ms,
