@@ -235,3 +235,19 @@ def test_a_population_that_does_not_exist_is_refused() -> None:
     done = command("--only", "mesh.lunar")
     assert done.returncode == 2
     assert "mesh.solo" in done.stderr
+
+
+def test_the_quick_benchmark_tells_every_figure_and_its_limit() -> None:
+    """One JSON object on stdout: the lines with limit and mark, the figures behind them, the cost, the seeds."""
+    done = command("--quick", "--json", "--set", "tune", "--only", "second jet.lc, premature")
+    assert done.returncode in (0, 1), done.stderr
+    assert done.stdout.count("\n") == 1
+    figures = json.loads(done.stdout)
+    assert set(figures["populations"]) == {"second jet.lc, premature"}
+    assert set(figures["populations"]["second jet.lc, premature"]) == {"jet + flow", "jet + balance"}
+    assert (figures["set"], figures["first_seed"]) == ("tune", 0)
+    assert figures["cost"]["updates"] > 1000
+    asked = [line for line in figures["lines"] if line["kept"] is not None]
+    assert asked
+    assert all(line["limit"] for line in asked)
+    assert done.returncode == (0 if figures["kept"] or figures["never_false"] else 1)

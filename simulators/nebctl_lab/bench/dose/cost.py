@@ -3,10 +3,9 @@
 import pickle
 import statistics
 import time
-from collections.abc import Callable
 from typing import Any
 
-from nebctl.core.dose import NOTHING, DoseEstimate, track
+from nebctl.core.dose import NOTHING, track
 from nebctl.core.dose.calibration import with_calibration
 from nebctl_lab.bench.dose.figures import quantile
 from nebctl_lab.bench.dose.population import make_run, model_of
@@ -45,11 +44,10 @@ def _follow(run: Run, costs_ns: list[int]) -> list[int]:
     """Track one run, add what each update cost, and return the estimate's size after each."""
     model = with_calibration(model_of(run.case.preset), run.calibration)
     estimate = NOTHING
-    update: Callable[..., DoseEstimate] = track
     sizes = []
     for reading in run.readings:
         began = time.process_time_ns()
-        estimate = update(estimate, reading, run.charge, model)
+        estimate = track(estimate, reading, run.charge, model)
         costs_ns.append(time.process_time_ns() - began)
         sizes.append(len(pickle.dumps(estimate)))
     return sizes

@@ -12,7 +12,6 @@ Figures = Mapping[str, Any]
 Asked = tuple[str, str, str, bool | None]
 COVERAGE_LOW, COVERAGE_HIGH = 93.0, 99.5
 FALSE_ALARMS_PER_100 = 1.0
-MOST_MEAN_US = 100.0
 ENOUGH_RUNS = 1000
 SURE = 2.33
 """Of fewer than `ENOUGH_RUNS` a share may miss its limit by what chance explains in 99 of 100 populations."""

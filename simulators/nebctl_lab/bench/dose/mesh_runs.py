@@ -14,14 +14,11 @@ from nebctl_simulators.mesh.memory import Memory
 from nebctl_simulators.plant import WHOLE_PPM, Liquid, Load, Plant, clog, pour, rate_nl_s
 from nebctl_simulators.presets import Unit, build_unit, draw_load
 
-PREMATURE_PERCENT = {"mesh.solo": "", "mesh.eflow": None, "mesh.innospire": None}
-"""What the switch `premature` takes; None: nothing is published of this preset, so its runs all go to their end."""
 FAILED_PPM = 100_000
-"""A run that leaves more than this failed. Source: Respir Care 2017;62(1):65, as in facts of the presets."""
+"""A run that leaves more than this failed. Source: Respir Care 2017;62(1):65."""
 LOSS_PPM = 250_000
 CURRENT_NOISE, POWER_NOISE, FREQUENCY_NOISE_HZ = 0.01, 0.015, 20.0
 TEMP_OFFSET_C, TEMP_NOISE_C = 0.3, 0.1
-RUN_CV = 0.05
 
 
 def make_mesh_run(case: Case, seed: int) -> Run:

@@ -1,12 +1,12 @@
 """Many runs, one after the other or over all processors; the same seeds always give the same runs."""
 
 from bisect import bisect_right
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import replace
 
 from nebctl.core.dose import DeviceModel
-from nebctl_drivers import priors
+from nebctl_drivers.priors import PRESETS
 from nebctl_lab.bench.dose.jet_runs import make_jet_run
 from nebctl_lab.bench.dose.judge import RunResult, judge
 from nebctl_lab.bench.dose.mesh_runs import make_mesh_run
@@ -65,9 +65,8 @@ def until(run: Run, at_ms: int) -> Run:
 
 
 def model_of(preset: str) -> DeviceModel:
-    """Return the prior of a preset's device class."""
-    known: Mapping[str, DeviceModel] = getattr(priors, "PRESETS", {})
-    return known.get(preset) or priors.PRIORS["jet" if preset.startswith("jet") else "mesh-reference"]
+    """Return the prior of a preset's product class."""
+    return PRESETS[preset]
 
 
 def _judge_one(job: Job) -> list[RunResult]:
