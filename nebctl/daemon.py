@@ -92,7 +92,11 @@ async def open_parts(loaded: LoadedConfig, edge: Edge = LIVE_EDGE, *, reason: st
     rules = _rules(loaded, study, nebulizer)
     came = await _first_contact(loaded, ledger, orders, clock, edge)
     boot = (Draft(typ="boot", facts={"reason": reason}), *_told(came))
-    history = await _closed_history(ledger, clock, rules, study, boot)
+    try:
+        history = await _closed_history(ledger, clock, rules, study, boot)
+    except StoreFault as fault:  # a restored ledger that the pharmacy has not been asked about, or a full disk
+        await ledger.close()
+        raise StartFault(str(fault)) from None
     worklists = WorklistKeeper(
         path(config.unit.data) / "worklist.note",
         orders=orders,

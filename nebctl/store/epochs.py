@@ -58,8 +58,7 @@ def begin_epoch(path: Path, sealer: Sealer, permit: Permit, at: Instant) -> Begu
             first = genesis(permit, sealer.site, begun.fork_at, begun.divergent)
             sealed, tip = seal(sealer, EMPTY, (first, *carried), at)
             insert(db, sealed, tip)
-            for mark in restored.marks(db):
-                restored.close(db, mark)  # what was missing is told by the new epoch's first record
+            restored.close(db, restored.marks(db))  # what was missing is told by the new epoch's first record
         return begun
     finally:
         database.close()

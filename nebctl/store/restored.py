@@ -1,11 +1,12 @@
 """The mark of a ledger that was put back from a copy: it signs nothing until the pharmacy has said what it holds.
 
 A copy is older than what was lost. Records signed after it was made may be at the pharmacy already; to sign others in
-their places would be a fork. So the mark stands until the pharmacy's newest receipt was held against the copy, and the
-first record after that tells of it.
+their places would be a fork. So the mark stands until the pharmacy answered a hello (and what was missing is back), or
+until its newest receipt was held against the copy; the first record after that tells of it.
 """
 
 import sqlite3
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,9 +18,9 @@ from nebctl.store.faults import StoreFault
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Mark:
-    """One restoration: when (UTC), how many records of which epoch the copy held, and the receipt that settled it.
+    """One restoration: when (UTC), how many records of which epoch the copy held, and what the pharmacy then held.
 
-    `receipt` None means that the pharmacy has not been heard yet.
+    `receipt` is its receipt, or the three lines of a checkpoint that it answered; None means that it was not heard yet.
     """
 
     n: int
@@ -31,7 +32,8 @@ class Mark:
     def draft(self) -> Draft:
         """Return the record that tells of a settled restoration."""
         assert self.receipt is not None
-        held = head.Checkpoint.parse(note.parse_note(self.receipt).text)
+        text = note.parse_note(self.receipt).text if "\n\n" in self.receipt else self.receipt
+        held = head.Checkpoint.parse(text)
         facts: dict[str, Json] = {
             "kind": "restored",
             "size": self.size,
@@ -51,9 +53,10 @@ def settle(db: sqlite3.Connection, receipt: str) -> None:
     db.execute("UPDATE restored SET receipt = ? WHERE receipt IS NULL", (receipt,))
 
 
-def close(db: sqlite3.Connection, mark: Mark) -> None:
-    """Note that a record tells of a restoration, inside the transaction that is open."""
-    db.execute("UPDATE restored SET noted = 1 WHERE n = ?", (mark.n,))
+def close(db: sqlite3.Connection, told: Sequence[Mark]) -> None:
+    """Note that a record tells of these restorations, inside the transaction that is open."""
+    for mark in told:
+        db.execute("UPDATE restored SET noted = 1 WHERE n = ?", (mark.n,))
 
 
 def marks(db: sqlite3.Connection) -> list[Mark]:
@@ -62,17 +65,16 @@ def marks(db: sqlite3.Connection) -> list[Mark]:
     return [Mark(n=n, at=at, epoch=epoch, size=size, receipt=receipt) for n, at, epoch, size, receipt in rows]
 
 
-def settled(db: sqlite3.Connection, path: Path) -> list[Mark]:
-    """Return the restorations that a record must tell of now.
+def check_settled(marks: Sequence[Mark], path: Path) -> None:
+    """Refuse where a restoration waits for the pharmacy's word.
 
-    Raises: `StoreFault` where one waits for the pharmacy's word.
+    Raises: `StoreFault` as it does.
     """
-    found = marks(db)
-    for mark in found:
+    for mark in marks:
         if mark.receipt is None:
             raise StoreFault(
                 seen=f"{path}: restored at {mark.at} from a copy with {mark.size} records",
-                expected="a look at what the pharmacy holds of this unit before it signs again",
-                advice="Take its newest receipt (`nebctl ledger receipt pharmacy.db`) to `nebctl ledger rejoin`.",
+                expected="the pharmacy's word on what it holds of this unit before it signs again",
+                advice="Start the unit where it reaches the pharmacy, or take the pharmacy's newest receipt "
+                "(`nebctl ledger receipt pharmacy.db`) to `nebctl ledger rejoin`.",
             )
-    return found

@@ -21,6 +21,7 @@ from nebctl.store.database import Connect, Database, connect
 from nebctl.store.faults import StoreFault
 from nebctl.store.migrate import migrate
 from nebctl.store.outbox import Agreed, Backlog, Outgoing, Receipted, ReceiptRefused, Refusal
+from nebctl.store.restored import Mark
 from nebctl.store.sealing import EMPTY, Sealed, Sealer, Tip, genesis, reseal, seal, seal_rotation
 
 
@@ -48,6 +49,7 @@ class Writer:
         self._file = Database(path, connect)
         self._sealer = sealer
         self._broken: StoreFault | None = None
+        self._marks: list[Mark] = []
         self.tip: Tip = EMPTY
 
     def open(self, at: Instant) -> None:
@@ -61,7 +63,7 @@ class Writer:
                 if selfcheck.is_new(db, self._file.path):
                     self._begin(at)
                 else:
-                    self._go_on(db, at)
+                    self._go_on(db)
                 db.set_authorizer(schema.authorize)
         except BaseException:
             self._file.close()
@@ -105,7 +107,9 @@ class Writer:
         return [outcome for each in group for outcome in self.append_group((each,))]
 
     def _append_together(self, group: Sequence[Append]) -> list[Outcome]:
-        tip, sealed, outcomes = self.tip, list[Sealed](), list[Outcome]()
+        restored.check_settled(self._marks, self._file.path)
+        told, tip = seal(self._sealer, self.tip, [mark.draft() for mark in self._marks], group[0].at)
+        sealed, outcomes = [*told], list[Outcome]()
         for each in group:
             try:
                 records, tip = seal(self._sealer, tip, each.drafts, each.at)
@@ -117,7 +121,8 @@ class Writer:
         with self._writing() as db:
             insert(db, sealed, tip)
             _keep_traces(db, _traces_of(group, outcomes))
-        self.tip = tip
+            restored.close(db, self._marks)
+        self.tip, self._marks = tip, []
         return outcomes
 
     def rotate(self, new: Signer, at: Instant) -> Entry:
@@ -151,9 +156,11 @@ class Writer:
             )
         back, tip = reseal(sealer, begin, entries)
         told, tip = seal(sealer, tip, (_restored(begin, tip),), at)
-        with self._writing() as db:
+        with self._writing(unsettled=True) as db:
             insert(db, (*back, *told), tip)
-        self.tip = tip
+            restored.settle(db, kept.text())
+            restored.close(db, self._marks)
+        self.tip, self._marks = tip, []
         return len(entries)
 
     def erase(self, places: Sequence[Place], by: Place) -> None:
@@ -223,9 +230,19 @@ class Writer:
         return verdict
 
     def take_answer(self, text: str, nonce: str, orders: Vkey) -> Agreed | ReceiptRefused:
-        """Check the pharmacy's answer to the hello with this nonce against the log as it stands."""
+        """Check the pharmacy's answer to the hello with this nonce against the log; a good one settles a restoration.
+
+        Raises: `StoreFault` where the database refused.
+        """
         with self._file.reading() as db:
-            return outbox.judge_answer(db, self._sealer, self.tip, text, nonce, orders)
+            verdict = outbox.judge_answer(db, self._sealer, self.tip, text, nonce, orders)
+        if isinstance(verdict, Agreed) and any(mark.receipt is None for mark in self._marks):
+            with self._writing(unsettled=True) as db:
+                root = outbox.root_at(db, self._sealer, self.tip, verdict.size)
+                restored.settle(db, Checkpoint(self._sealer.vkey.name, verdict.size, root).text())
+            with self._file.reading() as db:
+                self._marks = restored.marks(db)
+        return verdict
 
     def _begin(self, at: Instant) -> None:
         sealed, tip = seal(self._sealer, EMPTY, (genesis(self._sealer),), at)
@@ -234,21 +251,18 @@ class Writer:
             insert(db, sealed, tip)
         self.tip = tip
 
-    def _go_on(self, db: sqlite3.Connection, at: Instant) -> None:
+    def _go_on(self, db: sqlite3.Connection) -> None:
         self._sealer = selfcheck.find_keys(db, self._sealer)
         self.tip = selfcheck.check(db, self._sealer)
         if schema.version_of(db) < schema.VERSION:
             migrate(db)
             self.tip = selfcheck.check(db, self._sealer)
-        for mark in restored.settled(db, self._file.path):
-            sealed, tip = seal(self._sealer, self.tip, (mark.draft(),), at)
-            with self._writing():
-                insert(db, sealed, tip)
-                restored.close(db, mark)
-            self.tip = tip
+        self._marks = restored.marks(db)
 
     @contextlib.contextmanager
-    def _writing(self) -> Iterator[sqlite3.Connection]:
+    def _writing(self, *, unsettled: bool = False) -> Iterator[sqlite3.Connection]:
+        if not unsettled:
+            restored.check_settled(self._marks, self._file.path)
         if self._broken is not None:
             raise StoreFault(
                 seen=self._broken.seen, expected=self._broken.expected, advice=self._broken.advice, lasting=True

@@ -17,12 +17,15 @@ import pytest
 from click.testing import CliRunner, Result
 
 from nebctl.cli.ledger import ledger as command
+from nebctl.core.ledger import head, note
+from nebctl.core.ledger.hello import Answer
+from nebctl.core.ledger.note import Vkey
 from nebctl.core.ledger.records import Draft
 from nebctl.keys import Ed25519Signer, verify
 from nebctl.store import schema
 from nebctl.store.backup import back_up, rejoin, restore
 from nebctl.store.faults import StoreFault
-from nebctl.store.outbox import Receipted, ReceiptRefused, Refusal
+from nebctl.store.outbox import Agreed, Receipted, ReceiptRefused, Refusal
 
 NOW = "2026-02-16T08:00:00.000Z"
 
@@ -149,6 +152,36 @@ def test_a_place_that_cannot_take_the_copy_is_named(finished: Any, tmp_path: Pat
 # The way back.
 
 
+async def signs_nothing(bench: Any, size: int) -> None:
+    """Check that a restored ledger can be read, and refuses everything that would be written."""
+    ledger = await bench.open()
+    receipt = bench.receipt(ledger.head_note)
+    for call in (
+        ledger.append([Draft(typ="boot")], bench.at()),
+        ledger.save_trace_rows("2026-02-14-7f3a9c", "0,0"),
+        ledger.take_receipt(receipt),
+    ):
+        with pytest.raises(StoreFault, match=f"restored at {NOW} from a copy with {size} records") as refused:
+            await call
+        assert not refused.value.lasting
+    assert ledger.size == len(await ledger.entries()) == size
+    await ledger.close()
+
+
+async def goes_on(bench: Any, size: int, held: int) -> None:
+    """Check that the next record tells of the restoration, once, and what is asked for follows it."""
+    ledger = await bench.open()
+    (boot,) = await ledger.append([Draft(typ="boot")], bench.at())
+    told = (await ledger.entries())[size].payload
+    assert (told["typ"], told["kind"], told["size"], told["to_size"]) == ("incident", "restored", size, held)
+    assert boot.seq == size + 1
+    await ledger.close()
+    again = await bench.open()
+    (next_one,) = await again.append([Draft(typ="chart")], bench.at())
+    assert next_one.seq == size + 2
+    await again.close()
+
+
 async def test_a_restored_ledger_signs_nothing_until_the_pharmacy_was_heard(bench: Any, tmp_path: Path) -> None:
     """The unit refuses to start; with the pharmacy's receipt over all it knows, it starts, and a record tells of it."""
     ledger = await fill(bench, 4)
@@ -160,18 +193,62 @@ async def test_a_restored_ledger_signs_nothing_until_the_pharmacy_was_heard(benc
         await bench.open()
     put_back(tmp_path / "copy.db", bench.path)
     for _ in range(2):
-        with pytest.raises(StoreFault, match=f"restored at {NOW} from a copy with 5 records"):
-            await bench.open()
-    with contextlib.closing(sqlite3.connect(bench.path)) as db:
-        assert db.execute("SELECT count(*) FROM log").fetchone() == (5,)
+        await signs_nothing(bench, 5)
     assert rejoin(bench.path, receipt, bench.unit_vkey, bench.pharmacy_vkey, verify) == Receipted(5, 1_771_081_300)
+    await goes_on(bench, 5, 5)
+    bench.write_trust()
+    assert run("verify", bench.path, "--trust", bench.trust).exit_code == 0
+
+
+NONCE = "0" * 32
+ORDERS = Vkey("sim.mexcovid.example/nebctl-orders", note.ED25519, Ed25519Signer.from_seed(b"o" * 32).public)
+
+
+def answer(head_note: str, nonce: str = NONCE) -> str:
+    """Return the pharmacy's answer to a hello: that it holds the log up to a head."""
+    kept = head.Checkpoint.parse(note.parse_note(head_note).text)
+    return Answer(nonce=nonce, kept=kept).note(ORDERS.name, Ed25519Signer.from_seed(b"o" * 32))
+
+
+async def test_an_answer_to_a_hello_settles_a_restoration(bench: Any, tmp_path: Path) -> None:
+    """Where the pharmacy, freshly asked, holds no more than the copy, the unit goes on; a stale answer does not do."""
+    ledger = await fill(bench, 2)
+    held = ledger.head_note
+    await ledger.append([Draft(typ="chart")], bench.at())
+    copied(bench.path, tmp_path / "copy.db")
+    await ledger.close()
+    lose(bench)
+    put_back(tmp_path / "copy.db", bench.path)
     again = await bench.open()
-    told = (await again.entries())[-1].payload
-    assert (told["typ"], told["seq"], told["kind"], told["size"], told["to_size"]) == ("incident", 5, "restored", 5, 5)
+    assert isinstance(await again.take_answer(answer(held, "1" * 32), NONCE, ORDERS), ReceiptRefused)
     await again.close()
-    once = await bench.open()
-    assert once.size == 6
-    await once.close()
+    await signs_nothing(bench, 4)
+    again = await bench.open()
+    assert await again.take_answer(answer(held), NONCE, ORDERS) == Agreed(3)
+    await again.close()
+    await goes_on(bench, 4, 3)
+
+
+async def test_what_was_missing_is_fetched_back_before_anything_is_signed(bench: Any, tmp_path: Path) -> None:
+    """Where the pharmacy holds more, the unit takes its own records back byte for byte, and then goes on."""
+    ledger = await fill(bench, 2)
+    copied(bench.path, tmp_path / "copy.db")
+    lost = await ledger.append([Draft(typ="chart", private={"text": "a"}), Draft(typ="chart")], bench.at())
+    held = ledger.head_note
+    await ledger.close()
+    lose(bench)
+    put_back(tmp_path / "copy.db", bench.path)
+    again = await bench.open()
+    refused = await again.take_answer(answer(held), NONCE, ORDERS)
+    assert isinstance(refused, ReceiptRefused)
+    assert refused.kind is Refusal.ROLLBACK
+    assert refused.kept is not None
+    back = await again.restore([(entry.jws, entry.disclosures) for entry in lost], refused.kept, bench.at())
+    assert back == 2
+    assert (await again.entries())[3:5] == list(lost)
+    (boot,) = await again.append([Draft(typ="boot")], bench.at())
+    assert boot.seq == 6
+    await again.close()
     bench.write_trust()
     assert run("verify", bench.path, "--trust", bench.trust).exit_code == 0
 
@@ -189,8 +266,7 @@ async def test_a_pharmacy_that_holds_more_keeps_the_unit_off(bench: Any, tmp_pat
     answer = rejoin(bench.path, receipt, bench.unit_vkey, bench.pharmacy_vkey, verify)
     assert isinstance(answer, ReceiptRefused)
     assert answer.kind is Refusal.ROLLBACK
-    with pytest.raises(StoreFault, match="restored at"):
-        await bench.open()
+    await signs_nothing(bench, 3)
 
 
 @pytest.mark.req("S34")
@@ -212,8 +288,7 @@ async def test_a_pharmacy_that_holds_something_else_keeps_the_unit_off(bench: An
         answer = rejoin(bench.path, receipt, bench.unit_vkey, bench.pharmacy_vkey, verify)
         assert isinstance(answer, ReceiptRefused)
         assert answer.kind is kind
-    with pytest.raises(StoreFault, match="restored at"):
-        await bench.open()
+    await signs_nothing(bench, 3)
 
 
 async def test_nothing_is_restored_over_anything(bench: Any, tmp_path: Path) -> None:

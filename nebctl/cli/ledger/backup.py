@@ -17,9 +17,9 @@ if TYPE_CHECKING:
 _NEW = click.Path(dir_okay=False, path_type=Path)
 _TRUST = "Folder of trusted keys: <unit>.pem/.vkey, pharmacy.pem/.vkey."
 _NEXT = (
-    "The unit signs nothing yet. Take the pharmacy's newest receipt of this unit (nebctl ledger receipt pharmacy.db "
-    "--unit {unit}) to nebctl ledger rejoin. If the pharmacy holds no more than this copy, the unit goes on, and its "
-    "next record tells of the restoration. If it holds more, those records are missing here and the unit stays off."
+    "The unit signs nothing yet. Started where it reaches the pharmacy, it asks what that holds, fetches back what is "
+    "missing here, and goes on; its next record tells of the restoration. Without a network, take the pharmacy's "
+    "newest receipt (nebctl ledger receipt pharmacy.db --unit {unit}) to nebctl ledger rejoin."
 )
 
 
@@ -59,8 +59,8 @@ def backup(db: Path, file: Path, trust: Path | None, as_json: bool) -> None:
 def restore(file: Path, db: Path, trust: Path, as_json: bool) -> None:
     """Put the copy FILE in the place of a unit's lost ledger DB, once it is verified whole.
 
-    The unit must not run, and nothing may lie in DB's place. The ledger is marked: the unit refuses to start until
-    `nebctl ledger rejoin` has held it against what the pharmacy holds.
+    The unit must not run, and nothing may lie in DB's place. The ledger is marked: the unit signs nothing until the
+    pharmacy has answered it, or `nebctl ledger rejoin` has held it against the pharmacy's newest receipt.
     Exit code 0: restored. 1: not restored, and why. 2: a wrong call.
 
     Example: nebctl ledger restore /media/stick/unit-2026-02-14.db /var/lib/nebctl/unit.db --trust trust
@@ -119,8 +119,8 @@ def rejoin(db: Path, receipt: TextIO, trust: Path, as_json: bool) -> None:
 
 
 _PARTED = {
-    "rollback": "Records are missing here that the pharmacy holds. Keep the unit off: signed again, their places would "
-    "be a fork. Restore a newer copy, or begin a new epoch with the pharmacy.",
+    "rollback": "Records are missing here that the pharmacy holds. Start the unit where it reaches the pharmacy, which "
+    "gives them back; or restore a newer copy.",
     "fork": "This log and the pharmacy's have parted. Keep the unit off and both files; the pharmacy decides on a new "
     "epoch.",
     "format": "Take the receipt anew from the pharmacy.",
