@@ -164,15 +164,23 @@ class Ingest:
         reasons = [(arrival, _reason(answer)) for arrival, answer in taken]
         counts = Counter((arrival.unit, reason) for arrival, reason in reasons if reason)
         for (unit, reason), count in counts.items():
-            enrolled = self._db.execute("SELECT 1 FROM unit WHERE unit = ?", (unit,)).fetchone()
-            counted = unit if enrolled else ""  # a stranger must not be able to grow the table
-            self._db.execute(
-                "INSERT INTO refusal VALUES (?, ?, ?, ?) ON CONFLICT DO UPDATE"
-                " SET count = count + excluded.count, last_at = excluded.last_at",
-                (counted, reason.value, count, at),
-            )
+            self._add_count(unit, reason, count, at)
         evidence = [(arrival.unit, reason.value, arrival.body, at) for arrival, reason in reasons if reason in EVIDENCE]
         self._db.executemany("INSERT INTO evidence VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING", evidence)
+
+    def refuse(self, unit: str, reason: Reason, at_ns: int) -> None:
+        """Count a message that is no record and was not taken."""
+        with transaction(self._db):
+            self._add_count(unit, reason, 1, envelope.utc_text(at_ns))
+
+    def _add_count(self, unit: str, reason: Reason, count: int, at: str) -> None:
+        enrolled = self._db.execute("SELECT 1 FROM unit WHERE unit = ?", (unit,)).fetchone()
+        counted = unit if enrolled else ""  # a stranger must not be able to grow the table
+        self._db.execute(
+            "INSERT INTO refusal VALUES (?, ?, ?, ?) ON CONFLICT DO UPDATE"
+            " SET count = count + excluded.count, last_at = excluded.last_at",
+            (counted, reason.value, count, at),
+        )
 
     def countersign(self, unit: str, name: str, witness: Signer, at_ns: int) -> str | ClockBehind | None:
         """Return the receipt for all that is committed of the unit's newest epoch; None means nothing is."""

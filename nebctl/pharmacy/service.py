@@ -5,7 +5,7 @@ import contextlib
 import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
-from nebctl.pharmacy.check import Refused
+from nebctl.pharmacy.check import Reason, Refused
 from nebctl.pharmacy.inbox import Inbox
 from nebctl.pharmacy.ingest import Arrival, ClockBehind
 from nebctl.pharmacy.intake import Accepted, OutOfOrder, Taken
@@ -165,8 +165,13 @@ class PharmacyService:
             self._outcome_came.set()
 
     async def _take_hello(self, unit: str, body: bytes) -> None:
-        greeted = await self._store.greet(unit, body, self._now_ns())
+        try:
+            greeted = await self._store.greet(unit, body, self._now_ns())
+        except OWN_FAULTS:
+            await self._store.refuse(unit, Reason.FORMAT, self._now_ns())
+            raise
         if greeted is None:
+            await self._store.refuse(unit, Reason.UNKNOWN, self._now_ns())
             self._log.warning("%s says hello, but is not enrolled so: nebctl pharmacy enrol-unit", unit)
             return
         if greeted.parted is not None:

@@ -14,6 +14,7 @@ from nebctl.core.ledger.note import Vkey
 from nebctl.core.ledger.signing import Signer, Verifier
 from nebctl.pharmacy import judging, orders
 from nebctl.pharmacy.books import Books
+from nebctl.pharmacy.check import Reason
 from nebctl.pharmacy.cores import Cores
 from nebctl.pharmacy.database import own
 from nebctl.pharmacy.greeting import Greeted, greet
@@ -77,6 +78,11 @@ class PharmacyStore:
         """Take `record` messages, and return an answer for each; what is accepted is on disk when this returns."""
         assert self._ingest is not None
         return await self._in_thread(self._ingest.take_all, arrivals, at_ns)
+
+    async def refuse(self, unit: str, reason: Reason, at_ns: int) -> None:
+        """Count a message that is no record and was not taken."""
+        assert self._ingest is not None
+        await self._in_thread(self._ingest.refuse, unit, reason, at_ns)
 
     async def receipts(self, units: Sequence[str], at_ns: int) -> dict[str, str | ClockBehind]:
         """Return the countersigned heads over all that is kept of the units; one of which nothing is kept has none."""

@@ -143,7 +143,7 @@ async def test_nonsense_on_the_topics_ends_nothing(stream: Any) -> None:
     await stream.append(2)
     await check_same(stream)
     with contextlib.closing(sqlite3.connect(stream.folder / "pharmacy.db")) as db:
-        assert db.execute("SELECT reason FROM refusal").fetchall() == [("format",)]
+        assert db.execute("SELECT reason, count FROM refusal").fetchall() == [("format", 2)]  # a record and a hello
 
 
 async def test_the_state_tells_whether_the_unit_is_there(stream: Any) -> None:
