@@ -268,6 +268,12 @@ class LedgerFile:
         """Return how many traces a unit's database keeps."""
         return int(self.db.execute("SELECT count(*) FROM trace").fetchone()[0])
 
+    def traced(self) -> list[str]:
+        """Return the sessions whose whole trace a unit's database keeps; the pharmacy's keeps none."""
+        if not self.is_unit:
+            return []
+        return [str(session) for (session,) in self.db.execute("SELECT session FROM trace ORDER BY session")]
+
     def trace(self, session: str) -> tuple[str, str] | None:
         """Return the noted SHA-256 and the CSV text of a session's trace in a unit's database; None for none."""
         row = self.db.execute("SELECT sha256, csv FROM trace WHERE session = ?", (session,)).fetchone()

@@ -2,7 +2,7 @@
 
 import click
 
-from nebctl.cli.ledger import backup, epoch, erase, proof, show, verify
+from nebctl.cli.ledger import backup, epoch, erase, proof, show, trace, verify
 
 
 @click.group()
@@ -19,6 +19,7 @@ def ledger() -> None:
 for command in (
     verify.verify,
     show.show,
+    trace.trace,
     proof.proof,
     backup.backup,
     backup.restore,
