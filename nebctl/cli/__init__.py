@@ -66,6 +66,7 @@ COMMANDS = {
     "bench": Entry("nebctl_lab.bench.cli:bench", "Measure nebctl on this machine."),
     "protocol": Entry("nebctl.cli.protocol:protocol", "Check, show and approve study protocols."),
     "ledger": Entry("nebctl.cli.ledger:ledger", "Verify and show a unit's ledger, and write proofs from it."),
+    "dose": Entry("nebctl.cli.dose:dose", "Estimate a dose again from its trace."),
     "verify": Entry("nebctl.cli.verify:verify", "Verify the proof of one dose with keys that you trust."),
     "keys": Entry("nebctl.cli.keys:keys", "Make signing keys and show public ones."),
     "pharmacy": Entry("nebctl.cli.pharmacy:pharmacy", "Run the pharmacy, enrol subjects, show their courses."),

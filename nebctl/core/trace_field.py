@@ -43,7 +43,7 @@ def read_time(text: str) -> int:
 
     Raises: `FieldError` where the text is none.
     """
-    at_ms = _scaled(text, TIME_DIGITS)
+    at_ms = whole_units(text, TIME_DIGITS)
     if at_ms < 0:
         raise FieldError("before the start", "count seconds from the start, beginning with 0")
     if at_ms > LONGEST_MS:
@@ -71,7 +71,7 @@ def read_dry(text: str) -> bool | None:
         return None
     if text.lower() in ("true", "false"):
         raise FieldError("a word", f"write {int(text.lower() == 'true')}")
-    dry = _DRY.get(_scaled(text, 6))
+    dry = _DRY.get(whole_units(text, 6))
     if dry is None:
         raise FieldError("neither 0 nor 1", "write 1 for dry, 0 for not dry, nothing where it is not sensed")
     return dry
@@ -84,7 +84,7 @@ def read_quantity(text: str, column: Column) -> int | None:
     """
     if not text:
         return None
-    value, held = _scaled(text, column.digits), _RANGES[column.name]
+    value, held = whole_units(text, column.digits), _RANGES[column.name]
     if value < held.lowest + held.noise:
         below = "negative" if held.lowest == 0 else f"below {held.lowest / 10**column.digits:g}"
         raise FieldError(below, "check sign and unit of the sensor; leave it empty where the device tells nothing")
@@ -99,7 +99,7 @@ def without_noise(value: int | None, column: Column) -> int | None:
 
 
 @lru_cache(maxsize=4096)
-def _scaled(text: str, digits: int) -> int:
+def whole_units(text: str, digits: int) -> int:
     """Return a decimal text in whole units of 10**-digits, rounded half-even; no float is made of it.
 
     Raises: `FieldError` for what is no finite decimal number.
