@@ -118,6 +118,8 @@ def _at_the_end(
     whole = math.fsum(weight for _, weight in done)
     ended = [(middle + z * spread, ran_out * weight / whole) for z, weight in done]
     known = sorted((*stopped, *ended)) if step > 0 else ended
+    if not math.fsum(weight for _, weight in known):  # far past the charge: the cup is empty, whatever the clock says
+        known = [(cup.available + z * cup.available_sigma, weight) for z, weight in done]
     low, best, high = interval(known)
     most = cup.filled + 1.96 * cup.filled_sigma
     limit = model.complete_left_ppm / WHOLE_PPM
