@@ -3,14 +3,15 @@
 So stretches can be checked at the same time, by as many processes as there are cores, and put together in order.
 """
 
+import contextlib
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import islice
 from typing import NamedTuple
 
 from nebctl.core.ledger import disclosure
 from nebctl.core.ledger.check import Finding, check_text
-from nebctl.core.ledger.encoding import FormatError, b64, b64url
+from nebctl.core.ledger.encoding import FormatError, b64, b64url, unb64url
 from nebctl.core.ledger.grammar import READS, SessionEvent, check_volumes, read_event
 from nebctl.core.ledger.head import Checkpoint, Origin, verify_head_line
 from nebctl.core.ledger.keyring import KeyRing
@@ -108,10 +109,27 @@ def cut(
 
 def check_stretch(stretch: Stretch, by: Authority) -> Checked:
     """Return what is wrong in a stretch, as if all before it were right."""
-    walk = _Walk(stretch, by)
+    walk = _Walk(stretch, replace(by, verify=_verify_first(stretch, by)))
     for row, leaf, root in zip(stretch.rows, stretch.leaves, stretch.before.roots(stretch.leaves), strict=True):
         walk.take(row, leaf, root)
     return walk.checked
+
+
+def _verify_first(stretch: Stretch, by: Authority) -> Verifier:
+    """Check the records' signatures one right after the other, and return what remembers the good ones.
+
+    Between other work each check takes a tenth longer, for what a processor keeps at hand is then the other work's.
+    """
+    good: set[tuple[bytes, bytes, bytes]] = set()
+    for row in stretch.rows:
+        message, _, signature = row.text.rpartition(".")
+        with contextlib.suppress(FormatError, UnicodeEncodeError):
+            each = by.ring.of_record(max(row.seq, 0)).public, message.encode("ascii"), unb64url(signature)
+            if by.verify(*each):
+                good.add(each)
+    return lambda public, message, signature: (
+        (public, message, signature) in good or by.verify(public, message, signature)
+    )
 
 
 class _Walk:

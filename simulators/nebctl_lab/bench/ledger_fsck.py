@@ -1,7 +1,7 @@
 """Fsck against the bare signature check: the same records, as many processes, one run.
 
-A ledger of whole sessions is written by the unit's own writer, receipted, and verified from its raw records; between
-the rounds the same processes check nothing but the same records' signatures.
+A ledger of a unit that gives two doses a day and records its clock every hour is written by the unit's own writer,
+receipted, and verified from its raw records; between the rounds as many processes check nothing but the signatures.
 """
 
 import hashlib
@@ -30,8 +30,10 @@ from nebctl.store.writer import Append, Writer
 LEAST_RATIO = 0.7
 SITE, UNIT = "sim.bench.example", "neb-0001"
 START_NS = 1_771_081_200_000_000_000
-SESSION_RECORDS = 8
-GROUP = 50
+HOURS = 12
+"""Clock records for each dose: a unit that is on all day and gives two doses writes one an hour."""
+SESSION_RECORDS = HOURS + 8
+GROUP = 25
 BARE_S = 2.0
 
 Message = tuple[bytes, bytes]
@@ -157,7 +159,8 @@ def _appends(sessions: range, seq: int) -> Iterator[Append]:
         session = f"2026-02-14-{number:06x}"
         day = SessionDay(session=session, day=1, tz="America/Mexico_City", date_local="2026-02-14")
         trace = Trace(session=session, csv="".join(f"{ms},{ms},{ms * 6}\n" for ms in range(0, 100_000, 1000)))
-        drafts = _session(f"MEX-{number % 1000:03}", day, seq + 4, trace.sha256)
+        clocks = [Draft(typ="clock", facts={"reason": "hourly"})] * HOURS
+        drafts = [*clocks, *_session(f"MEX-{number % 1000:03}", day, seq + HOURS + 4, trace.sha256)]
         yield Append(drafts=drafts, at=_at(seq), traces=(trace,))
         seq += len(drafts)
 
