@@ -47,10 +47,14 @@ class Verified:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VerifiedGrowth:
-    """Two heads of one log, the newer of which was proven to hold all that the older does, and the trusted keys."""
+    """Two heads of one log, the newer of which was proven to hold all that the older does, and the trusted keys.
+
+    `unit` is the unit's key at the older head, `head` the one at the newer: the same, but for a rotation.
+    """
 
     grown: Grown
     unit: Vkey
+    head: Vkey
     pharmacy: Vkey
 
 
@@ -130,14 +134,16 @@ def verify_growth(directory: Path, trust: Path) -> VerifiedGrowth | list[Finding
         _check_names(directory, {OLD_HEAD, CONSISTENCY})
         old, text = _read_text(directory / OLD_HEAD), _read_text(directory / CONSISTENCY)
         unit_name = _check_unit(_origin(old).unit)
-        unit = _load_typed(trust, unit_name, ED25519)
-        Origin.parse(unit.name)
+        ring = _load_ring(trust, unit_name, _origin(old).epoch)
     except FormatError as error:
         return [_finding(unit_name, error.where, error.seen, error.expected)]
     except KeyFault as fault:
         return [_finding(unit_name, f"trusted key {fault.path.name}", fault.seen, fault.expected)]
-    grown = check_consistency(old, text, unit=unit, pharmacy=pharmacy, verify=verify)
-    return grown if isinstance(grown, list) else VerifiedGrowth(grown=grown, unit=unit, pharmacy=pharmacy)
+    grown = check_consistency(old, text, unit=ring, pharmacy=pharmacy, verify=verify)
+    if isinstance(grown, list):
+        return grown
+    before, after = (ring.of_head(each.checkpoint.size)[-1] for each in (grown.old, grown.new))
+    return VerifiedGrowth(grown=grown, unit=before, head=after, pharmacy=pharmacy)
 
 
 def _origin(note: str) -> Origin:

@@ -64,6 +64,7 @@ def _growth(verified: "VerifiedGrowth") -> "dict[str, Json]":
         "old_countersigned": utc_text(old.time_s * NS_PER_S),
         "new_size": new.checkpoint.size,
         "new_countersigned": utc_text(new.time_s * NS_PER_S),
+        "head_key": {"name": verified.head.name, "sha256": verified.head.fingerprint()},
         **_keys(verified.unit, verified.pharmacy),
     }
 

@@ -16,6 +16,9 @@ from nebctl.cli.verify import verify as verify_command
 from nebctl.core.ledger import tree
 from nebctl.core.ledger.consistency import ConsistencyProof, format_consistency, parse_consistency
 from nebctl.core.ledger.encoding import b64
+from nebctl.core.ledger.keyring import rotation
+from nebctl.core.ledger.note import ED25519, Vkey
+from nebctl.keys import Ed25519Signer, later_stem, write_public
 
 MOST = 300
 DATA = [f"record {number}".encode() for number in range(MOST)]
@@ -157,6 +160,26 @@ def test_keys_come_from_the_trust_folder_alone(case: tuple[Path, Path], book: An
     assert run(directory, "--trust", trust).stdout == (
         "REFUSED unit unknown: bundle: saw neb-0001.vkey, expected only new.tlog-consistency, old.checkpoint\n"
     )
+
+
+def test_growth_over_a_rotation_is_proven_by_both_keys(book: Any, tmp_path: Path) -> None:
+    """The older head is by the key before the handover, the newer by the one after it; both are said."""
+    trust, old = book.trust(tmp_path / "trust"), book.receipt(5)
+    first, new = book.vkey, Ed25519Signer.from_seed(b"n" * 32)
+    book.add(rotation(len(book.entries), book.vkey.name, new))
+    book.signer, book.vkey = new, Vkey(book.vkey.name, ED25519, new.public)
+    handed_over = len(book.entries)
+    book.give("2026-11-29-7f3a9c")
+    write_growth(tmp_path / "bundle", old, growth(book, 5))
+    (found,) = verify_growth(tmp_path / "bundle", trust)  # type: ignore[misc]
+    assert found.what == "new head signature"
+    write_public(trust, later_stem("neb-0001", 1, handed_over), book.vkey)
+    result = verify_growth(tmp_path / "bundle", trust)
+    assert isinstance(result, VerifiedGrowth)
+    assert (result.unit, result.head) == (first, book.vkey)
+    said = run(tmp_path / "bundle", "--trust", trust).stdout
+    assert first.fingerprint() in said
+    assert book.vkey.fingerprint() in said
 
 
 def test_roots_and_paths_are_the_peers_at_every_size() -> None:

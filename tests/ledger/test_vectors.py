@@ -164,5 +164,5 @@ def test_bundle_vectors_by_the_script(case: dict[str, Any], tmp_path: Path) -> N
 @cases("growth")
 def test_growth_vectors(case: dict[str, Any]) -> None:
     """Each pair of heads is proven to be of one growing log, or refused for what the vector names."""
-    result = check_consistency(case["old"], case["new"], unit=UNIT, pharmacy=PHARMACY, verify=verify)
+    result = check_consistency(case["old"], case["new"], unit=KeyRing.of(UNIT), pharmacy=PHARMACY, verify=verify)
     assert_error(None if isinstance(result, Grown) else result[0].what, case["error"])

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 
 from nebctl.core.ledger.check import Finding
 from nebctl.core.ledger.encoding import FormatError, b64, undecimal, unhash64
-from nebctl.core.ledger.head import Origin, Receipt, open_receipt
+from nebctl.core.ledger.head import Origin, Receipt
+from nebctl.core.ledger.keyring import KeyRing, open_receipt_by
 from nebctl.core.ledger.note import Vkey
 from nebctl.core.ledger.signing import Verifier
 from nebctl.core.ledger.tree import verify_consistency
@@ -61,14 +62,14 @@ def parse_consistency(text: str) -> ConsistencyProof:
 
 
 def check_consistency(
-    old_note: str, text: str, *, unit: Vkey, pharmacy: Vkey, verify: Verifier
+    old_note: str, text: str, *, unit: KeyRing, pharmacy: Vkey, verify: Verifier
 ) -> Grown | list[Finding]:
-    """Return the two receipts, or the finding that stopped the check.
+    """Return the two receipts, each by the unit's key at its size, or the finding that stopped the check.
 
     The order: the older head's two signatures, the newer head's, the sizes, the path from one root to the other.
     Raises: `FormatError` where the unit key's name is not an origin.
     """
-    owner = Origin.parse(unit.name)
+    owner = Origin.parse(unit.newest.name)
     try:
         old = _open("old", old_note, unit, pharmacy, verify)
         proof = parse_consistency(text)
@@ -88,9 +89,9 @@ def check_consistency(
     return Grown(old, new)
 
 
-def _open(which: str, note: str, unit: Vkey, pharmacy: Vkey, verify: Verifier) -> Receipt:
+def _open(which: str, note: str, unit: KeyRing, pharmacy: Vkey, verify: Verifier) -> Receipt:
     try:
-        return open_receipt(note, unit, pharmacy, verify)
+        return open_receipt_by(note, unit, pharmacy, verify)
     except FormatError as error:
         raise FormatError(f"{which} {error.where}", error.seen, error.expected) from None
 
