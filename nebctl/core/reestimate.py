@@ -22,7 +22,7 @@ def check_again(trace_csv: str, records: Sequence[Entry]) -> Finding | NotReplay
     """Return what is wrong with a dose by its trace; None where the same volume comes out.
 
     `trace_csv` is the stored trace, whose hash was checked; `records` are those of its session in order, the last of
-    them the dose, preceded by the calibration that it counts on, if any.
+    them the dose; before them stand the last `config` and the calibration that the dose counts on, where there are any.
     """
     found = re_estimate(trace_csv, records)
     if not isinstance(found, Interval):
