@@ -73,34 +73,20 @@ class SubjectAudit:
         return sum(log.starts[shown] for log in self.logs)
 
 
-def audit_subject(file: LedgerFile, subject: str, erased: frozenset[str] = frozenset()) -> SubjectAudit:
+def audit_subject(file: LedgerFile, subject: str) -> SubjectAudit:
     """Return every session of a subject in a pharmacy's database; signatures are checked elsewhere.
 
-    `erased` are the digests of private facts of which the pharmacy's own log says that they were erased.
+    So is that a record in the pharmacy's own log tells of each erasure.
     Raises: `FormatError` where a record cannot be read.
     """
     audit = SubjectAudit(subject=subject)
     logs = file.logs()
     for log in logs:
         counted = LogCount(unit=log.unit, epoch=log.epoch)
-        _LogReader(audit, counted, erased | _erased(file, log)).read(file.rows_beside(log))
+        _LogReader(audit, counted).read(file.rows_beside(log))
         audit.logs.append(counted)
     audit.gaps += _missing_epochs(logs)
     return audit
-
-
-def erasures(payload: Mapping[str, Json]) -> frozenset[str]:
-    """Return the digests of private facts that a record says were erased: those of its member `erased`."""
-    named = payload.get("erased")
-    return frozenset(each for each in named if isinstance(each, str)) if isinstance(named, list) else frozenset()
-
-
-def _erased(file: LedgerFile, log: LogName) -> frozenset[str]:
-    found: frozenset[str] = frozenset()
-    for row in file.rows(log):
-        if b'"erased":[' in _payload_bytes(row):
-            found |= erasures(jws.parse(row.text).payload)
-    return found
 
 
 def _missing_epochs(logs: list[LogName]) -> Iterator[str]:
@@ -114,10 +100,9 @@ def _missing_epochs(logs: list[LogName]) -> Iterator[str]:
 class _LogReader:
     """One log as it is read from its first record to its last."""
 
-    def __init__(self, audit: SubjectAudit, counted: LogCount, erased: frozenset[str]) -> None:
+    def __init__(self, audit: SubjectAudit, counted: LogCount) -> None:
         self._audit = audit
         self._counted = counted
-        self._erased = erased
         self._of_subject: dict[str, Session] = {}
         self._by_outcome: dict[int, Session] = {}
         self._open: Session | None = None
@@ -181,14 +166,10 @@ class _LogReader:
 
     def _look(self, row: Row, payload: Mapping[str, Json]) -> tuple[Shown, Json]:
         """Return what is kept of whom a start is for, and whom."""
-        texts = [each for each in row.disclosures or () if isinstance(each, str)]
-        revealed = disclosure.check(payload, texts)
-        if "subject" in revealed:
-            return Shown.OPENED, revealed["subject"]
-        promised = payload.get("_sd")
-        digests = {str(each) for each in promised} if isinstance(promised, list) else set()
-        closed = digests - {disclosure.digest(each) for each in texts}
-        return (Shown.ERASED if closed and closed <= self._erased else Shown.MISSING), None
+        if row.disclosures is None:
+            return Shown.ERASED, None
+        revealed = disclosure.check(payload, [each for each in row.disclosures if isinstance(each, str)])
+        return (Shown.OPENED, revealed["subject"]) if "subject" in revealed else (Shown.MISSING, None)
 
     def _gap(self, seq: int, what: str) -> None:
         self._audit.gaps.append(f"unit {self._counted.unit} epoch {self._counted.epoch} seq {seq}: {what}")

@@ -52,8 +52,7 @@ def _audit(path: Path, trust: Path, subject: str) -> "tuple[SubjectAudit, list[s
 
     from nebctl.core.ledger.check import Finding
     from nebctl.keys import load_trust, load_unit_trust, verify
-    from nebctl.pharmacy import log
-    from nebctl.pharmacy.subject_audit import audit_subject, erasures
+    from nebctl.pharmacy.subject_audit import audit_subject
     from nebctl.store.audit import Auditor
     from nebctl.store.cores import cores, on_cores
     from nebctl.store.reader import LedgerFile
@@ -64,10 +63,9 @@ def _audit(path: Path, trust: Path, subject: str) -> "tuple[SubjectAudit, list[s
         verify=verify,
         each=on_cores(cores()),
     )
-    erased = frozenset[str]().union(*(erasures(entry.payload) for entry in log.entries(log.beside(path))))
     with LedgerFile.open(path) as file:
         findings = [each.sentence() for each in auditor.audit(file) if isinstance(each, Finding)]
-        return audit_subject(file, subject, erased), findings
+        return audit_subject(file, subject), findings
 
 
 def _facts(found: "SubjectAudit", gaps: list[str]) -> dict[str, object]:

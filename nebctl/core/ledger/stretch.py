@@ -9,13 +9,13 @@ from dataclasses import dataclass, field, replace
 from itertools import islice
 from typing import NamedTuple
 
-from nebctl.core.ledger import disclosure
 from nebctl.core.ledger.check import Finding, check_text
 from nebctl.core.ledger.encoding import FormatError, b64, b64url, unb64url
 from nebctl.core.ledger.grammar import READS, SessionEvent, check_volumes, read_event
 from nebctl.core.ledger.head import Checkpoint, Origin, verify_head_line
 from nebctl.core.ledger.keyring import KeyRing
 from nebctl.core.ledger.records import Json
+from nebctl.core.ledger.shown import check_shown
 from nebctl.core.ledger.signing import Verifier
 from nebctl.core.ledger.tree import Frontier, leaf_hash
 
@@ -212,7 +212,7 @@ class _Walk:
             self.checked.traces.append(TraceClaim(row.seq, str(payload.get("session")), promised))
         try:
             if row.disclosures is not None:
-                _check_disclosures(payload, row.disclosures)
+                check_shown(payload, row.disclosures)
         except FormatError as error:
             self._remark(row.seq, error)
         try:
@@ -248,14 +248,3 @@ class _Walk:
             expected=error.expected,
         )
         self.checked.remarks.append(Remark(finding, follows))
-
-
-def _check_disclosures(payload: Mapping[str, Json], shown: tuple[object, ...]) -> None:
-    texts = [each for each in shown if isinstance(each, str)]
-    if len(texts) != len(shown):
-        raise FormatError("disclosure", next(each for each in shown if not isinstance(each, str)), "a text")
-    disclosure.check(payload, texts)
-    promised = payload["_sd"]
-    count = len(promised) if isinstance(promised, list) else 0
-    if len(shown) != count:
-        raise FormatError("disclosures", len(shown), f"{count}, as the record promises")
