@@ -89,7 +89,7 @@ def test_an_untouched_ledger_has_no_finding(finished: Any, copy: Path) -> None:
 
 
 def test_the_columns_tried_are_all_there_are(copy: Path) -> None:
-    """No column of a kept table is left out of the tampering below; live rows and restorations are not signed."""
+    """No column of a kept table is left out of the tampering; live rows, restorations, erasures are not signed."""
     db = sqlite3.connect(copy)
     tables = [name for (name,) in db.execute("SELECT name FROM sqlite_master WHERE type = 'table'")]
     found = {(table, row[1]) for table in tables for row in db.execute(f"PRAGMA table_info({table})")}
