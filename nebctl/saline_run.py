@@ -6,7 +6,7 @@ sits in the device, a missing report means STOP, and however it ends the output 
 
 import asyncio
 from collections.abc import Callable, Coroutine
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
 from nebctl.clock import trusted
@@ -14,12 +14,13 @@ from nebctl.core import calibrations
 from nebctl.core.calibrations import RunTaken, Share, Subject
 from nebctl.core.device import CommandFailed, DeviceReport, EndCause, Identity, Output
 from nebctl.core.dose import saline
-from nebctl.core.dose.aerosol import aerosol_span
+from nebctl.core.dose.aerosol import aerosol_span, weight_loss
 from nebctl.core.dose.calibration import By
 from nebctl.core.dose.saline import Finding, Known, Measured
 from nebctl.core.instant import NS_PER_MS
 from nebctl.core.ledger.records import Draft, Entry
 from nebctl.core.session import Rules
+from nebctl.core.units import NL_PER_ML
 from nebctl.ports import Clock, EntryStore, Nebulizer
 from nebctl.watch import BEAT_S, OVERDUE_S, Contained
 
@@ -106,6 +107,11 @@ async def calibrate(bench: Bench, plan: Plan, attendant: Attendant) -> Calibrate
 
     Raises: `RunFault` before the first run where device or clock are not fit for one; what the store raises.
     """
+    if bench.rules.model.dries and (plan.by is By.TIME or plan.share is None):
+        raise RunFault(
+            "A jet is calibrated by balance, with a measured aerosol share f: 0.5 mL never leave its cup, and loss of "
+            "weight alone is not aerosol. Give --by balance and --f, --f-sigma and --f-source."
+        )
     device = Contained(bench.nebulizer)
     try:
         identity = await _prove(bench, device, plan)
@@ -156,10 +162,7 @@ async def _take(
     )
     entry = (await bench.store.append((intent,), bench.clock.instant()))[0]
     reports, finding = await _Following(bench, device, plan, number, attendant).drive(run, most_ms)
-    span = aerosol_span(reports)
-    measured = saline.Run(
-        volume_nl=plan.volume_nl, aerosol_ms=span.ms, sigma_ms=max(1, span.sigma_ms), temp_mc=span.temp_mc
-    )
+    measured = _measured(plan, reports)
     last = reports[-1] if reports else None
     taken = RunTaken(
         run=run,
@@ -170,6 +173,22 @@ async def _take(
         measured=measured,
     )
     return taken, finding or saline.refuse_run(measured)
+
+
+def _measured(plan: Plan, reports: tuple[DeviceReport, ...]) -> saline.Run:
+    """Return what the readings measured; without a weight, by balance, nothing has left."""
+    span = aerosol_span(reports)
+    if plan.by is By.BALANCE:
+        loss = weight_loss(reports)
+        return saline.Run(
+            volume_nl=loss.ug * NL_PER_ML // saline.DENSITY_UG_PER_ML,
+            aerosol_ms=loss.ms,
+            sigma_ms=max(1, loss.sigma_ms),
+            temp_mc=span.temp_mc,
+        )
+    return saline.Run(
+        volume_nl=plan.volume_nl, aerosol_ms=span.ms, sigma_ms=max(1, span.sigma_ms), temp_mc=span.temp_mc
+    )
 
 
 def max_on_ms(rules: Rules, plan: Plan, device: Identity) -> int:
@@ -273,6 +292,8 @@ async def _record(
     bench: Bench, plan: Plan, subject: Subject, taken: tuple[RunTaken, ...], finding: Finding | None
 ) -> Calibrated:
     known = Known(by=plan.by, residue_nl=plan.residue_nl)
+    if plan.share is not None:
+        known = replace(known, share_ppm=plan.share.ppm, share_sigma_ppm=plan.share.sigma_ppm)
     measured = saline.measure([run.measured for run in taken], known) if taken and finding is None else None
     if measured is not None:
         model = bench.rules.model

@@ -62,6 +62,7 @@ COMMANDS = {
         {"run": Entry("nebctl_lab.scenario.cli:run", "Play a scenario with a whole simulated site.")},
     ),
     "devices": Entry("nebctl.cli.devices:devices", "List devices and read them, without moving anything."),
+    "calibrate": Entry("nebctl.cli.calibrate:calibrate", "Calibrate a unit's device with saline; show its chart."),
     "conform": Entry("nebctl.cli.conform:conform", "Test a mesh controller against the wire protocol."),
     "bench": Entry("nebctl_lab.bench.cli:bench", "Measure nebctl on this machine."),
     "protocol": Entry("nebctl.cli.protocol:protocol", "Check, show and approve study protocols."),

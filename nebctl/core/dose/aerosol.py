@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from statistics import fmean, median_low
+from statistics import fmean, linear_regression, median_low
 
 from nebctl.core.device import DeviceReport, EndCause, Output
 
@@ -13,6 +13,7 @@ Source: docs/wire-protocol.md, section 6: OFF at most 5 s after the mesh runs dr
 """
 PRESS_SIGMA_MS = 1_500
 """How well a person says when aerosol ceases: an assumption, a second of doubt and half a second to press."""
+FEWEST_WEIGHTS = 10
 FALLEN = 0.75
 """A dry mesh draws less current; below this share of the run's own it is taken to be dry."""
 
@@ -40,6 +41,34 @@ def aerosol_span(reports: Sequence[DeviceReport]) -> Span:
     told = [report.temp_mc for report in wet if report.temp_mc is not None]
     sigma_ms = round((begin_sigma**2 + end_sigma**2) ** 0.5)
     return Span(ms=max(0, ends - begins), sigma_ms=sigma_ms, temp_mc=round(fmean(told)) if told else None)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Loss:
+    """What a balance saw leave in a run: micrograms over milliseconds, its scatter as an uncertainty of the time."""
+
+    ug: int
+    ms: int
+    sigma_ms: int
+
+
+def weight_loss(reports: Sequence[DeviceReport]) -> Loss:
+    """Return the loss of weight while there was aerosol, by a straight line through all weights; none is 0.
+
+    The scatter about the line is taken as that of independent weighings; what they share is not in it.
+    """
+    wet = [report for report in reports if report.output is Output.RUNNING]
+    until_ms = _end(wet, reports[-1])[0] if wet else 0
+    weighed = [(r.on_ms, r.weight_ug) for r in wet if r.weight_ug is not None and r.on_ms <= until_ms]
+    if len(weighed) < FEWEST_WEIGHTS or weighed[0][0] == weighed[-1][0]:
+        return Loss(ug=0, ms=0, sigma_ms=0)
+    times, weights = zip(*weighed, strict=True)
+    slope, base = linear_regression(times, weights)
+    ms = times[-1] - times[0]
+    middle = fmean(times)
+    scatter = sum((w - base - slope * t) ** 2 for t, w in weighed) / (len(weighed) - 2)
+    sigma = (scatter / sum((t - middle) ** 2 for t in times)) ** 0.5
+    return Loss(ug=max(0, round(-slope * ms)), ms=ms, sigma_ms=round(ms * sigma / -slope) if slope < 0 else ms)
 
 
 def _end(wet: Sequence[DeviceReport], last: DeviceReport) -> tuple[int, float]:

@@ -66,10 +66,15 @@ class Run:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Known:
-    """What is known of the runs together: how the volume was found, and the residue where somebody measured it."""
+    """What is known of the runs together: how the volume was found, and the residue where somebody measured it.
+
+    `share_ppm` is the aerosol's share of what leaves the cup, the whole for a mesh.
+    """
 
     by: By
     residue_nl: Nanolitres | None = None
+    share_ppm: PartsPerMillion = WHOLE_PPM
+    share_sigma_ppm: PartsPerMillion = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,6 +102,12 @@ class Finding:
 
 def refuse_run(run: Run) -> Finding | None:
     """Return why one run cannot be a measurement; None where it can."""
+    if run.volume_nl <= 0:
+        return Finding(
+            code="no-weight",
+            sentence="no loss of weight was seen, expected a balance under the device that tells it: look at it, "
+            "or calibrate by time.",
+        )
     if run.aerosol_ms < SHORTEST_MS:
         return Finding(
             code="too-short",
@@ -164,7 +175,7 @@ def _rate(run: Run, known: Known) -> float:
     residue_nl = 0 if known.by is By.BALANCE else _residue(known)[0]
     cold_c = 0.0 if run.temp_mc is None else max(0.0, (NOMINAL_MC - run.temp_mc) / 1000)
     warmth = 1 - cold_c * COLD_PPM_PER_C / WHOLE_PPM
-    return (run.volume_nl - residue_nl) / (run.aerosol_ms / 1000) / warmth
+    return (run.volume_nl - residue_nl) / (run.aerosol_ms / 1000) / warmth * known.share_ppm / WHOLE_PPM
 
 
 def _residue(known: Known) -> tuple[Nanolitres, Nanolitres]:
@@ -181,6 +192,7 @@ def _parts(runs: Sequence[Run], rates: Sequence[float], known: Known) -> tuple[t
         ("filling", BALANCE_PPM if weighed else FILLING_PPM),
         ("residue", 0.0 if weighed else residue_sigma_nl / left_nl * WHOLE_PPM),
         ("temperature", _temperature_ppm(runs)),
+        *((("share", known.share_sigma_ppm * WHOLE_PPM / known.share_ppm),) if known.share_sigma_ppm else ()),
         ("timing", math.sqrt(timing / count) * WHOLE_PPM),
         ("repeatability", _repeat_ppm(rates) / math.sqrt(count)),
     )
