@@ -4,7 +4,7 @@ import random
 from xml.etree import ElementTree
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from nebctl.chart_picture import chart_svg
@@ -98,6 +98,7 @@ def test_the_picture_names_the_rule_beside_its_point() -> None:
     assert "no calibration and no weighed dose yet" in texts(())
 
 
+@settings(suppress_health_check=[HealthCheck.too_slow], deadline=None)
 @given(st.lists(st.tuples(st.integers(1, 10**6), st.sampled_from(list(Kind)), st.integers(1, 10**4)), max_size=60))
 @pytest.mark.parametrize("inside", [(0, 880, 0, 420)])
 def test_every_mark_lies_on_the_page(inside: tuple[int, int, int, int], drawn: list[tuple[int, Kind, int]]) -> None:

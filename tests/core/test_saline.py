@@ -3,7 +3,7 @@
 import math
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from nebctl.core.device import DeviceReport, EndCause, Output
@@ -11,6 +11,8 @@ from nebctl.core.dose.aerosol import aerosol_span
 from nebctl.core.dose.calibration import By
 from nebctl.core.dose.saline import FLOOR_PPM, Known, Measured, Run, judge, measure, refuse_run
 
+UNHURRIED = settings(suppress_health_check=[HealthCheck.too_slow], deadline=None)
+"""A busy machine may pause a test for seconds, which says nothing of its strategies."""
 TIMED, WEIGHED = Known(by=By.TIME), Known(by=By.BALANCE)
 CLASS_NL_S, LEAST_NL_S = 6_333, 3_333
 RUNS = st.lists(
@@ -44,6 +46,7 @@ def test_cold_saline_is_brought_to_22_degrees() -> None:
     assert measure([run(80_000, temp=26_000)], TIMED).rate_nl_per_s == 6_000
 
 
+@UNHURRIED
 @given(RUNS)
 def test_sigma_is_the_root_of_its_parts_and_never_below_the_floor(runs: list[Run]) -> None:
     """The parts that are shown make up the sum that is used, in every case."""
@@ -53,6 +56,7 @@ def test_sigma_is_the_root_of_its_parts_and_never_below_the_floor(runs: list[Run
     assert measured.sigma_nl_per_s >= measured.rate_nl_per_s * FLOOR_PPM / 1e6 - 1
 
 
+@UNHURRIED
 @given(st.integers(30_000, 300_000), st.integers(1, 6))
 def test_more_runs_know_more_but_what_they_share_stays(ms: int, count: int) -> None:
     """Equal runs bring the repeatability down with the root of their number; the syringe's error stays."""
@@ -61,6 +65,7 @@ def test_more_runs_know_more_but_what_they_share_stays(ms: int, count: int) -> N
     assert dict(more.parts_ppm)["filling"] == dict(one.parts_ppm)["filling"]
 
 
+@UNHURRIED
 @given(st.floats(0.5, 2.0), RUNS)
 def test_a_rate_follows_its_volumes_where_nothing_stays(factor: float, runs: list[Run]) -> None:
     """With a balance the rate is exactly proportional: no constant hides in it."""
@@ -94,6 +99,7 @@ def test_what_is_no_calibration_is_told_with_its_reason(runs: list[Run], code: s
     assert (finding.code if finding else None) == code
 
 
+@UNHURRIED
 @given(st.integers(1, 60_000))
 def test_only_rates_of_the_class_are_accepted(rate: int) -> None:
     """Nothing outside a fifth and five times the class's rate, and nothing slower than the least, passes."""
