@@ -39,7 +39,7 @@ def conduct(
         return Conduct.STOPPED_EARLY
     if not (estimate.dry or (model.operator_ends and estimate.end_seen_by)):
         return Conduct.NOT_FINISHED
-    if residual and residual.volume.low_nl * WHOLE_PPM > charge.volume.best_nl * model.complete_left_ppm:
+    if residual and residual.volume.low_nl > model.most_left_nl(charge.volume.best_nl):
         return Conduct.LEFT_MUCH
     if not model.calibrated or model.kind is Kind.JET:  # a jet's rate cannot be told from its share of aerosol
         return Conduct.AS_EXPECTED if settled.complete else Conduct.NOT_KNOWN

@@ -16,14 +16,14 @@ Source: fewer than 30 counts for 3 s where wet is over 100, of a public firmware
 (https://github.com/dmchaledev/VibratingMeshNebulizerController, config.h).
 """
 DRIVE_LEARN_MS = 10_000
-ROUGH_FAST_S = 4.0
-ROUGH_BASE_S = 30.0
-ROUGH_TIMES = 4.0
-ROUGH_LEAST = 0.004
+LEARN_S, LEARN_MS, LEARN_LEAST = 15.0, 30_000, 0.2
+ROUGH_S, ROUGH_TIMES, CALM_TIMES = 6.0, 3.0, 1.5
+CLIP_TIMES, JUMP_LEAST, JUMP_MOST = 16.0, 0.001**2, 0.05**2
 SPUTTER_MS = 4_000
 SETTLE_MS = 8_000
-"""A jet's flow and pressure jump from reading to reading once it spits: four times its own early roughness, and at
-least 0.4 % of the value, for 4 s; the first 8 s of gas settle. Planning figures, not tried on hardware."""
+"""A jet's flow and pressure jump from reading to reading once it spits: the mean square of the jumps over 6 s is then
+three times that of the first half minute, for 4 s or more; the first 8 s of gas settle. A tenth of a per cent of the
+value is always scatter. Planning figures, not tried on hardware."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,7 +32,7 @@ class Evidence:
 
     `dry` is the device's own signal, believed; `drive` the fall of its current; `sputter` a jet's rough gas. Each
     `…_since` is when it began in ms, None while it does not hold. `wet_ua` is the current while wet, 0.0 before it is
-    learned; `rough` the present and `rough_base` the early roughness of gas as a share of its value.
+    learned; `…_scatter` are the early and the present mean of the squares of the gas's jumps, as shares of the value.
     """
 
     dry: bool = False
@@ -48,8 +48,8 @@ class Evidence:
     wet_ua: float = 0.0
     flow: int = 0
     pressure: int = 0
-    rough: float = 0.0
-    rough_base: float = 0.0
+    flow_scatter: tuple[float, float] = (0.0, 0.0)
+    pressure_scatter: tuple[float, float] = (0.0, 0.0)
 
     @property
     def ended(self) -> bool:
@@ -111,27 +111,41 @@ def _by_drive(seen: Evidence, reading: Reading, *, runs: bool) -> Evidence:
 
 
 def _by_gas(seen: Evidence, reading: Reading, dt_s: float, *, runs: bool) -> Evidence:
-    """Notice sputter by how far flow and pressure jump; a reading after a break has nothing to differ from."""
+    """Notice sputter by how far flow or pressure jump; a reading after a break has nothing to differ from."""
     if not runs or not reading.gas_sccm:
         return replace(seen, flow=0, pressure=0)
     pressure = reading.pressure_pa or 0
     moved = replace(seen, flow=reading.gas_sccm, pressure=pressure)
     if not seen.flow or seen.run_ms < SETTLE_MS:
         return moved
-    jump = max(_jump(seen.flow, reading.gas_sccm), _jump(seen.pressure, pressure))
-    rough = seen.rough + min(1.0, dt_s / ROUGH_FAST_S) * (jump - seen.rough)
-    limit = ROUGH_TIMES * seen.rough_base + ROUGH_LEAST
-    learning = seen.run_ms < SETTLE_MS + ROUGH_BASE_S * 1000
-    if learning or rough < limit:
-        base = (
-            seen.rough_base + dt_s / ROUGH_BASE_S * (min(jump, 0.05) - seen.rough_base) if learning else seen.rough_base
-        )
-        calm = rough < limit / 2
-        since = None if calm else seen.sputter_since
-        return replace(moved, rough=rough, rough_base=base, sputter_since=since, sputter=seen.sputter and not calm)
+    learning = seen.run_ms < SETTLE_MS + LEARN_MS
+    flow = _scatter(seen.flow_scatter, seen.flow, reading.gas_sccm, dt_s, learning=learning)
+    gauge = _scatter(seen.pressure_scatter, seen.pressure, pressure, dt_s, learning=learning)
+    moved = replace(moved, flow_scatter=flow, pressure_scatter=gauge)
+    if learning:
+        return moved
+    rough = max(_ratio(flow), _ratio(gauge))
+    if rough < ROUGH_TIMES:
+        calm = rough < CALM_TIMES
+        return replace(moved, sputter_since=None if calm else seen.sputter_since, sputter=seen.sputter and not calm)
     since = reading.at_ms if seen.sputter_since is None else seen.sputter_since
-    return replace(moved, rough=rough, sputter_since=since, sputter=seen.sputter or reading.at_ms - since >= SPUTTER_MS)
+    return replace(moved, sputter_since=since, sputter=seen.sputter or reading.at_ms - since >= SPUTTER_MS)
 
 
-def _jump(before: int, after: int) -> float:
-    return abs(after - before) / max(before, after) if before > 0 and after > 0 else 0.0
+def _scatter(
+    scatter: tuple[float, float], before: int, after: int, dt_s: float, *, learning: bool
+) -> tuple[float, float]:
+    """Return the early and the present mean of the squares of the jumps, as shares of the value."""
+    base, now = scatter
+    if before <= 0 or after <= 0:
+        return scatter
+    jump = ((after - before) / max(before, after)) ** 2
+    if learning:
+        base += min(1.0, max(dt_s / LEARN_S, LEARN_LEAST if not base else 0.0)) * (min(jump, JUMP_MOST) - base)
+        return base, base
+    most = CLIP_TIMES * (base + JUMP_LEAST)  # one step of the gas, however large, is no sputter
+    return base, now + min(1.0, dt_s / ROUGH_S) * (min(jump, most) - now)
+
+
+def _ratio(scatter: tuple[float, float]) -> float:
+    return scatter[1] / (scatter[0] + JUMP_LEAST)

@@ -20,8 +20,8 @@ COLD_SIGMA_PER_K = 0.005
 Source: 1 to 3 % a degree, a rule of thumb after https://pmc.ncbi.nlm.nih.gov/articles/PMC10208687/ (no figure there).
 """
 LEAST_FACTOR = 0.05
-START_S = 1.2
-START_SIGMA_S = 0.8
+START_S = 1.8
+START_SIGMA_S = 1.8
 """A start sweeps for resonance before it emits, 0.15 to 2.4 s. Source: docs/wire-protocol.md, section 7."""
 HOST_LOSS_S = 2.0
 """How long a device that keeps S22 runs on without its host."""

@@ -15,8 +15,10 @@ from nebctl.core.units import WHOLE_PPM
 STEPS, REACH = 8, 2.4
 WIDE = 0.5
 SURE = 5.0
+UNEXPLAINED = 0.003
 THREE = ((-1.2247, 0.5), (0.0, 1.0), (1.2247, 0.5))
 """Three nodes stand for a narrow bell."""
+EARLY_NL = 150_000
 END_SIGMA_NL = 60_000
 SPUTTER_LEFT_NL = 40_000
 """A jet stopped a minute into its sputter has about so much more left than its residual, and that much more spread."""
@@ -77,7 +79,7 @@ def _surely_much_left(
     gone = (time[0] + 1.96 * time[1]) / (model.aerosol_share_low_ppm / WHOLE_PPM)
     if weight is not None:
         gone = min(gone, weight[0] + 1.96 * weight[1])
-    return gone < cup.filled * (1 - model.complete_left_ppm / WHOLE_PPM)
+    return gone < cup.filled - model.most_left_nl(round(cup.filled)) - EARLY_NL
 
 
 def _left_at_the_end(cup: Cup, *, ended: bool) -> tuple[float, float]:
@@ -96,7 +98,7 @@ def _gone(time: tuple[float, float], weight: tuple[float, float] | None, share: 
         return [(mean / share * factor, w) for factor, w in _factors(round(relative * 1e4))]
     # The balance says what is gone; how well that fits the aerosol's rate says which share is likely.
     gone, gone_sigma = weight
-    fits = density((share * gone - mean) / spread_of((sigma, share * gone_sigma))) if mean > 0 else 1.0
+    fits = UNEXPLAINED + density((share * gone - mean) / spread_of((sigma, share * gone_sigma))) if mean > 0 else 1.0
     return [(max(0.0, gone + z * gone_sigma), w * fits) for z, w in THREE]
 
 

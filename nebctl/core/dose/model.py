@@ -23,8 +23,8 @@ class DeviceModel:
     that the rate comes from; None means the prior of the device class, or a calibration from a file where `calibrated`.
 
     A completed run leaves `leaves_best_ppm` of the charge and `leaves_nl` besides, with the standard deviations
-    `leaves_sigma_ppm` and `leaves_sigma_nl`, at most `complete_left_ppm` of the charge. `premature_ppm` is how many
-    runs in a million stop early with anything left.
+    `leaves_sigma_ppm` and `leaves_sigma_nl`; it counts as completed with at most `complete_left_ppm` of the charge,
+    or `complete_left_nl` where that is more, left. `premature_ppm` is how many runs in a million stop early.
 
     `aerosol_share_*_ppm` is the aerosol's share f of what leaves the cup, the whole for a mesh; `share_sigma_ppm` its
     standard deviation where it was calibrated, 0 where only the range is known. `operator_ends` says that a person's
@@ -37,6 +37,7 @@ class DeviceModel:
     kind: Kind = Kind.MESH
     run_sigma_ppm: PartsPerMillion = 55_000
     complete_left_ppm: PartsPerMillion = 100_000
+    complete_left_nl: Nanolitres = 0
     leaves_best_ppm: PartsPerMillion = 32_000
     leaves_sigma_ppm: PartsPerMillion = 15_000
     leaves_nl: Nanolitres = 0
@@ -60,6 +61,10 @@ class DeviceModel:
         """Return the members that a dose record carries, so that anybody can estimate again what the unit estimated."""
         told = {name: getattr(self, name) for name in self.__slots__ if name not in {"kind", "calibration"}}
         return {**told, "kind": self.kind.value}
+
+    def most_left_nl(self, filled_nl: Nanolitres) -> Nanolitres:
+        """Return the most that a completed run of `filled_nl` may leave."""
+        return min(filled_nl, max(filled_nl * self.complete_left_ppm // WHOLE_PPM, self.complete_left_nl))
 
     def usual_left_nl(self, filled_nl: Nanolitres) -> Nanolitres:
         """Return what a completed run of `filled_nl` usually leaves in the cup."""

@@ -8,10 +8,10 @@ from nebctl.core.dose.reading import Doing
 from nebctl.core.dose.weight import Weighed
 
 LEARN_S = 30.0
-SETTLE_S = 10.0
-SLACK = 0.14
+SETTLE_S = 14.0
+SLACK = 0.16
 JET_SLACK = 0.17
-HELD_S = 4.0
+HELD_S = 5.0
 GAS_SLACK = 0.12
 NEAR_END_NL = 1_600_000
 """With less than so much in a jet's cup its rate falls by itself, because it begins to sputter."""
@@ -79,5 +79,5 @@ def _by_weight(seen: Pace, dt: float, weighed: Weighed, model: DeviceModel) -> P
 def _stood(seen: Pace, dt: float, *, slow: bool, fast: bool) -> Pace:
     slow_s, fast_s = (seen.slow_s + dt if slow else 0.0), (seen.fast_s + dt if fast else 0.0)
     return replace(
-        seen, slow_s=slow_s, fast_s=fast_s, slow=seen.slow or slow_s >= HELD_S, fast=seen.fast or fast_s >= HELD_S
+        seen, slow_s=slow_s, fast_s=fast_s, slow=seen.slow or slow_s >= HELD_S, fast=seen.fast or fast_s >= 2 * HELD_S
     )

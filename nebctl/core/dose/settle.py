@@ -67,7 +67,7 @@ def _by_tracking(
     estimate: DoseEstimate, charge: Charge, ended: tuple[str, ...], amount: str | None, model: DeviceModel
 ) -> Settled:
     tracked, known = estimate.emitted, estimate.known
-    limit_nl = charge.volume.best_nl * model.complete_left_ppm // WHOLE_PPM
+    limit_nl = model.most_left_nl(charge.volume.best_nl)
     if model.kind is Kind.JET:
         left = charge.volume.best_nl - known.weight[0] + 2 * known.weight[1] if known.weight else math.inf
         whole = amount == "weight" and left <= limit_nl
@@ -100,7 +100,7 @@ def _by_residual(
         return Settled(
             final=spanned, tracked=tracked, witnesses=witnesses, complete=False, partial=False, contradiction=True
         )
-    left = residual.volume.high_nl * WHOLE_PPM > charge.volume.best_nl * model.complete_left_ppm
+    left = residual.volume.high_nl > model.most_left_nl(charge.volume.best_nl)
     # What is not in the cup need not have left as aerosol: only time or weight can say that a mesh spilled nothing.
     vouched = amount is not None or model.kind is Kind.JET
     return Settled(

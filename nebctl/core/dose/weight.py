@@ -15,6 +15,8 @@ from nebctl.core.dose.reading import Reading
 NOISE_FIRST_NL = 3_000.0
 NOISE_LEAST_NL = 100.0
 NOISE_MOST_NL = 60_000.0
+RESTART = 0.4
+STEP_MOST_NL, COARSE, JUMP_STEPS = 25_000.0, 0.45, 2.6
 RATE_WANDER = 0.02
 """How far a rate wanders in a second, as a share of itself, in a random walk."""
 JUMP_SIGMAS = 6.0
@@ -23,8 +25,8 @@ FASTEST = 4.0
 """No nebulizer of a class gives more than so many times its class's rate."""
 CONFIRMED = 3
 """Readings in a row that must agree on a jump; fewer are outliers and are left out."""
-SCALE = 0.005
-FLOOR_NL = 3_000.0
+SCALE = 0.008
+FLOOR_NL = 4_000.0
 BIG_STEP_NL = 120_000
 SCATTER = 2.0
 SPILL_MS, HAND_NL, HAND_MS = 2_500, 10_000_000, 20_000
@@ -39,6 +41,7 @@ class Weighed:
     `jumped_nl2` is the sum of the squares of the small jumps that moved the zero, `lighter_nl` and `heavier_nl` are the
     sums of the big ones: liquid gone or added in one go. `doubted` readings since `doubt_ms` agree on a jump by
     `doubt_nl` that is not believed yet. `heard_ms` is the last reading's time, -1 before one.
+    `step_nl` is the least step by which readings differed, `shown_nl` the last of them. `starts` were counted.
     `unsure_s` is by how much less, and more, than its best the device may have driven until then.
     """
 
@@ -60,6 +63,9 @@ class Weighed:
     lighter_nl: int = 0
     heavier_nl: int = 0
     readings: int = 0
+    shown_nl: float = 0.0
+    step_nl: float = 0.0
+    starts: int = 0
     unsure_s: tuple[float, float] = (0.0, 0.0)
 
 
@@ -74,13 +80,27 @@ def balance_reads(before: Weighed, reading: Reading, exposure: Exposure, *, rate
     if reading.weight_ug is None:
         return before
     shown = float(reading.weight_ug)  # micrograms of water are nanolitres
+    before = _stepped(before, shown)
     if not exposure.starts:
         return _zeroed(before, shown, reading.at_ms)
     if not before.started:
         before = _begun(before, shown, exposure.best_s, rate, rate_sigma, reading.at_ms)
+    if exposure.starts > before.starts:  # it sweeps before it emits, and may go on at another rate than before
+        p_rr = max(before.p_rr, (RESTART * rate) ** 2)
+        before = replace(before, starts=exposure.starts, p_rr=p_rr, p_lr=0.0)
     found = _corrected(_ahead(before, exposure.best_s, rate), shown, reading.at_ms, rate)
     # A balance that was heard after a gap says what left the cup in it.
     return replace(found, unsure_s=(exposure.best_s - exposure.least_s, exposure.most_s - exposure.best_s))
+
+
+def _stepped(before: Weighed, shown: float) -> Weighed:
+    """Take note of the least step by which readings differ: a coarse display hides its scatter and jumps by itself."""
+    off = abs(shown - before.shown_nl)
+    if before.heard_ms < 0 or not 0 < off < STEP_MOST_NL:
+        return replace(before, shown_nl=shown)
+    least = off if not before.step_nl else min(before.step_nl, off)
+    noise = max(before.noise_nl, COARSE * least)
+    return replace(before, shown_nl=shown, step_nl=least, noise_nl=noise)
 
 
 def _zeroed(before: Weighed, shown: float, at_ms: int) -> Weighed:
@@ -131,12 +151,12 @@ def _corrected(ahead: Weighed, shown: float, at_ms: int, rate: float) -> Weighed
     gone = ahead.zero_nl - shown - ahead.lost_nl
     spread = math.sqrt(ahead.p_ll + ahead.noise_nl**2)
     passed_s = max(0.0, at_ms - ahead.heard_ms) / 1000
-    most = max(JUMP_LEAST_NL, JUMP_SIGMAS * spread, FASTEST * rate * passed_s)
+    most = max(JUMP_LEAST_NL, JUMP_SIGMAS * spread, FASTEST * rate * passed_s, JUMP_STEPS * ahead.step_nl)
     if abs(gone) > most:
         return _doubted(ahead, gone, at_ms)
     gain_l, gain_r = ahead.p_ll / spread**2, ahead.p_lr / spread**2
     noise2 = ahead.noise_nl**2 + 0.02 * (gone * gone - ahead.p_ll - ahead.noise_nl**2)
-    noise = math.sqrt(min(max(noise2, NOISE_LEAST_NL**2), NOISE_MOST_NL**2))
+    noise = math.sqrt(min(max(noise2, NOISE_LEAST_NL**2, (COARSE * ahead.step_nl) ** 2), NOISE_MOST_NL**2))
     return replace(
         ahead,
         lost_nl=ahead.lost_nl + gain_l * gone,
@@ -162,12 +182,12 @@ def _doubted(ahead: Weighed, gone: float, at_ms: int) -> Weighed:
         wider = math.sqrt(ahead.noise_nl**2 + 0.02 * min(size, 4 * ahead.noise_nl) ** 2)
         noise = min(wider, NOISE_MOST_NL) if scatters else ahead.noise_nl
         return replace(ahead, doubt_nl=gone, doubt_ms=since, doubted=count, heard_ms=at_ms, noise_nl=noise)
-    big = size >= BIG_STEP_NL
+    big = BIG_STEP_NL <= size < HAND_NL  # what weighs more is no liquid
     return replace(
         ahead,
         zero_nl=ahead.zero_nl - gone,
         p_ll=ahead.p_ll + ahead.noise_nl**2,
-        jumped_nl2=ahead.jumped_nl2 + (0.0 if big else gone * gone),
+        jumped_nl2=ahead.jumped_nl2 + (gone * gone if size < BIG_STEP_NL else 0.0),
         lighter_nl=ahead.lighter_nl + (round(gone) if big and gone > 0 else 0),
         heavier_nl=ahead.heavier_nl + (round(-gone) if big and gone < 0 else 0),
         doubted=0,
