@@ -1,12 +1,15 @@
 """`nebctl dose estimate`: the object for scripts, the text for people, and every refusal with what would be right."""
 
 import json
+import math
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
 
 import pytest
+
+from nebctl.core.dose.conduct import Conduct
 
 KEYS = {"emitted_ml", "low_ml", "high_ml", "complete", "verdict", "premature", "witnesses", "rows"}
 
@@ -20,7 +23,7 @@ def test_the_object_has_what_scripts_read(whole: Any) -> None:
     assert all(0 <= low <= best <= high for _, low, best, high in figures["rows"])
     assert [row[0] for row in figures["rows"][:3]] == [0.0, 0.2, 0.4]
     assert figures["verdict"] in {"WITHIN", "UNDER", "OVER", "UNCERTAIN"}
-    assert figures["device_finding"] in {"complete", "premature", "partial", "contradicted", "undecided"}
+    assert figures["conduct"] in {word.value for word in Conduct}
     assert figures["limits_ml"] == [2.7, 3.15]
     assert figures["vesicles"]["basis"] == "nominal, by NCT04276987"
     assert figures["vesicles"]["best"] == pytest.approx(figures["emitted_ml"] / 3 * 2e8, rel=1e-6)
@@ -39,7 +42,7 @@ def test_a_stop_with_much_left_is_premature(rows_of: Any, record: Callable[..., 
     """A mesh that says dry after a third of its charge is premature, never complete, and the finding has its time."""
     trace = record(*rows_of(160))
     figures = trace.figures("--calibration", calibrated)
-    assert (figures["premature"], figures["complete"], figures["device_finding"]) == (True, False, "premature")
+    assert (figures["premature"], figures["complete"], figures["conduct"]) == (True, False, "stopped-early")
     assert [finding["code"] for finding in figures["findings"]] == ["premature-dry"]
     assert 160 <= figures["findings"][0]["t_s"] < 170
     assert trace.run("--calibration", calibrated, "--check").exit_code == 1
@@ -51,7 +54,28 @@ def test_the_residual_is_a_witness(whole: Any) -> None:
     assert "residual" in good["witnesses"]
     assert good["emitted_ml"] == pytest.approx(2.9, abs=0.05)
     wrong = whole.figures("--residual-ml", "1.9,2,2.1")
-    assert (wrong["complete"], wrong["device_finding"]) == (False, "contradicted")
+    assert (wrong["complete"], wrong["conduct"]) == (False, "not-known")
+
+
+@pytest.mark.parametrize(("rate", "conduct"), [(7_500, "slow"), (6_333, "as-expected"), (5_400, "fast")])
+def test_the_device_is_held_against_itself(whole: Any, tmp_path: Path, rate: int, conduct: str) -> None:
+    """A whole dose at 6333 nL/s is as expected, slow or fast by what the device's calibration says of it."""
+    calibration = tmp_path / "known.json"
+    known = {"rate_nl_per_s": rate, "sigma_nl_per_s": rate // 50, "method": "balance"}
+    calibration.write_text(json.dumps(known), "utf-8")
+    figures = whole.figures("--calibration", str(calibration), "--residual-ml", "0.1")
+    assert (figures["conduct"], figures["complete"]) == (conduct, True)
+
+
+def test_the_spread_has_its_parts(whole: Any, calibrated: str) -> None:
+    """The parts of the spread, by squares, are the interval; a residual takes the calibration's part out of it."""
+    timed = whole.figures("--calibration", calibrated)
+    drawn = whole.figures("--calibration", calibrated, "--residual-ml", "0.1")
+    for figures in (timed, drawn):
+        whole_nl = math.hypot(*figures["spread"].values())
+        assert whole_nl == pytest.approx((figures["high_ml"] - figures["low_ml"]) * 1e6 / 3.92, rel=1e-3)
+    assert timed["spread"]["calibration_nl"] > 0
+    assert drawn["spread"]["calibration_nl"] == 0
 
 
 def test_a_charge_with_its_ends(whole: Any) -> None:

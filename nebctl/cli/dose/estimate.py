@@ -28,7 +28,9 @@ from nebctl.cli.dose.study import find_study
 from nebctl.core.dose import DeviceModel
 from nebctl.core.dose.calibration import with_calibration
 from nebctl.core.dose.charge import Interval
+from nebctl.core.dose.conduct import conduct
 from nebctl.core.dose.replay import replay
+from nebctl.core.dose.spread import spread_of
 from nebctl.core.regimen import Regimen
 from nebctl.core.verify import Limits
 from nebctl_drivers.priors import PRESETS
@@ -100,13 +102,17 @@ def work_out(asked: Asked, regimen: Regimen, limits: Limits) -> Figures:
     """
     trace = load_trace(asked.trace)
     model, notes = _model(asked)
-    residual = residual_of(asked.residual)
+    charge, residual = charge_of(asked.charge), residual_of(asked.residual)
+    replayed = replay(trace.readings, charge, model, residual)
+    settled, estimate = replayed.settled, replayed.estimate
     return Figures(
         trace=asked.trace.name,
         preset=asked.preset,
         charge=asked.charge,
         readings=trace.readings,
-        replayed=replay(trace.readings, charge_of(asked.charge), model, residual),
+        replayed=replayed,
+        conduct=conduct(settled, estimate, charge, residual, model),
+        spread=spread_of(settled.final, estimate, charge, residual, model),
         limits=limits,
         regimen=regimen,
         notes=(*trace.notes, *notes),

@@ -7,9 +7,11 @@ from typing import Any
 
 from nebctl.cli.dose.reading import Truth
 from nebctl.core.dose.charge import Interval
+from nebctl.core.dose.conduct import Conduct
 from nebctl.core.dose.estimate import NAME
 from nebctl.core.dose.reading import Doing, Reading
 from nebctl.core.dose.replay import Replayed
+from nebctl.core.dose.spread import Spread
 from nebctl.core.regimen import Regimen
 from nebctl.core.units import NL_PER_ML, format_ml
 from nebctl.core.verify import Limits, Verdict, judge
@@ -20,13 +22,19 @@ MS_PER_MIN = 60_000
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Figures:
-    """A trace, what the estimator made of it, and what it is held against; `truth` is () without a simulator's."""
+    """A trace, what the estimator made of it, and what it is held against; `truth` is () without a simulator's.
+
+    `conduct` is what the device did against what it should have done, never merged with the verdict; `spread` holds the
+    parts of the interval that the dose shares with others, and its own.
+    """
 
     trace: str
     preset: str
     charge: Interval
     readings: Sequence[Reading]
     replayed: Replayed
+    conduct: Conduct
+    spread: Spread
     limits: Limits
     regimen: Regimen
     notes: tuple[str, ...]
@@ -58,18 +66,6 @@ class Figures:
         )
 
     @property
-    def device_finding(self) -> str:
-        """Return what became of the run against what this device should have done; never merged with the verdict."""
-        settled = self.replayed.settled
-        if settled.contradiction:
-            return "contradicted"
-        if settled.complete:
-            return "complete"
-        if self.premature:
-            return "premature"
-        return "partial" if settled.partial else "undecided"
-
-    @property
     def really_emitted_nl(self) -> int | None:
         """Return what a simulator says was emitted from its first row to its last; None without one."""
         return self.truth[-1].emitted_nl - self.truth[0].emitted_nl if self.truth else None
@@ -85,13 +81,14 @@ def as_json(figures: Figures) -> dict[str, Any]:
         "complete": settled.complete,
         "verdict": figures.verdict.value,
         "premature": figures.premature,
-        "device_finding": figures.device_finding,
+        "conduct": figures.conduct.value,
         "witnesses": list(settled.witnesses),
         "findings": [
             {"t_s": _s(finding.at_ms), "code": finding.code, "sentence": finding.sentence}
             for finding in figures.replayed.findings
         ],
         "rate_ml_per_min": _rate(figures),
+        "spread": figures.spread.as_json(),
         "vesicles": _vesicles(figures),
         "limits_ml": [_ml(figures.limits.lower_nl), _ml(figures.limits.upper_nl)],
         "charge_ml": [_ml(nl) for nl in (figures.charge.low_nl, figures.charge.best_nl, figures.charge.high_nl)],
@@ -143,7 +140,8 @@ def as_text(figures: Figures) -> Iterator[str]:
     yield f"emitted     {_about(final)}"
     limits = f"{format_ml(figures.limits.lower_nl)} to {format_ml(figures.limits.upper_nl)} mL"
     yield f"verdict     {figures.verdict.value} (the study protocol asks for {limits})"
-    yield f"the run     {_ENDS[figures.device_finding]}"
+    yield f"complete    {_complete(figures)}"
+    yield f"the device  {_CONDUCT[figures.conduct]}"
     yield f"witnesses   {', '.join(settled.witnesses) or 'none'}"
     rate = _rate(figures)
     if rate is not None:
@@ -161,13 +159,27 @@ def as_text(figures: Figures) -> Iterator[str]:
         yield f"truth       {format_ml(true_nl, 3)} mL, {'inside' if inside else 'OUTSIDE'} the interval"
 
 
-_ENDS = {
-    "complete": "complete: two witnesses agree",
-    "premature": "PREMATURE: dry with more left than a whole run leaves",
-    "partial": "partial: it ended with more left than a whole run leaves",
-    "contradicted": "CONTRADICTED: the evidence does not fit together, and nothing narrows the interval",
-    "undecided": "not proven complete: give the residual, or a calibration",
+_CONDUCT = {
+    Conduct.AS_EXPECTED: "as expected: it came to its end",
+    Conduct.STOPPED_EARLY: "STOPPED EARLY: dry with more left than a whole run leaves",
+    Conduct.LEFT_MUCH: "LEFT MUCH: it ended, and more was in the cup than a whole run leaves",
+    Conduct.SLOW: "SLOW: below the rate that is known of it; calibrate it",
+    Conduct.FAST: "FAST: above the rate that is known of it; look for a leak, and calibrate it",
+    Conduct.NOT_FINISHED: "not finished: nothing says that it came to its end",
+    Conduct.NOT_KNOWN: "not known: the evidence contradicts itself, or nothing but its class's rate speaks",
 }
+
+
+def _complete(figures: Figures) -> str:
+    """Return whether the dose is proven complete, and what would prove it where it is not."""
+    settled = figures.replayed.settled
+    if settled.complete:
+        return "yes: two witnesses agree"
+    if settled.contradiction:
+        return "NO: the evidence does not fit together, and nothing narrows the interval"
+    if settled.partial:
+        return "NO: it ended with more left than a whole run leaves"
+    return "not proven: give the residual, or a calibration"
 
 
 def _about(volume: Interval) -> str:

@@ -78,7 +78,7 @@ def draw(figures: Figures) -> str:
 def _opening(figures: Figures, height: int) -> Iterator[str]:
     final = figures.final
     volume = f"{format_ml(final.best_nl)} mL emitted, 95 % from {format_ml(final.low_nl, 2, 'down')}"
-    said = f"{volume} to {format_ml(final.high_nl, 2, 'up')} mL; {figures.device_finding}, {figures.verdict.value}"
+    said = f"{volume} to {format_ml(final.high_nl, 2, 'up')} mL; {figures.conduct.value}, {figures.verdict.value}"
     yield (
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {height}" width="{WIDTH}" height="{height}" '
         'role="img" aria-labelledby="title desc" '

@@ -35,7 +35,7 @@ def conduct(
     """
     if settled.contradiction:
         return Conduct.NOT_KNOWN
-    if Code.PREMATURE_DRY in estimate.found:
+    if Code.PREMATURE_DRY in estimate.found and not settled.complete:  # a residual may show that it ran to its end
         return Conduct.STOPPED_EARLY
     if not (estimate.dry or (model.operator_ends and estimate.end_seen_by)):
         return Conduct.NOT_FINISHED
