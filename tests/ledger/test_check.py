@@ -190,6 +190,10 @@ def test_sessions_that_cannot_have_happened_are_found(
         ({"low_nl": 2_950_000}, "emitted volume"),
         ({"best_nl": 2_950_000}, "emitted volume"),
         ({"high_nl": 3_030_001}, "emitted volume"),
+        ({"high_nl": 3_130_001, "added_nl": 100_000}, "emitted volume"),
+        ({"added_nl": -1}, "added_nl"),
+        ({"added_nl": True}, "added_nl"),
+        ({"added_nl": "100000"}, "added_nl"),
         ({"high_nl": "3"}, "emitted volume"),
         ({"low_nl": True}, "emitted volume"),
         ({"charge": None}, "charge"),
@@ -201,6 +205,13 @@ def test_volumes_that_cannot_be_are_found(new_book: Callable[[], Any], changed: 
     book = new_book()
     book.give(S, **changed)
     assert [(finding.seq, finding.what) for finding in check(book, receipts=[])] == [(1, what)]
+
+
+def test_what_the_balance_saw_added_counts_as_loaded(new_book: Callable[[], Any]) -> None:
+    """A dose whose cup was topped up may have emitted the charge's upper bound and what was added (S54)."""
+    book = new_book()
+    book.give(S, high_nl=3_130_000, added_nl=100_000)
+    assert check(book, receipts=[]) == []
 
 
 def test_open_and_aborted_sessions_are_no_finding(new_book: Callable[[], Any]) -> None:

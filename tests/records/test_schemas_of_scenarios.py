@@ -18,6 +18,7 @@ PLAYED = (
     "power-cut",
     "premature-stop",
     "shift-change",
+    "topped-up-on-balance",
     "unplug",
     "weak-compressor",
     "wrong-kit",

@@ -39,13 +39,14 @@ def settle(
 ) -> Settled:
     """Return the settled dose: by the residual where it was measured, else by what was tracked.
 
-    What is `doubted` for a reason that no reading tells keeps the charge's upper bound, and no residual narrows it.
+    What is `doubted` for a reason that no reading tells keeps all that was loaded as its upper bound, and no residual
+    narrows it.
     """
     seen = model.operator_ends and bool(estimate.end_seen_by)
     ended = estimate.evidence.names() + (("operator-end",) if seen else ())
     amount = _amount_witness(estimate, model)
     if doubted:
-        top = max(estimate.emitted.high_nl, charge.volume.high_nl)
+        top = max(estimate.emitted.high_nl, charge.volume.high_nl + estimate.added_nl)
         final = Interval(low_nl=estimate.emitted.low_nl, best_nl=estimate.emitted.best_nl, high_nl=top)
         return Settled(final=final, tracked=estimate.emitted, witnesses=ended, complete=False, partial=False)
     if Code.CHARGE_CONTRADICTED in estimate.found or Code.WEIGHT_STEP in estimate.found:

@@ -90,15 +90,20 @@ def _check_start(event: SessionEvent, before: tuple[str, int] | None) -> None:
 
 
 def check_volumes(payload: Mapping[str, Json]) -> None:
-    """Check that a dose record's volumes, in nanolitres, are 0 <= low <= best <= high <= charge high.
+    """Check that a dose record's volumes, in nanolitres, are 0 <= low <= best <= high <= all that was loaded (S54).
 
+    That is the charge's upper bound and what the balance saw being added in mid-dose.
     Raises: `FormatError` naming the interval that is not.
     """
     charge = payload.get("charge")
     charged = _interval(charge if isinstance(charge, dict) else {}, "charge")
     emitted = _interval(payload, "emitted volume")
-    if emitted[2] > charged[2]:
-        raise FormatError("emitted volume", f"high {emitted[2]} nL", f"at most the charge's {charged[2]} nL")
+    added = payload.get("added_nl", 0)
+    if not isinstance(added, int) or isinstance(added, bool) or added < 0:
+        raise FormatError("added_nl", added, "nanolitres, 0 or more")
+    if emitted[2] > charged[2] + added:
+        more = f" and the {added} nL added" if added else ""
+        raise FormatError("emitted volume", f"high {emitted[2]} nL", f"at most the charge's {charged[2]} nL{more}")
 
 
 def _interval(members: Mapping[str, Json], where: str) -> tuple[int, int, int]:

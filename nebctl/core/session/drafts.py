@@ -172,6 +172,8 @@ def dose(auth: Authorisation, session: Session, residual: Residual | None, rules
         "device": session.device.serial if session.device else auth.device,
         "device_on_ms": session.last_device_ms,
     }
+    if session.estimate.added_nl:
+        facts["added_nl"] = session.estimate.added_nl
     if rules.model.dries:
         facts["site_deviation"] = rules.site.jet_under
     if missing := rules.declaration.missing():
