@@ -4,7 +4,9 @@ from typing import Any
 
 import pytest
 
-from nebctl.core.dose import Code, Doing, Reading, ran_dry_early, settle, track
+from nebctl.core.dose import NOTHING, Code, Doing, Reading, ran_dry_early, settle, track
+from nebctl.core.verify import Limits, Verdict, judge
+from nebctl_drivers.priors import PRESETS
 
 WHOLE_S = 459  # 3 mL less 3.2 % at 6333 nL/s
 
@@ -109,3 +111,24 @@ def test_a_lost_rate_is_found_by_the_balance(dosing: Any) -> None:
             found_ms = reading.at_ms
     assert found_ms is not None
     assert 150_000 < found_ms <= 180_000
+
+
+@pytest.mark.req("S17")
+@pytest.mark.parametrize("preset", ["mesh.solo", "mesh.innospire", "mesh.omron"])
+def test_a_class_s_rate_never_proves_a_whole_dose(dosing: Any, preset: str) -> None:
+    """Whenever an uncalibrated mesh without a balance runs dry, with its residual or without, it may have been spilled.
+
+    So the dose is neither COMPLETE nor WITHIN, however long a slow mesh took for it.
+    """
+    model, charge, estimate = PRESETS[preset], dosing.charged(), NOTHING
+    limits, judged = Limits(lower_nl=2_700_000, upper_nl=3_150_000), []
+    for number, reading in enumerate(dosing.rows(1_500)):
+        estimate = track(estimate, reading, charge, model)
+        if number % 50:
+            continue
+        dry = track(estimate, Reading(at_ms=reading.at_ms + 200, doing=Doing.OFF, dry=True), charge, model)
+        for residual in (None, dosing.left(100_000)):
+            settled = settle(dry, charge, residual, model)
+            judged.append((judge(settled.final, limits), settled.complete))
+    assert (Verdict.UNCERTAIN, False) in judged
+    assert [each for each in judged if each[0] is Verdict.WITHIN or each[1]] == []

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 
 from nebctl.core.dose.belief import Nodes, density, interval, shares
 from nebctl.core.dose.charge import Charge, Interval, Residual, balance
-from nebctl.core.dose.estimate import Code, DoseEstimate
+from nebctl.core.dose.estimate import CONTRADICTED, Code, DoseEstimate
+from nebctl.core.dose.exposure import start_delay_s
 from nebctl.core.dose.jet import emitted_of
 from nebctl.core.dose.model import DeviceModel, Kind
 from nebctl.core.units import WHOLE_PPM
@@ -78,7 +79,7 @@ def _by_tracking(
     witnesses = (*ended, amount) if amount is not None and (whole or amount == "weight") else ended
     least = charge.volume.low_nl - limit_nl
     return Settled(
-        final=tracked,
+        final=tracked if amount is not None else _unvouched(tracked, estimate, model),
         tracked=tracked,
         witnesses=witnesses,
         complete=complete,
@@ -105,12 +106,26 @@ def _by_residual(
     # What is not in the cup need not have left as aerosol: only time or weight can say that a mesh spilled nothing.
     vouched = amount is not None or model.kind is Kind.JET
     return Settled(
-        final=drawn if vouched else _hull(tracked, drawn),
+        final=drawn if vouched else _unvouched(_hull(tracked, drawn), estimate, model),
         tracked=tracked,
         witnesses=witnesses,
         complete=bool(ended) and not left and vouched,
         partial=left,
     )
+
+
+def _unvouched(final: Interval, estimate: DoseEstimate, model: DeviceModel) -> Interval:
+    """Return the interval of a mesh where nothing vouches for the amount: down to what its slowest rate explains.
+
+    A dry cup may have been spilled, and the clock of a class's rate cannot tell. The slowest rate is the last one that
+    the charge does not contradict, so that no such dose is WITHIN by its charge alone.
+    """
+    if model.kind is Kind.JET:
+        return final
+    driven_s = max(0.0, estimate.exposure.least_s - start_delay_s(estimate.exposure)[0])
+    slowest = math.exp(-CONTRADICTED * math.hypot(model.sigma_ppm, model.run_sigma_ppm) / WHOLE_PPM)
+    least_nl = math.floor(model.rate_nl_per_s * driven_s * slowest)
+    return Interval(low_nl=min(final.low_nl, least_nl), best_nl=final.best_nl, high_nl=final.high_nl)
 
 
 def _contradicted(
