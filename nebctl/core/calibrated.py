@@ -7,6 +7,7 @@ from enum import Enum
 from nebctl.core.calibrations import CalibrationRecord
 from nebctl.core.dose import DeviceModel
 from nebctl.core.dose.calibration import Calibration, with_calibration
+from nebctl.core.dose.control import Charted, chart
 from nebctl.core.history import UnitHistory
 from nebctl.core.regimen import SiteRules
 from nebctl.core.session import Rules
@@ -30,11 +31,15 @@ class Standing(Enum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Found:
-    """The newest calibration of a device and how it stands; `age_days` counts whole days, 0 where there is none."""
+    """The newest calibration of a device and how it stands; `age_days` counts whole days, 0 where there is none.
+
+    `drift` is the last dose since then whose rate breaks a rule of the control chart, None where none does.
+    """
 
     standing: Standing
     record: CalibrationRecord | None = None
     age_days: int = 0
+    drift: Charted | None = None
 
     @property
     def used(self) -> bool:
@@ -95,6 +100,18 @@ def apply(configured: DeviceModel, prior: DeviceModel, found: Found, site: SiteR
 
 def note(found: Found) -> str:
     """Return the line of a self-test: how the calibration stands, and what to do where it is not good."""
+    return _standing(found) if found.drift is None else f"{_standing(found)}; {_drifting(found.drift)}"
+
+
+def _drifting(charted: Charted) -> str:
+    line = charted.centre_nl_per_s or 0
+    way = "less" if charted.point.rate_nl_per_s < line else "more"
+    off = abs(charted.point.rate_nl_per_s - line) * 100 // max(1, line)
+    rules = ", ".join(rule.name for rule in charted.rules)
+    return f"DRIFTING: a dose since gave {off} % {way} ({rules}): run nebctl calibrate before the next dose"
+
+
+def _standing(found: Found) -> str:
     record, days = found.record, _days(found.age_days)
     match found.standing:
         case Standing.GOOD:
@@ -124,5 +141,12 @@ def known_rules(rules: Rules, history: UnitHistory, serial: str, now_ns: int) ->
 
 
 def calibration_of(rules: Rules, history: UnitHistory, serial: str, now_ns: int) -> Found:
-    """Return how the calibration of the device `serial` stands at wall time `now_ns`."""
-    return find(history.calibrations, serial, rules.mesh, now_ns, rules.site)
+    """Return how the calibration of the device `serial` stands at wall time `now_ns`, and whether doses drift from it.
+
+    A calibration that is not used has no line to drift from.
+    """
+    found = find(history.calibrations, serial, rules.mesh, now_ns, rules.site)
+    if not found.used:
+        return found
+    off = [charted for charted in chart(history.rates.get(serial, ())) if charted.rules]
+    return replace(found, drift=off[-1] if off else None)

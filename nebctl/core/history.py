@@ -1,14 +1,17 @@
 """What a unit's own records say happened: kits used, doses given, sessions left open. A pure fold over the log."""
 
 import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from functools import partial
 
 from nebctl.core import calibrations
 from nebctl.core.calibrations import CalibrationRecord
 from nebctl.core.dose import Charge, Interval, Method
+from nebctl.core.dose.control import Point
 from nebctl.core.ledger import disclosure, envelope
 from nebctl.core.ledger.records import Entry, Json, SessionDay
+from nebctl.core.rates import followed
 
 OUTCOMES = frozenset(("dose", "abort"))
 PARTED = frozenset(("rollback", "fork"))
@@ -60,7 +63,8 @@ class UnitHistory:
 
     `kits` maps each opened kit to the session that opened it. `unsigned` maps the session of each dose record without a
     signature to its (seq, leaf in hex). `config` is the `config_digest` of the newest `config` record, "" before it.
-    `calibrations` are those that were finished, accepted or not, oldest first.
+    `calibrations` are those that were finished, accepted or not, oldest first. `rates` are, by the
+    device's serial number, its newest accepted calibration and what the weighed doses since then imply.
     `parted` is how this log and what the pharmacy keeps of it have parted, rollback or fork; "" where they have not.
     """
 
@@ -72,6 +76,7 @@ class UnitHistory:
     worklist_version: int = 0
     config: str = ""
     calibrations: tuple[CalibrationRecord, ...] = ()
+    rates: Mapping[str, tuple[Point, ...]] = field(default_factory=dict)
     parted: str = ""
 
     def doses_of(self, subject: str) -> tuple[GivenDose, ...]:
@@ -153,14 +158,6 @@ def _start(history: UnitHistory, entry: Entry) -> UnitHistory:
     )
 
 
-def _pause(history: UnitHistory, entry: Entry) -> UnitHistory:
-    return _counted(history, entry, pauses=1)
-
-
-def _resume(history: UnitHistory, entry: Entry) -> UnitHistory:
-    return _counted(history, entry, resumes=1)
-
-
 def _counted(history: UnitHistory, entry: Entry, *, pauses: int = 0, resumes: int = 0) -> UnitHistory:
     session = str(entry.payload["session"])
     known = history.open.get(session)
@@ -184,7 +181,7 @@ def _dose(history: UnitHistory, entry: Entry) -> UnitHistory:
             ended_wall_ns=envelope.parse_utc(ended) if isinstance(ended, str) else None,
         )
     unsigned = {**history.unsigned, session: (entry.seq, entry.leaf.hex())}
-    return replace(_closed(history, session), doses=doses, unsigned=unsigned)
+    return replace(_closed(history, session), doses=doses, unsigned=unsigned, rates=followed(history.rates, entry))
 
 
 def _abort(history: UnitHistory, entry: Entry) -> UnitHistory:
@@ -213,7 +210,9 @@ def _config(history: UnitHistory, entry: Entry) -> UnitHistory:
 
 def _calibration(history: UnitHistory, entry: Entry) -> UnitHistory:
     record = calibrations.read(entry)
-    return history if record is None else replace(history, calibrations=(*history.calibrations, record))
+    if record is None:
+        return history
+    return replace(history, calibrations=(*history.calibrations, record), rates=followed(history.rates, entry))
 
 
 def _incident(history: UnitHistory, entry: Entry) -> UnitHistory:
@@ -233,12 +232,12 @@ def config_digest(cfg: str, protocol: str, site: str) -> str:
     return hashlib.sha256(" ".join((cfg, *parts)).encode()).hexdigest()
 
 
-_FOLDS = {
+_FOLDS: Mapping[str, Callable[[UnitHistory, Entry], UnitHistory]] = {
     "authorisation": _authorisation,
     "charge": _charge,
     "start": _start,
-    "pause": _pause,
-    "resume": _resume,
+    "pause": partial(_counted, pauses=1),
+    "resume": partial(_counted, resumes=1),
     "dose": _dose,
     "abort": _abort,
     "signature": _signature,

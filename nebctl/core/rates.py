@@ -26,6 +26,17 @@ def points(entries: Iterable[Entry], serial: str) -> tuple[Point, ...]:
     return tuple(found)
 
 
+def followed(rates: Mapping[str, tuple[Point, ...]], entry: Entry) -> Mapping[str, tuple[Point, ...]]:
+    """Return what is kept of each device by its serial number: its newest accepted calibration and the rates since."""
+    told = entry.payload.get("device")
+    serial = str(told.get("serial") if isinstance(told, dict) else told)
+    found = points((entry,), serial)
+    if not found:
+        return rates
+    before = () if found[0].kind is Kind.CALIBRATION else rates.get(serial, ())
+    return {**rates, serial: (*before, *found)}
+
+
 def serials(entries: Iterable[Entry]) -> tuple[str, ...]:
     """Return the serial numbers of the devices that were calibrated, in the order of their first record."""
     records = (calibrations.read(entry) for entry in entries if entry.payload["typ"] == "calibration")
