@@ -13,6 +13,7 @@ from nebctl.core.ledger.records import Draft, Entry
 from nebctl.store import outbox, restored, schema
 from nebctl.store.database import Database
 from nebctl.store.faults import StoreFault, explain
+from nebctl.store.migrate import migrate
 from nebctl.store.sealing import EMPTY, Sealer, seal
 from nebctl.store.writer import insert
 
@@ -51,8 +52,12 @@ def begin_epoch(path: Path, sealer: Sealer, permit: Permit, at: Instant) -> Begu
     database, epoch = Database(path), sealer.stamp.epoch
     database.open()
     try:
+        with database.reading() as db:
+            version = schema.version_of(db)
+            if 0 < version < schema.VERSION:
+                migrate(db)
         with database.transaction() as db:
-            if not db.execute("SELECT 1 FROM sqlite_master WHERE name = 'log'").fetchone():
+            if not version:
                 schema.create(db)
             begun, carried = _carry_over(db, path, permit, epoch)
             first = genesis(permit, sealer.site, begun.fork_at, begun.divergent)

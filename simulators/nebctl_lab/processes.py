@@ -37,6 +37,7 @@ class Child:
                 self._arguments, stdout=subprocess.PIPE, stderr=log, text=True, env=environment, start_new_session=True
             )
         self._ready.clear()
+        self.ready = ""  # what an earlier start said is not this one's
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()
         self._ready.wait(timeout_s)

@@ -7,12 +7,20 @@ from typing import Any
 
 import pytest
 
+from nebctl.core.ledger.envelope import Stamp
+from nebctl.core.ledger.epoch import Permit
+from nebctl.core.ledger.head import origin
+from nebctl.core.ledger.note import ED25519, Vkey
 from nebctl.core.ledger.records import Draft
+from nebctl.keys import Ed25519Signer, verify
 from nebctl.store import schema
+from nebctl.store.epochs import begin_epoch
 from nebctl.store.faults import StoreFault
+from nebctl.store.sealing import Sealer
 
 VERSION_1 = Path(__file__).with_name("version-1.sql")
 """The database as nebctl 0.1.0 made it, so that a change of step 1 cannot pass."""
+UNIT, SITE = "neb-0001", "sim.mexcovid.example"
 KEPT = ("log", "disclosure", "head", "outbox", "receipt", "trace")
 
 
@@ -57,6 +65,23 @@ async def test_a_ledger_of_version_1_is_brought_up(old: Any) -> None:
         noted = db.execute("SELECT migration_set, name FROM _sqlite_migrations").fetchall()
         assert noted == [("nebctl.ledger", f"version {n}") for n in range(2, schema.VERSION + 1)]
     await (await old.open()).close()
+
+
+async def test_an_epoch_begins_in_a_ledger_of_version_1(old: Any) -> None:
+    """A file that nothing opened since version 1 is brought up before its next epoch begins; no old row differs."""
+    before = rows(old.path)["log"]
+    stamp = Stamp(unit=UNIT, epoch=2, software="nebctl test", config_sha256="0" * 64, simulated=True)
+    signer = Ed25519Signer.from_seed(b"\x02" * 32)
+    name = origin(SITE, UNIT, 2)
+    sealer = Sealer(site=SITE, stamp=stamp, signer=signer, verify=verify, witness=None, random=old.random)
+    begun = begin_epoch(old.path, sealer, Permit(vkey=Vkey(name, ED25519, signer.public), last=None), old.at())
+    assert begun.epoch == 2
+    after = rows(old.path)["log"]
+    assert after[: len(before)] == before
+    assert [row[0] for row in after[len(before) :]] == [2] * (1 + begun.divergent)
+    with contextlib.closing(sqlite3.connect(old.path)) as db:
+        assert schema.version_of(db) == schema.VERSION
+        assert schema.altered(db) == []
 
 
 async def test_a_step_that_fails_leaves_the_old_version(old: Any, monkeypatch: pytest.MonkeyPatch) -> None:

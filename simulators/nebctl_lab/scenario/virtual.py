@@ -6,7 +6,7 @@ from zoneinfo import ZoneInfo
 from nebctl.core.ledger.check import Finding
 from nebctl.keys import load_trust, load_unit_trust
 from nebctl.keys import verify as verify_signature
-from nebctl.store.audit import Auditor
+from nebctl.store.audit import Auditor, LogTally
 from nebctl_lab.demo.site import FIRST_MORNING, ZONE
 from nebctl_lab.scenario.form import Scenario
 from nebctl_lab.scenario.player import Player
@@ -48,15 +48,22 @@ class ScenarioSite(VirtualSite):
         return self.device(unit).empty_cup()
 
     def verified(self, unit: str = "") -> tuple[str, ...]:
-        """Return what `nebctl ledger verify` finds in a unit's ledger; nothing where all of it holds."""
+        """Return what `nebctl ledger verify --deep` finds in a unit's ledger; nothing where all of it holds.
+
+        A dose that is only told as not replayed is named too: a unit of this nebctl writes none.
+        """
         trust = self.root / "trust"
         auditor = Auditor(
             unit_key=partial(load_unit_trust, trust),
             pharmacy=load_trust(trust, "pharmacy"),
             verify=verify_signature,
+            deep=True,
         )
         with self._ledger(unit) as file:
-            return tuple(result.sentence() for result in auditor.audit(file) if isinstance(result, Finding))
+            results = tuple(auditor.audit(file))
+        found = [result.sentence() for result in results if isinstance(result, Finding)]
+        skipped = [name for result in results if isinstance(result, LogTally) for name in result.not_replayed]
+        return (*found, *(f"a dose by {name} was not estimated again" for name in skipped))
 
 
 async def _play(scenario: Scenario, seed: int) -> Report:
