@@ -1,25 +1,36 @@
 """`nebctl calibrate` against the simulated mesh on its pseudo-terminal: runs, records, and what follows from them."""
 
 import json
+import re
+import shlex
 import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
 
 from nebctl_lab.bench_site import Bench, until
 
 SALINE_NL = 500_000
+PAGE = (Path(__file__).resolve().parents[2] / "docs" / "how-to" / "calibrate-a-device.md").read_text("utf-8")
 
 
 @contextmanager
 def calibrating(bench: Bench, *options: object) -> Iterator["subprocess.Popen[str]"]:
     """Run the command on a bench whose unit is down, with pipes."""
-    command = [sys.executable, "-m", "nebctl", "calibrate", "--config", bench.config, "--operator", "RT-07", *options]
+    with started(bench, "calibrate", "--config", bench.config, "--operator", "RT-07", *options) as process:
+        yield process
+
+
+@contextmanager
+def started(bench: Bench, *words: object) -> Iterator["subprocess.Popen[str]"]:
+    """Run a command in the unit's folder, with pipes."""
     with subprocess.Popen(
-        list(map(str, command)),
+        [sys.executable, "-m", "nebctl", *map(str, words)],
+        cwd=bench.folder,
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
@@ -136,3 +147,34 @@ def test_wrong_calls_name_the_option(idle: Bench, nebctl, options: tuple[str, ..
     done = nebctl("calibrate", *(str(idle.config) if each == "CONFIG" else each for each in options))
     assert done.returncode == 2
     assert said in done.stderr
+
+
+def told() -> list[list[str]]:
+    """Return the words of the page's commands, in order."""
+    blocks = re.findall(r"^```\n(.*?)^```", PAGE, re.MULTILINE | re.DOTALL)
+    return [shlex.split(line)[1:] for block in blocks for line in block.splitlines() if line.startswith("nebctl ")]
+
+
+def test_the_page_s_commands_do_what_it_says(idle: Bench) -> None:
+    """The page's saline runs calibrate the unit and its chart shows them; the call for a jet is understood."""
+    measure, jet, chart = told()
+    (mesh,) = re.findall(r"`\[device\] (mesh = .+?)`", PAGE)
+    idle.amend("[device]\n", f"[device]\n{mesh}\n")
+    with started(idle, *measure) as process:
+        for _ in range(3):
+            fill(idle, process, SALINE_NL)
+        out, err = process.communicate(timeout=40)
+    assert process.returncode == 0, out + err
+    assert idle.records("calibration")[-1]["mesh"] == "M-2231"
+    place = idle.folder / Path(chart[2]).parent
+    place.mkdir(parents=True)
+    (place / "unit.db").symlink_to(idle.folder / "unit.db")
+    with started(idle, *chart) as process:
+        out, err = process.communicate(timeout=20)
+    assert process.returncode == 0, out + err
+    assert "<svg" in (idle.folder / "chart.svg").read_text("utf-8")
+    (idle.folder / "jet.toml").write_text(idle.config.read_text("utf-8"), "utf-8")
+    with started(idle, *jet) as process:
+        _, err = process.communicate(input="", timeout=20)
+    assert process.returncode == 1, "2 would be a wrong call"
+    assert "Standard input has ended" in err
