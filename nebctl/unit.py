@@ -9,6 +9,7 @@ import socket
 from collections.abc import AsyncIterator, Callable
 from concurrent.futures import Executor
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 from typing import TypeAlias
 from zoneinfo import ZoneInfo
@@ -22,11 +23,13 @@ from nebctl.bedside.view import Surroundings as Shown
 from nebctl.bedside.view import view
 from nebctl.clock import trusted
 from nebctl.config import LoadedConfig
-from nebctl.contact import Contact, Terms
+from nebctl.contact import LOOK_S, Contact, Terms
 from nebctl.core import events as ev
+from nebctl.core.admission import left_open
 from nebctl.core.alarms import Condition
 from nebctl.core.device import CommandFailed
 from nebctl.core.history import UnitHistory
+from nebctl.core.instant import NS_PER_S
 from nebctl.core.ledger.hello import NONCE_BYTES
 from nebctl.core.ledger.note import Vkey
 from nebctl.core.ledger.records import Json
@@ -187,7 +190,7 @@ class Unit:
         async with self._page() as address, asyncio.TaskGroup() as tasks:
             loop = tasks.create_task(self._runner.run())
             streaming = (self._publisher.run, self._tell_state, self._contact.watch_age) if self._publisher else ()
-            streams = [tasks.create_task(work()) for work in streaming]
+            streams = [tasks.create_task(work()) for work in (self._watch_day, *streaming)]
             self._notice.tell("READY=1")
             ready(address)
             await asyncio.wait({asyncio.ensure_future(asked.wait()), loop}, return_when=asyncio.FIRST_COMPLETED)
@@ -309,6 +312,17 @@ class Unit:
 
         async with self._opened.edge.serve(make, self._config.page.bind) as address:
             yield address
+
+    async def _watch_day(self) -> None:
+        """Raise an alarm while a dose of an earlier day is open here (S53); runs until cancelled."""
+        while True:
+            worklist, now = self._opened.worklists.current(), self._opened.clock.instant()
+            if worklist is not None and self._trusted():
+                today = datetime.fromtimestamp(now.wall_ns // NS_PER_S, self._opened.zone).date()
+                still = left_open(worklist, self._runner.history, today)
+                tell = self._runner.raise_alarm if still else self._runner.clear_alarm
+                tell(Condition.DOSE_LEFT_OPEN)
+            await asyncio.sleep(LOOK_S)
 
     def _show(self) -> Callable[[], dict[str, Json]]:
         shown = Shown(

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from datetime import date
 
-from nebctl.core.calendar import study_day
+from nebctl.core.calendar import date_of, study_day
 from nebctl.core.guard import Refusal
 from nebctl.core.history import UnitHistory
 from nebctl.core.instant import Instant
@@ -83,9 +83,26 @@ def _day1(order: Order, request: Request, history: UnitHistory) -> date:
 
     The unit's own records count beside the pharmacy's list, which may not know of the newest dose.
     """
-    begun = [date.fromisoformat(dose.date_local) for dose in history.doses_of(request.subject) if dose.high_nl > 0]
-    known: list[date] = [*begun, *((order.day1,) if order.day1 else ())]
-    return min(known, default=request.today)
+    return _known_day1(order, history) or request.today
+
+
+def left_open(worklist: Worklist, history: UnitHistory, today: date) -> tuple[tuple[str, PlannedDose], ...]:
+    """Return the doses of earlier days that this unit still holds and that nothing came of, each with its subject.
+
+    A kit that was opened here ended its dose, whatever was given. Without a Day 1 no dose has a date: none is named.
+    """
+    return tuple(
+        (order.subject, dose)
+        for order in worklist.orders
+        if (day1 := _known_day1(order, history)) is not None
+        for dose in order.doses
+        if dose.kit not in history.kits and date_of(day1, dose.day) < today
+    )
+
+
+def _known_day1(order: Order, history: UnitHistory) -> date | None:
+    begun = [date.fromisoformat(dose.date_local) for dose in history.doses_of(order.subject) if dose.high_nl > 0]
+    return min([*begun, *((order.day1,) if order.day1 else ())], default=None)
 
 
 def _no(code: str, sentence: str) -> Refusal:

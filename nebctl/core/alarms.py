@@ -45,12 +45,13 @@ class Condition(Enum):
     LOG_FORKED = "log-forked"
     RECORDS_RESTORED = "records-restored"
     UNRECEIPTED = "unreceipted"
+    DOSE_LEFT_OPEN = "dose-left-open"
 
 
 PARTED = frozenset((Condition.RECEIPT_AHEAD, Condition.LOG_FORKED))
 """While one of these stands, the unit does not know every dose that was given under its name."""
 
-LASTING = PARTED | {Condition.RECORDS_FAIL, Condition.UNRECEIPTED}
+LASTING = PARTED | {Condition.RECORDS_FAIL, Condition.UNRECEIPTED, Condition.DOSE_LEFT_OPEN}
 """Alarms that a session's end does not clear: they are not of any session."""
 
 MESSAGES: dict[Condition, Message] = {
@@ -123,5 +124,10 @@ MESSAGES: dict[Condition, Message] = {
         Priority.MEDIUM,
         "Records of this unit have waited too long for the pharmacy's receipt.",
         "Check the network and call the pharmacy. Doses may go on.",
+    ),
+    Condition.DOSE_LEFT_OPEN: Message(
+        Priority.LOW,
+        "Nothing came of an ordered dose of an earlier day.",
+        "Call the pharmacy, which records why. Do not make it up.",
     ),
 }
