@@ -46,7 +46,7 @@ def explain(path: Path, error: sqlite3.Error) -> StoreFault:
         return StoreFault(
             seen=seen, expected="this process as the only writer", advice="Close the other program that writes to it."
         )
-    if code in _READ_ONLY:
+    if code in _READ_ONLY or path.is_dir():  # of a folder SQLite may say that the disk is broken, which it is not
         return StoreFault(
             seen=seen,
             expected="a database file and folder that this user may write",

@@ -30,6 +30,7 @@ from nebctl_lab.demo.site import (
     prepare,
 )
 from nebctl_lab.processes import Child
+from nebctl_lab.system.saline import calibrate_bedside
 
 BRISK = 200
 """Simulated seconds a real second while a dose runs: the usual filling then takes about 1.5 s."""
@@ -41,6 +42,7 @@ NOWHERE = "mqtt://127.0.0.1:1"
 HALF_WIDTH_NL = 20_000
 CHARGED_HIGH_NL = FILL_NL + HALF_WIDTH_NL
 DAYS = 5
+SEED, SERIAL = 1, "SIM-0000"
 View = Mapping[str, Any]
 
 
@@ -76,10 +78,19 @@ class Bench:
 
     Without a `broker` the unit has no stream at all, and its worklist is put on its disk, signed by the orders key.
     With `tcp` the simulator listens on a TCP port instead of standing behind a pseudo-terminal. `subject` is who is
-    treated where a step names nobody.
+    treated where a step names nobody. `calibrated` means that the mesh had its saline runs on the evening before:
+    without them no dose is complete.
     """
 
-    def __init__(self, root: Path, *, subjects: int = 1, broker: str | None = None, tcp: bool = False) -> None:
+    def __init__(
+        self,
+        root: Path,
+        *,
+        subjects: int = 1,
+        broker: str | None = None,
+        tcp: bool = False,
+        calibrated: bool = False,
+    ) -> None:
         self.site: Site = prepare(root)
         furnish(self.site, broker or NOWHERE, (MESH,))
         self.folder = self.site.unit(MESH.unit)
@@ -89,9 +100,22 @@ class Bench:
         if broker is None:
             self.amend(f'[mqtt]\nurl = "{NOWHERE}"\n', "")
             self.put_worklist()
+        if calibrated:
+            calibrate_bedside(self.folder, MESH.device, seed=SEED, serial=SERIAL, begins=FIRST_MORNING)
         self.plug = self.folder / "nebulizer"
         wire = ["--tcp", "127.0.0.1:0"] if tcp else ["--pty", str(self.plug)]
-        simulator = ["-m", "nebctl_simulators", "mesh", *wire, "--control", "0"]
+        simulator = [
+            "-m",
+            "nebctl_simulators",
+            "mesh",
+            *wire,
+            "--control",
+            "0",
+            "--seed",
+            str(SEED),
+            "--serial",
+            SERIAL,
+        ]
         simulator += ["--clock", str(self.site.clock), "--state", str(self.folder / "nebulizer.state")]
         self.simulator = Child("simulator", simulator, self.site.log("simulator"))
         self.unit = Child("unit", ["-m", "nebctl", "run", "--config", str(self.config)], self.site.log("unit"))

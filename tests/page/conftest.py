@@ -16,13 +16,15 @@ from nebctl.clock import FileClock, write_clock_file
 from nebctl.store.prove import read
 from nebctl.store.reader import LedgerFile
 from nebctl_lab.bedside import Http
-from nebctl_lab.demo.site import MESH, Site, furnish, prepare
+from nebctl_lab.demo.site import FIRST_MORNING, MESH, Site, furnish, prepare
 from nebctl_lab.processes import Child
+from nebctl_lab.system.saline import calibrate_bedside
 
 CHROMIUM = "chromium"
 SCREENS = Path(__file__).parents[2] / "docs" / "screens"
 DAY_NS = 24 * 3600 * 10**9
 OPERATOR = "RT-07"
+SEED, SERIAL = 7, "SIM-0000"
 PANEL = {"width": 800, "height": 480}
 FLAGS = ("--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--font-render-hinting=none")
 
@@ -106,8 +108,10 @@ def start_ward(root: Path, stack: contextlib.ExitStack) -> Ward:
     furnish(site, child("broker", "-m", "nebctl_lab.broker", "--port", "0").ready, (MESH,))
     child("pharmacy", "-m", "nebctl", "pharmacy", "run", "--config", str(site.pharmacy))
     folder = site.unit(MESH.unit)
+    calibrate_bedside(folder, MESH.device, seed=SEED, serial=SERIAL, begins=FIRST_MORNING)
     device = ("-m", "nebctl", "sim", "mesh", "--pty", str(folder / "nebulizer"), "--clock", str(site.clock))
-    control = child("simulator", *device, "--seed", "7", "--control", "0", "--state", str(folder / "nebulizer.state"))
+    plant = ("--seed", str(SEED), "--serial", SERIAL)
+    control = child("simulator", *device, *plant, "--control", "0", "--state", str(folder / "nebulizer.state"))
     unit = child("unit", "-m", "nebctl", "run", "--config", str(folder / "unit.toml"))
     machine = Http(unit.ready, (folder / "api.token").read_text("ascii"))
     return Ward(site=site, unit=unit, machine=machine, device=Http(control.ready.split(" control ")[1]))

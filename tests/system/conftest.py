@@ -50,7 +50,7 @@ def bench(make_bench: Callable[..., Bench]) -> Bench:
 @pytest.fixture(scope="module")
 def table(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bench]:
     """A unit that is up for a whole module, with more subjects than tests."""
-    bench = Bench(tmp_path_factory.mktemp("table") / "site", subjects=60)
+    bench = Bench(tmp_path_factory.mktemp("table") / "site", subjects=60, calibrated=True)
     yield bench.start()
     bench.close()
 

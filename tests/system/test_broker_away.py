@@ -57,7 +57,7 @@ def texts(database: Any) -> list[str]:
 def network(make_bench: Callable[..., Bench]) -> Iterator[Network]:
     """A bench whose broker and pharmacy are configured and not yet there; its worklist came earlier."""
     port = free_port()
-    bench = make_bench(broker=f"mqtt://127.0.0.1:{port}")
+    bench = make_bench(broker=f"mqtt://127.0.0.1:{port}", calibrated=True)
     bench.put_worklist()
     network = Network(bench, port)
     yield network

@@ -19,11 +19,7 @@ from nebctl_lab.demo.proving import prove_all
 from nebctl_lab.demo.report import Display, Report
 from nebctl_lab.demo.site import FIRST_MORNING, GUEST, JET, MESH, Bedside, Site, furnish, prepare
 from nebctl_lab.processes import Child
-from nebctl_lab.system.devices import DEVICES, Built
-from nebctl_lab.system.host import read_config
-from nebctl_lab.system.saline import calibrate_before, fillings
-from nebctl_lab.system.time import SiteTime
-from nebctl_simulators.control import Device
+from nebctl_lab.system.saline import calibrate_bedside
 
 NS_PER_DAY = 24 * 3600 * NS_PER_S
 RECEIPT_WAIT_S = 15
@@ -91,7 +87,7 @@ def _raise_curtain(
     jet_wire, jet_control = _simulator(stack, site, wishes, JET, ["jet", "--tcp", "127.0.0.1:0"])
     jet = replace(JET, port=f"tcp://{jet_wire}")
     furnish(site, broker.ready, (MESH, jet, *((GUEST,) if wishes.guest else ())))
-    _calibrate(site, wishes)
+    calibrate_bedside(site.unit(MESH.unit), MESH.device, seed=wishes.seed, serial=MESH_SERIAL, begins=FIRST_MORNING)
     mesh = [
         "mesh",
         "--pty",
@@ -109,18 +105,6 @@ def _raise_curtain(
     ]
     display.say(f"in {site.root}: a broker, a pharmacy, two units with simulated nebulizers; speed {wishes.speed}")
     return pharmacy.ready.split()[-1], therapists
-
-
-def _calibrate(site: Site, wishes: Wishes) -> None:
-    """Let the mesh have had its saline runs on the evening before, in simulated time that nobody waits for."""
-    kind = DEVICES[MESH.device]
-
-    def build(time: SiteTime) -> Device:
-        chance = fillings(wishes.seed)
-        return kind.build(Built(preset=kind.preset, seed=wishes.seed, serial=MESH_SERIAL, time=time, fillings=chance))
-
-    config = read_config(site.unit(MESH.unit) / "unit.toml")
-    calibrate_before(config, build, seed=wishes.seed, begins=FIRST_MORNING)
 
 
 def _child(stack: contextlib.ExitStack, site: Site, name: str, arguments: list[str]) -> Child:

@@ -13,7 +13,8 @@ from nebctl.unit import Edge
 from nebctl_lab.demo.site import THERAPIST
 from nebctl_lab.system.cable import Cable
 from nebctl_lab.system.chance import stream
-from nebctl_lab.system.devices import TICK_S, Standing
+from nebctl_lab.system.devices import DEVICES, TICK_S, Built, Standing
+from nebctl_lab.system.host import read_config
 from nebctl_lab.system.inline import Inline
 from nebctl_lab.system.time import HostClock, SiteTime
 from nebctl_lab.virtual import run_virtual
@@ -63,6 +64,19 @@ def calibrate_before(
         elsewhere.submit(run_virtual, _calibrate(loaded, build, seed, begins)).result()
     if same is not None:
         _done[key] = data.read_bytes()
+
+
+def calibrate_bedside(unit: Path, device: str, *, seed: int, serial: str, begins: datetime) -> None:
+    """Let the device of a unit, whose folder is `unit`, have had its saline runs in simulated time nobody waits for.
+
+    `seed` and `serial` are those its simulator is started with later.
+    """
+    kind = DEVICES[device]
+
+    def build(time: SiteTime) -> Device:
+        return kind.build(Built(preset=kind.preset, seed=seed, serial=serial, time=time, fillings=fillings(seed)))
+
+    calibrate_before(read_config(unit / "unit.toml"), build, seed=seed, begins=begins)
 
 
 def fillings(seed: int) -> int:
