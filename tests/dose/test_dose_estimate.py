@@ -211,3 +211,24 @@ def test_the_state_does_not_grow(dosing: Any) -> None:
     short, long = dosing.follow(dosing.rows(30, weight_ug=10)), dosing.follow(dosing.rows(1_800, weight_ug=10))
     assert len(repr(long)) < len(repr(short)) + 2_000
     assert len(long.falls) <= 8
+
+
+@pytest.mark.req("S16")
+def test_what_was_not_heard_before_the_first_row_may_have_been_emitted(dosing: Any) -> None:
+    """A trace that begins in mid-run, or unheard, or off and then unheard, says that anything may have left by then."""
+    starts = (
+        [Reading(at_ms=400_000, doing=Doing.RUNNING)],
+        [Reading(at_ms=200, doing=Doing.LOST), Reading(at_ms=400_000, doing=Doing.RUNNING)],
+        [
+            Reading(at_ms=200, doing=Doing.OFF),
+            Reading(at_ms=400, doing=Doing.LOST),
+            Reading(at_ms=400_000, doing=Doing.OFF),
+        ],
+    )
+    for readings in starts:
+        emitted = dosing.follow(readings).emitted
+        assert emitted.low_nl == 0
+        assert emitted.high_nl >= 390 * 6_333
+    dried = dosing.follow([*starts[0], *dosing.rows(100, after_ms=400_000)])
+    dried = dosing.follow([Reading(at_ms=500_200, doing=Doing.OFF, dry=True)], estimate=dried)
+    assert not dried.found

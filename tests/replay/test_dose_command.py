@@ -170,7 +170,7 @@ GOOD = {"rate_nl_per_s": 6333, "sigma_nl_per_s": 190, "method": "time"}
     ("changes", "field", "said"),
     [
         ({"rate_nl_per_s": 0.38}, "rate_nl_per_s", "expected 100 to 100000"),
-        ({"rate_nl_per_s": 60_000}, "rate_nl_per_s", "expected 1266.6 to 31665 nL/s"),
+        ({"rate_nl_per_s": 60_000}, "rate_nl_per_s", "expected 1583.25 to 18999 nL/s"),
         ({"rate_nl_per_s": "6333"}, "rate_nl_per_s", "write a number without quotes"),
         ({"rate_nl_per_s": True}, "rate_nl_per_s", "write a number without quotes"),
         ({"rate_nl_per_s": None}, "rate_nl_per_s", "it is missing"),

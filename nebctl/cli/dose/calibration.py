@@ -14,7 +14,7 @@ from nebctl.core.units import WHOLE_PPM
 
 LEAST_RATE, MOST_RATE = 100, 100_000
 """nL/s; 0.006 to 6 mL/min holds every nebulizer, and a rate in mL/min or uL/min falls outside."""
-LEAST_SHARE, MOST_SHARE = 0.2, 5.0
+LEAST_SHARE, MOST_SHARE = 0.25, 3.0
 """How far a device may be from its class before it is another device, or another unit."""
 MOST_SIGMA = 0.5
 LEAST_F = 0.05

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from enum import Enum
 
 from nebctl.core.dose.charge import Charge, Interval
-from nebctl.core.dose.evidence import NO_EVIDENCE, Evidence, weigh
+from nebctl.core.dose.evidence import NO_EVIDENCE, Evidence, fade, weigh
 from nebctl.core.dose.exposure import UNEXPOSED, Exposure, expose
 from nebctl.core.dose.knowledge import know
 from nebctl.core.dose.known import NOTHING_KNOWN, Known
@@ -27,6 +27,7 @@ CONTRADICTED = 3.3
 """Time or witnesses so many standard deviations apart contradict each other."""
 JET_CONTRADICTED = 4.0
 LONG_MS = 60_000
+FADES_NL = 100_000
 KEPT_FALLS = 8
 
 
@@ -100,7 +101,7 @@ NOTHING = DoseEstimate()
 
 def track(estimate: DoseEstimate, reading: Reading, charge: Charge, model: DeviceModel) -> DoseEstimate:
     """Return the estimate after one reading; low and best fall only where a named witness says so (S33)."""
-    before = estimate.exposure
+    before, before_pace = estimate.exposure, estimate.pace
     evidence = weigh(estimate.evidence, reading, model)
     # A mesh that says it is dry emits no more, however long it is driven on.
     driven = reading if not (evidence.ended and model.kind is Kind.MESH) else replace(reading, doing=_idle(reading))
@@ -108,7 +109,18 @@ def track(estimate: DoseEstimate, reading: Reading, charge: Charge, model: Devic
     loses = model.rate_nl_per_s * WHOLE_PPM / model.aerosol_share_best_ppm
     sigma = math.hypot(model.sigma_ppm, model.run_sigma_ppm) / WHOLE_PPM
     weighed = balance_reads(estimate.weighed, reading, exposure, rate=loses, rate_sigma=sigma)
-    known = know(exposure, weighed, charge, model, ended=evidence.ended)
+    if model.kind is Kind.JET and weighed.readings:
+        little = charge.volume.best_nl - weighed.lost_nl < model.most_left_nl(charge.volume.best_nl) + FADES_NL
+        evidence = fade(
+            evidence,
+            loses=weighed.rate,
+            lost_before=before_pace.usual,
+            little_left=little,
+            runs=reading.doing is Doing.RUNNING,
+        )
+    known = know(
+        exposure, weighed, charge, model, ended=evidence.ended, steady=not (before_pace.slow or before_pace.fast)
+    )
     left = charge.volume.best_nl - (known.weight[0] if known.weight else loses * exposure.best_s)
     paced = pace(estimate.pace, exposure, weighed, model, left_nl=left, spits=evidence.spits)
     moved = replace(

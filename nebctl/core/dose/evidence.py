@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from nebctl.core.dose.model import DeviceModel, Kind
 from nebctl.core.dose.reading import Doing, Reading
 
+FADED, FADED_MS = 0.55, 12_000
 CONFIRM_MS = 1_000
 """A dry signal that comes and goes is believed once it has stood so long, or the device went off on it."""
 DRIVE_CONFIRM_MS = 3_000
@@ -16,7 +17,7 @@ Source: fewer than 30 counts for 3 s where wet is over 100, of a public firmware
 (https://github.com/dmchaledev/VibratingMeshNebulizerController, config.h).
 """
 DRIVE_LEARN_MS = 10_000
-LEARN_S, LEARN_MS, LEARN_LEAST = 15.0, 30_000, 0.2
+LEARN_MS, LEARN_SAMPLES, LEAST_SAMPLES = 30_000, 60, 30
 ROUGH_S, ROUGH_TIMES, CALM_TIMES = 6.0, 3.0, 1.5
 CLIP_TIMES, JUMP_LEAST, JUMP_MOST = 16.0, 0.001**2, 0.05**2
 SPUTTER_MS = 4_000
@@ -32,7 +33,8 @@ class Evidence:
 
     `dry` is the device's own signal, believed; `drive` the fall of its current; `sputter` a jet's rough gas. Each
     `…_since` is when it began in ms, None while it does not hold. `wet_ua` is the current while wet, 0.0 before it is
-    learned; `…_scatter` are the early and the present mean of the squares of the gas's jumps, as shares of the value.
+    learned; `…_scatter` are the early and the present mean of the squares of the gas's jumps, as shares of the value,
+    learned from `felt` jumps. `faded` says that the cup of a jet loses much less than before, since `faded_since`.
     """
 
     dry: bool = False
@@ -50,11 +52,14 @@ class Evidence:
     pressure: int = 0
     flow_scatter: tuple[float, float] = (0.0, 0.0)
     pressure_scatter: tuple[float, float] = (0.0, 0.0)
+    felt: int = 0
+    faded_since: int | None = None
+    faded: bool = False
 
     @property
     def ended(self) -> bool:
         """Return whether anything that the device senses says that the dose is at its end."""
-        return self.dry or self.drive or self.sputter
+        return self.dry or self.drive or self.sputter or self.faded
 
     @property
     def spits(self) -> bool:
@@ -63,7 +68,7 @@ class Evidence:
 
     def names(self) -> tuple[str, ...]:
         """Return the witnesses by their names."""
-        return (("dry",) if self.dry or self.drive else ()) + (("sputter",) if self.sputter else ())
+        return (("dry",) if self.dry or self.drive else ()) + (("sputter",) if self.sputter or self.faded else ())
 
 
 NO_EVIDENCE = Evidence()
@@ -84,6 +89,17 @@ def weigh(before: Evidence, reading: Reading, model: DeviceModel) -> Evidence:
     if model.kind is Kind.MESH:
         return _by_drive(seen, reading, runs=runs)
     return _by_gas(seen, reading, dt_ms / 1000, runs=runs)
+
+
+def fade(seen: Evidence, *, loses: float, lost_before: float, little_left: bool, runs: bool) -> Evidence:
+    """Return the evidence with what the balance says of a jet's sputter: it loses at most half of what it lost before.
+
+    `loses` and `lost_before` are in nL/s; `little_left` says that so little is in the cup that a jet may sputter.
+    """
+    if not runs or not little_left or lost_before <= 0 or loses > FADED * lost_before:
+        return replace(seen, faded_since=None, faded=seen.faded and not runs)
+    since = seen.at_ms if seen.faded_since is None else seen.faded_since
+    return replace(seen, faded_since=since, faded=seen.faded or seen.at_ms - since >= FADED_MS)
 
 
 def _by_signal(seen: Evidence, reading: Reading, *, runs: bool) -> Evidence:
@@ -118,10 +134,10 @@ def _by_gas(seen: Evidence, reading: Reading, dt_s: float, *, runs: bool) -> Evi
     moved = replace(seen, flow=reading.gas_sccm, pressure=pressure)
     if not seen.flow or seen.run_ms < SETTLE_MS:
         return moved
-    learning = seen.run_ms < SETTLE_MS + LEARN_MS
-    flow = _scatter(seen.flow_scatter, seen.flow, reading.gas_sccm, dt_s, learning=learning)
-    gauge = _scatter(seen.pressure_scatter, seen.pressure, pressure, dt_s, learning=learning)
-    moved = replace(moved, flow_scatter=flow, pressure_scatter=gauge)
+    learning = seen.run_ms < SETTLE_MS + LEARN_MS or seen.felt < LEARN_SAMPLES
+    flow = _scatter(seen.flow_scatter, seen.flow, reading.gas_sccm, dt_s, felt=seen.felt if learning else None)
+    gauge = _scatter(seen.pressure_scatter, seen.pressure, pressure, dt_s, felt=seen.felt if learning else None)
+    moved = replace(moved, flow_scatter=flow, pressure_scatter=gauge, felt=seen.felt + learning)
     if learning:
         return moved
     rough = max(_ratio(flow), _ratio(gauge))
@@ -133,18 +149,19 @@ def _by_gas(seen: Evidence, reading: Reading, dt_s: float, *, runs: bool) -> Evi
 
 
 def _scatter(
-    scatter: tuple[float, float], before: int, after: int, dt_s: float, *, learning: bool
+    scatter: tuple[float, float], before: int, after: int, dt_s: float, *, felt: int | None
 ) -> tuple[float, float]:
     """Return the early and the present mean of the squares of the jumps, as shares of the value."""
     base, now = scatter
+    share = min(1.0, dt_s / ROUGH_S, 1 / LEAST_SAMPLES)  # few readings scatter by chance
     if before <= 0 or after <= 0:
         return scatter
     jump = ((after - before) / max(before, after)) ** 2
-    if learning:
-        base += min(1.0, max(dt_s / LEARN_S, LEARN_LEAST if not base else 0.0)) * (min(jump, JUMP_MOST) - base)
+    if felt is not None:
+        base += (min(jump, JUMP_MOST) - base) / (felt + 1)
         return base, base
     most = CLIP_TIMES * (base + JUMP_LEAST)  # one step of the gas, however large, is no sputter
-    return base, now + min(1.0, dt_s / ROUGH_S) * (min(jump, most) - now)
+    return base, now + share * (min(jump, most) - now)
 
 
 def _ratio(scatter: tuple[float, float]) -> float:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from nebctl.core.dose.model import DeviceModel, Kind
 from nebctl.core.dose.reading import Doing, Reading
 
+UNSEEN_MS = 5_000
 GAP_MS = 2_500
 """Rows further apart are a gap, whatever they say: no unit reads its device so seldom in a dose."""
 SETTLED_MC = 22_000
@@ -38,8 +39,9 @@ WEAK = 0.85
 class Exposure:
     """Weighted driving time in seconds, and the seconds-kelvin below 22 °C that `best_s` was already lessened by.
 
-    `on_ms` is the plain driving time, `starts` how often driving began. `flow` and `pressure` are a jet's early means,
-    0.0 before there are any; `flow_now` and `pressure_now` follow the last seconds; `gas_s` is how long gas was seen.
+    `on_ms` is the plain driving time, `starts` how often driving began; `rows` is 0 before the first reading, else 1.
+    `flow` and `pressure` are a jet's early means, 0.0 before there are any; `flow_now` and `pressure_now` follow the
+    last seconds; `gas_s` is how long gas was seen.
     """
 
     at_ms: int = 0
@@ -51,6 +53,7 @@ class Exposure:
     most_s: float = 0.0
     cold_ks: float = 0.0
     lost_from: Doing = Doing.OFF
+    rows: int = 0
     gas_s: float = 0.0
     flow: float = 0.0
     pressure: float = 0.0
@@ -71,8 +74,8 @@ UNEXPOSED = Exposure()
 
 def expose(before: Exposure, reading: Reading, model: DeviceModel, *, spits: bool) -> Exposure:
     """Return the exposure after one reading; `spits` says that a jet works only part of the time now."""
-    known = bool(before.starts) or before.doing is not Doing.OFF
-    dt_ms = max(0, reading.at_ms - before.at_ms) if known else 0
+    unseen_ms = reading.at_ms if before.rows == 0 and reading.doing in (Doing.RUNNING, Doing.LOST) else 0
+    dt_ms = max(0, reading.at_ms - before.at_ms) if before.rows else 0
     gas = _smell(before, reading, dt_ms) if model.kind is Kind.JET else None
     least, best, most, on_ms, cold = _spans(before, reading, dt_ms / 1000)
     factor, kelvin = _factor(before, reading, model)
@@ -86,7 +89,8 @@ def expose(before: Exposure, reading: Reading, model: DeviceModel, *, spits: boo
         starts=before.starts + begins,
         least_s=before.least_s + least * factor,
         best_s=before.best_s + best * factor,
-        most_s=before.most_s + most * factor,
+        most_s=before.most_s + most * factor + (unseen_ms / 1000 if unseen_ms > UNSEEN_MS else 0.0),
+        rows=1,
         cold_ks=before.cold_ks + cold * kelvin,
         lost_from=before.doing if before.doing is not Doing.LOST else before.lost_from,
         gas_s=gas[0] if gas else 0.0,
@@ -115,7 +119,9 @@ def _lost_spans(before: Exposure, reading: Reading, dt_s: float) -> tuple[float,
     """Return the spans of a time in which nobody heard the device: it may have run all of it only if it ran before."""
     came_from = before.lost_from if before.doing is Doing.LOST else before.doing
     if came_from is not Doing.RUNNING:
-        return 0.0, 0.0, dt_s if reading.doing is Doing.RUNNING else 0.0, 0, 0.0
+        # Nothing resumes by itself; but before the first start nobody knows what came between.
+        may = reading.doing is Doing.RUNNING or not before.starts
+        return 0.0, 0.0, dt_s if may else 0.0, 0, 0.0
     likely = dt_s if reading.doing in (Doing.RUNNING, Doing.LOST) else min(dt_s, HOST_LOSS_S) / 2
     return 0.0, likely, dt_s, round(likely * 1000), likely
 

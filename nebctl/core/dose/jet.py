@@ -41,9 +41,12 @@ def know_jet(
     ended: bool,
 ) -> Known:
     """Return what is known of a jet; `ended`: sputter or an operator speaks for its end; `gap` as for a mesh."""
-    left, spread = _left_at_the_end(cup, ended=ended)
+    less, more = gap
+    longest = (time[0] + more, time[1])
+    early = float(ended and _surely_much_left(longest, weight, cup, model))
+    left, spread = _left_at_the_end(cup, ended=ended and not early)
     nodes: Nodes = []
-    fit, filled, by_end = 0.0, cup.filled, ended and weight is None
+    fit, filled, by_end = 0.0, cup.filled, ended and not early and weight is None
     for share, belief in shares(model):
         for gone, weight_of in _gone(time, weight, share):
             if gone >= filled:
@@ -57,9 +60,6 @@ def know_jet(
         nodes = [(emitted_of(cup.filled, cup.filled - left, share), belief) for share, belief in shares(model)]
     nodes.sort()
     low, best, high = interval(nodes)
-    less, more = gap
-    longest = (time[0] + more, time[1])
-    early = float(ended and _surely_much_left(longest, weight, cup, model))
     return Known(
         low=max(0.0, low - less),
         best=best,

@@ -15,7 +15,7 @@ from nebctl.core.dose.reading import Reading
 NOISE_FIRST_NL = 3_000.0
 NOISE_LEAST_NL = 100.0
 NOISE_MOST_NL = 60_000.0
-RESTART = 0.4
+RESTART, GAP_LEAST_NL = 0.4, 3_000.0
 STEP_MOST_NL, COARSE, JUMP_STEPS = 25_000.0, 0.45, 2.6
 RATE_WANDER = 0.02
 """How far a rate wanders in a second, as a share of itself, in a random walk."""
@@ -42,7 +42,8 @@ class Weighed:
     sums of the big ones: liquid gone or added in one go. `doubted` readings since `doubt_ms` agree on a jump by
     `doubt_nl` that is not believed yet. `heard_ms` is the last reading's time, -1 before one.
     `step_nl` is the least step by which readings differed, `shown_nl` the last of them. `starts` were counted.
-    `unsure_s` is by how much less, and more, than its best the device may have driven until then.
+    `unsure_s` is by how much less, and more, than its best the device may have driven until then; `missed_s` is what of
+    that was before the balance was first heard.
     """
 
     zero_nl: float = 0.0
@@ -67,6 +68,7 @@ class Weighed:
     step_nl: float = 0.0
     starts: int = 0
     unsure_s: tuple[float, float] = (0.0, 0.0)
+    missed_s: tuple[float, float] = (0.0, 0.0)
 
 
 UNWEIGHED = Weighed()
@@ -81,16 +83,24 @@ def balance_reads(before: Weighed, reading: Reading, exposure: Exposure, *, rate
         return before
     shown = float(reading.weight_ug)  # micrograms of water are nanolitres
     before = _stepped(before, shown)
-    if not exposure.starts:
+    if not exposure.starts and not exposure.most_s:
         return _zeroed(before, shown, reading.at_ms)
     if not before.started:
+        heard = before.zeroed > 0
         before = _begun(before, shown, exposure.best_s, rate, rate_sigma, reading.at_ms)
+        missed = (0.0, 0.0) if heard else (exposure.best_s - exposure.least_s, exposure.most_s - exposure.best_s)
+        before = replace(before, missed_s=missed)
     if exposure.starts > before.starts:  # it sweeps before it emits, and may go on at another rate than before
         p_rr = max(before.p_rr, (RESTART * rate) ** 2)
         before = replace(before, starts=exposure.starts, p_rr=p_rr, p_lr=0.0)
-    found = _corrected(_ahead(before, exposure.best_s, rate), shown, reading.at_ms, rate)
+    unsure_s = (exposure.best_s - exposure.least_s, exposure.most_s - exposure.best_s)
+    gap_nl = rate * sum(max(0.0, now - then) for now, then in zip(unsure_s, before.unsure_s, strict=True))
+    ahead = _ahead(before, exposure.best_s, rate)
+    if gap_nl > GAP_LEAST_NL:  # what left in a gap says nothing of the rate outside it
+        ahead = replace(ahead, p_ll=ahead.p_ll + gap_nl**2, p_lr=0.0)
+    found = _corrected(ahead, shown, reading.at_ms, rate)
     # A balance that was heard after a gap says what left the cup in it.
-    return replace(found, unsure_s=(exposure.best_s - exposure.least_s, exposure.most_s - exposure.best_s))
+    return replace(found, unsure_s=unsure_s)
 
 
 def _stepped(before: Weighed, shown: float) -> Weighed:
