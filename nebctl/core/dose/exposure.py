@@ -11,8 +11,9 @@ from nebctl.core.dose.model import DeviceModel, Kind
 from nebctl.core.dose.reading import Doing, Reading
 
 UNSEEN_MS = 5_000
-GAP_MS = 2_500
-"""Rows further apart are a gap, whatever they say: no unit reads its device so seldom in a dose."""
+GAP_MS, GAP_TIMES, AT_ONCE_MS = 2_500, 4, 50
+"""Rows further apart are a gap, whatever they say, if they are four times as far apart as usual in this trace: no unit
+reads its device so seldom in a dose, unless simulated time runs fast."""
 SETTLED_MC = 22_000
 COLD_PER_K = 0.02
 COLD_SIGMA_PER_K = 0.005
@@ -39,7 +40,8 @@ WEAK = 0.85
 class Exposure:
     """Weighted driving time in seconds, and the seconds-kelvin below 22 °C that `best_s` was already lessened by.
 
-    `on_ms` is the plain driving time, `starts` how often driving began; `rows` is 0 before the first reading, else 1.
+    `on_ms` is the plain driving time, `starts` how often driving began; `rows` is 0 before the first reading, else 1;
+    `every_ms` is about how far apart rows are, 0 before two of them.
     `flow` and `pressure` are a jet's early means, 0.0 before there are any; `flow_now` and `pressure_now` follow the
     last seconds; `gas_s` is how long gas was seen.
     """
@@ -54,6 +56,7 @@ class Exposure:
     cold_ks: float = 0.0
     lost_from: Doing = Doing.OFF
     rows: int = 0
+    every_ms: int = 0
     gas_s: float = 0.0
     flow: float = 0.0
     pressure: float = 0.0
@@ -91,6 +94,7 @@ def expose(before: Exposure, reading: Reading, model: DeviceModel, *, spits: boo
         best_s=before.best_s + best * factor,
         most_s=before.most_s + most * factor + (unseen_ms / 1000 if unseen_ms > UNSEEN_MS else 0.0),
         rows=1,
+        every_ms=_every(before, reading),
         cold_ks=before.cold_ks + cold * kelvin,
         lost_from=before.doing if before.doing is not Doing.LOST else before.lost_from,
         gas_s=gas[0] if gas else 0.0,
@@ -104,7 +108,7 @@ def expose(before: Exposure, reading: Reading, model: DeviceModel, *, spits: boo
 def _spans(before: Exposure, reading: Reading, dt_s: float) -> tuple[float, float, float, int, float]:
     """Return the seconds driven since the last row (least, best, most), then on-time in ms, then seconds for cold."""
     ran, runs = before.doing is Doing.RUNNING, reading.doing is Doing.RUNNING
-    gap = dt_s * 1000 > GAP_MS
+    gap = bool(before.every_ms) and dt_s * 1000 > max(GAP_MS, GAP_TIMES * before.every_ms)
     if ran and runs and not gap:
         return dt_s, dt_s, dt_s, round(dt_s * 1000), dt_s
     if before.doing is Doing.LOST or reading.doing is Doing.LOST or gap:
@@ -113,6 +117,18 @@ def _spans(before: Exposure, reading: Reading, dt_s: float) -> tuple[float, floa
         half = dt_s / 2 if ran else 0.0
         return 0.0, half, dt_s, round(half * 1000), half
     return 0.0, 0.0, 0.0, 0, 0.0
+
+
+def _every(before: Exposure, reading: Reading) -> int:
+    """Return about how far apart rows are while the device is heard; a gap does not count."""
+    apart = reading.at_ms - before.at_ms
+    if not before.rows or apart < AT_ONCE_MS or Doing.LOST in (before.doing, reading.doing):
+        return before.every_ms
+    if not before.every_ms or GAP_TIMES * apart < before.every_ms:
+        return apart
+    if apart > GAP_TIMES * before.every_ms:
+        return 2 * before.every_ms  # one gap changes little; where every row is so far apart, none is a gap
+    return (7 * before.every_ms + apart + 4) // 8
 
 
 def _lost_spans(before: Exposure, reading: Reading, dt_s: float) -> tuple[float, float, float, int, float]:

@@ -136,8 +136,8 @@ site = "sim.mexcovid.example"
 study = "NCT04276987"
 data = "."
 witness_key = "witness.key"
-orders_key = "witness.key"
-log_key = "witness.key"
+orders_key = "orders.key"
+log_key = "log.key"
 zone = "UTC"
 sim = true
 
@@ -150,9 +150,10 @@ def test_the_service_serves_its_page(course: Any, tmp_path: Path) -> None:
     """`nebctl pharmacy run` prints its page's address; the fresh token beside the database is its owner's alone."""
     course.stand()
     course.pharmacy.db.close()
-    seed = Ed25519PrivateKey.from_private_bytes(b"\x02" * 32)
-    (tmp_path / "witness.key").write_bytes(seed.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
-    (tmp_path / "witness.key").chmod(0o400)
+    for number, name in enumerate(("witness", "orders", "log"), start=2):  # one key for each use
+        seed = Ed25519PrivateKey.from_private_bytes(bytes([number]) * 32)
+        (tmp_path / f"{name}.key").write_bytes(seed.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
+        (tmp_path / f"{name}.key").chmod(0o400)
     (tmp_path / "pharmacy.toml").write_text(f'{CONFIG}\n[page]\nbind = "127.0.0.1:0"\n', "utf-8")
     command = [sys.executable, "-m", "nebctl", "pharmacy", "run", "--config", str(tmp_path / "pharmacy.toml")]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as service:
