@@ -88,7 +88,7 @@ async def test_the_receipt_over_the_rotation_itself_names_the_new_key(stream: An
     assert [line.name for line in parse_note(stream.ledger.head_note).lines] == [ORIGIN, ORIGIN]
     stream.run_unit()
     await stream.until(stream.all_receipted, "the rotation is receipted")
-    (receipt,) = stream.receipts()
+    receipt = stream.receipts()[-1]  # records that arrive apart have a receipt each
     assert parse_note(receipt).lines[0].by(Vkey(ORIGIN, ED25519, SECOND.public))
     assert findings(stream.folder / "unit.db") == findings(stream.folder / "pharmacy.db") == []
 
