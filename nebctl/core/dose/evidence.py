@@ -31,16 +31,18 @@ value is always scatter. Planning figures, not tried on hardware."""
 class Evidence:
     """What speaks for the end of the dose.
 
-    `dry` is the device's own signal, believed; `drive` the fall of its current; `sputter` a jet's rough gas. Each
-    `…_since` is when it began in ms, None while it does not hold. `wet_ua` is the current while wet, 0.0 before it is
-    learned; `…_scatter` are the early and the present mean of the squares of the gas's jumps, as shares of the value,
-    learned from `felt` jumps. `faded` says that the cup of a jet loses much less than before, since `faded_since`.
+    `dry` is the device's own signal, believed, and `dries` how often it was; `drive` the fall of its current;
+    `sputter` a jet's rough gas. Each `…_since` is when it began in ms, None while it does not hold. `wet_ua` is the
+    current while wet, 0.0 before it is learned; `…_scatter` are the early and the present mean of the squares of the
+    gas's jumps, as shares of the value, learned from `felt` jumps. `faded` says that the cup of a jet loses much less
+    than before, since `faded_since`.
     """
 
     dry: bool = False
     drive: bool = False
     sputter: bool = False
     senses_dry: bool = False
+    dries: int = 0
     ran: bool = False
     run_ms: int = 0
     at_ms: int = 0
@@ -86,6 +88,8 @@ def weigh(before: Evidence, reading: Reading, model: DeviceModel) -> Evidence:
         senses_dry=before.senses_dry or reading.dry is not None,
     )
     seen = _by_signal(seen, reading, runs=runs)
+    if seen.dry and not before.dry:
+        seen = replace(seen, dries=before.dries + 1)
     if model.kind is Kind.MESH:
         return _by_drive(seen, reading, runs=runs)
     return _by_gas(seen, reading, dt_ms / 1000, runs=runs)

@@ -74,7 +74,9 @@ def _by_tracking(
         left = charge.volume.best_nl - known.weight[0] + 2 * known.weight[1] if known.weight else math.inf
         whole = amount == "weight" and left <= limit_nl
     else:
-        whole = known.early <= EARLY_MOST and known.very_early <= VERY_EARLY_MOST
+        # A device that said dry and then ran on has been wrong once: its word needs a weight or a residual beside it.
+        trusted = amount == "weight" or estimate.evidence.dries <= 1
+        whole = trusted and known.early <= EARLY_MOST and known.very_early <= VERY_EARLY_MOST
     complete = bool(ended) and amount is not None and whole
     witnesses = (*ended, amount) if amount is not None and (whole or amount == "weight") else ended
     least = charge.volume.low_nl - limit_nl
