@@ -102,9 +102,7 @@ def load_signer(path: Path) -> Ed25519Signer:
     Raises: `KeyFault` where it is missing, readable by others than its owner, or not an Ed25519 key in PEM.
     """
     data = _read(path)
-    mode = stat.S_IMODE(path.stat().st_mode)
-    if mode & 0o077:
-        raise KeyFault(path, f"mode {mode:04o}", "mode 0400", f"Others can read the key: chmod 400 {path}")
+    refuse_readable(path, stat.S_IMODE(path.stat().st_mode))
     try:
         key = load_pem_private_key(data, password=None)
     except (ValueError, TypeError, UnsupportedAlgorithm):
@@ -112,6 +110,15 @@ def load_signer(path: Path) -> Ed25519Signer:
     if not isinstance(key, Ed25519PrivateKey):
         raise _not_a_key(path, "an Ed25519 private key in PEM")
     return Ed25519Signer(key)
+
+
+def refuse_readable(path: Path, mode: int) -> None:
+    """Refuse a key whose file others than its owner may read.
+
+    Raises: `KeyFault` naming the mode.
+    """
+    if mode & 0o077:
+        raise KeyFault(path, f"mode {mode:04o}", "mode 0400", f"Others can read the key: chmod 400 {path}")
 
 
 def write_public(trust: Path, stem: str, vkey: Vkey) -> tuple[Path, Path]:

@@ -9,8 +9,8 @@ from zoneinfo import ZoneInfo
 from nebctl.config import LoadedConfig
 from nebctl.core.erasure import Erasure, erasure_record, not_yet, records_of
 from nebctl.core.instant import NS_PER_S
-from nebctl.core.leases import Operator
 from nebctl.core.ledger.records import Entry
+from nebctl.core.operators import Operator
 from nebctl.daemon import open_ledger
 from nebctl.keys import load_vkey, verify
 from nebctl.ports import Clock
@@ -68,7 +68,7 @@ async def erase_at_unit(loaded: LoadedConfig, wish: Erasure, terms: Terms, clock
     """
     if (why := not_yet(terms.keep_until, terms.today)) is not None or terms.keep_until is None:
         raise NotErased(f"{why}; nothing was erased")
-    _two_persons(wish, terms.staff)
+    _two_persons(wish, terms.staff, terms.today)
     chosen = _chosen(loaded.path(loaded.config.unit.data) / "unit.db", wish.subject)
     ledger = await open_ledger(loaded, clock)
     try:
@@ -79,10 +79,9 @@ async def erase_at_unit(loaded: LoadedConfig, wish: Erasure, terms: Terms, clock
     return len(chosen)
 
 
-def _two_persons(wish: Erasure, staff: Sequence[Operator]) -> None:
-    roles = {person.code: ROLES & set(person.roles) for person in staff}
+def _two_persons(wish: Erasure, staff: Sequence[Operator], today: date) -> None:
     for code in (wish.by, wish.second):
-        if not roles.get(code):
+        if not any(person.code == code and ROLES & person.roles_on(today) for person in staff):
             raise NotErased(f"{code} is no pharmacist or investigator on the unit's list; nothing was erased")
     if wish.by == wish.second:
         raise NotErased(f"{wish.by} twice, expected two different persons; nothing was erased")

@@ -71,6 +71,7 @@ COMMANDS = {
     "verify": Entry("nebctl.cli.verify:verify", "Verify the proof of one dose with keys that you trust."),
     "keys": Entry("nebctl.cli.keys:keys", "Make signing keys and show public ones."),
     "pharmacy": Entry("nebctl.cli.pharmacy:pharmacy", "Run the pharmacy, enrol subjects, show their courses."),
+    "operators": Entry("nebctl.cli.operators:operators", "Keep who may work at the units: roles, training, PINs."),
     "config": Entry("nebctl.cli.config:config", "Check a configuration file."),
 }
 

@@ -36,6 +36,23 @@ def create(file: Path) -> None:
     click.echo(f"sha256 {_fingerprint(signer.public)}")
 
 
+@keys.command("create-pin")
+@click.argument("file", type=click.Path(path_type=Path))
+def create_pin(file: Path) -> None:
+    """Make the site's PIN key in FILE, which must not exist yet; pharmacy and units have the same one.
+
+    Example: nebctl keys create-pin keys/pin.key
+    """
+    from nebctl.keys import KeyFault
+    from nebctl.pins import create_pin_key
+
+    try:
+        create_pin_key(file)
+    except KeyFault as fault:
+        raise click.UsageError(str(fault)) from None
+    click.echo(f"{file}: a new PIN key, readable by its owner only; copy it to each unit of the site by a safe way")
+
+
 @keys.command()
 @click.option(
     "--config",

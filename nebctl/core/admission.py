@@ -8,7 +8,8 @@ from nebctl.core.guard import Refusal
 from nebctl.core.history import UnitHistory
 from nebctl.core.instant import Instant
 from nebctl.core.kit_admission import local_time, refuse_kit, when
-from nebctl.core.leases import DoseState, HistoryItem, Operator, Order, PlannedDose, Worklist
+from nebctl.core.leases import DoseState, HistoryItem, Order, PlannedDose, Worklist
+from nebctl.core.operators import THERAPIST, Operator, refuse
 from nebctl.core.regimen import Regimen, SiteRules
 from nebctl.core.units import WHOLE_PPM
 
@@ -16,7 +17,6 @@ CLOCK_SLACK_NS = 60_000_000_000
 """A trusted clock may be a minute off (S32); a list from further in the future shows a clock that went back."""
 NS_PER_MIN = 60_000_000_000
 GIVEN = frozenset((DoseState.COMPLETE, DoseState.PARTIAL, DoseState.STOPPED, DoseState.UNCERTAIN))
-THERAPIST = "therapist"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -110,13 +110,10 @@ def _no(code: str, sentence: str) -> Refusal:
 
 
 def _therapist(request: Request, worklist: Worklist) -> Operator | Refusal:
-    operator = next((o for o in worklist.operators if o.code == request.operator), None)
+    operator = worklist.operator(request.operator)
     if operator is None:
         return _no("operator-unknown", f"Badge {request.operator} is not on the list of operators. Call the pharmacy.")
-    if THERAPIST not in operator.roles:
-        sentence = f"Badge {request.operator} is not a therapist's. Let a therapist scan a badge."
-        return _no("operator-not-therapist", sentence)
-    return operator
+    return refuse(operator, request.today, THERAPIST) or operator
 
 
 def _opened_here(request: Request, history: UnitHistory, now: Instant) -> Refusal | None:

@@ -5,6 +5,7 @@ from datetime import date
 from enum import Enum
 
 from nebctl.core.kits import KnownKit
+from nebctl.core.operators import Operator, find
 
 
 class DoseState(Enum):
@@ -58,15 +59,6 @@ class Order:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Operator:
-    """A person who may work at the unit, by code, and in which roles."""
-
-    code: str
-    name: str
-    roles: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Worklist:
     """Everything that one unit may give; times are Unix nanoseconds.
 
@@ -85,6 +77,10 @@ class Worklist:
     def order_of(self, subject: str) -> Order | None:
         """Return the subject's order; None means that nothing is leased to this unit for that subject."""
         return next((order for order in self.orders if order.subject == subject), None)
+
+    def operator(self, badge: str) -> Operator | None:
+        """Return the person of a badge, a GSRN or a code; None where nobody on the list has it."""
+        return find(self.operators, badge)
 
     def kit(self, name: str) -> KnownKit | None:
         """Return what the pharmacy knows of a kit; None means nothing."""

@@ -5,11 +5,13 @@ from datetime import date
 from enum import Enum
 
 from nebctl.core.kits import KitState, KnownKit, LotState
-from nebctl.core.leases import DoseState, HistoryItem, Operator, Order, PlannedDose, Worklist
+from nebctl.core.leases import DoseState, HistoryItem, Order, PlannedDose, Worklist
 from nebctl.core.ledger import canonical, envelope, note
 from nebctl.core.ledger.records import Json
 from nebctl.core.ledger.signing import Verifier
 from nebctl.core.members import Members
+from nebctl.core.operators import Operator
+from nebctl.core.staff_text import OPERATOR_MEMBERS, operator_json, read_operator
 
 __all__ = [
     "DoseState",
@@ -92,7 +94,7 @@ def _contradiction(worklist: Worklist) -> WorklistRefused | None:
     leases = [(order.subject, dose.day, dose.dose) for order in worklist.orders for dose in order.doses]
     kits = [dose.kit for order in worklist.orders for dose in order.doses]
     subjects = [order.subject for order in worklist.orders]
-    codes = [operator.code for operator in worklist.operators]
+    codes = [badge for person in worklist.operators for badge in {person.code, person.badge} - {""}]
     known = [kit.kit for kit in worklist.kits]
     once = (("dose", leases), ("kit", kits), ("subject", subjects), ("operator", codes), ("known kit", known))
     for name, values in once:
@@ -108,7 +110,7 @@ def _worklist_json(worklist: Worklist) -> dict[str, Json]:
         "expires": envelope.utc_text(worklist.expires_ns),
         "study": worklist.study,
         "orders": [_order_json(order) for order in worklist.orders],
-        "operators": [{"code": o.code, "name": o.name, "roles": list(o.roles)} for o in worklist.operators],
+        "operators": [operator_json(person) for person in worklist.operators],
         "kits": [_kit_json(kit) for kit in worklist.kits],
     }
 
@@ -160,7 +162,6 @@ _LIST = frozenset(("version", "issued", "expires", "study", "orders", "operators
 _ORDER = frozenset(("order", "subject", "day1", "doses", "history"))
 _DOSE = frozenset(("day", "dose", "kit", "lot", "not_after", "thawed_at", "use_by"))
 _HISTORY = frozenset(("day", "dose", "state", "unit", "session"))
-_OPERATOR = frozenset(("code", "name", "roles"))
 _KIT = frozenset(("kit", "lot", "lot_state", "expires", "state", "since", "subject", "day", "held_by"))
 
 
@@ -171,7 +172,7 @@ def _read_worklist(members: Members) -> Worklist:
         expires_ns=members.utc_ns("expires"),
         study=members.text("study"),
         orders=tuple(_read_order(item) for item in members.each("orders", _ORDER)),
-        operators=tuple(_read_operator(item) for item in members.each("operators", _OPERATOR)),
+        operators=tuple(read_operator(item) for item in members.each("operators", OPERATOR_MEMBERS)),
         kits=tuple(_read_kit(item) for item in members.each("kits", _KIT)),
     )
 
@@ -206,10 +207,6 @@ def _read_history(members: Members) -> HistoryItem:
         unit=members.text("unit"),
         session=members.text("session", empty=True),
     )
-
-
-def _read_operator(members: Members) -> Operator:
-    return Operator(code=members.text("code"), name=members.text("name"), roles=members.texts("roles"))
 
 
 def _read_kit(members: Members) -> KnownKit:

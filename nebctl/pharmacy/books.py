@@ -11,13 +11,13 @@ from zoneinfo import ZoneInfo
 from nebctl.core.instant import NS_PER_S, Instant
 from nebctl.core.ledger.envelope import utc_text
 from nebctl.core.ledger.records import Draft, Json
-from nebctl.core.orders import Operator
+from nebctl.core.operators import INVESTIGATOR, PHARMACIST, THERAPIST, Operator, refuse
 from nebctl.core.regimen import FollowUp, Regimen, SiteRules
 from nebctl.pharmacy import log
 from nebctl.pharmacy.database import transaction
+from nebctl.pharmacy.delegations import staff_of
 from nebctl.pharmacy.faults import PharmacyFault
 
-PHARMACIST, THERAPIST, INVESTIGATOR = "pharmacist", "therapist", "investigator"
 ROLES = (PHARMACIST, THERAPIST, INVESTIGATOR)
 
 Sign: TypeAlias = Callable[[Draft], int]
@@ -35,15 +35,23 @@ class Rulebook:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Books:
-    """Everything that one change needs; `at` is its time, `lease_ns` how long a lease holds from its dispensing."""
+    """Everything that one change needs; `at` is its time, `lease_ns` how long a lease holds from its dispensing.
+
+    `founders` are the persons whom the configuration itself names.
+    """
 
     db: sqlite3.Connection
     log: log.Log
     at: Instant
     zone: ZoneInfo
-    staff: tuple[Operator, ...]
+    founders: tuple[Operator, ...]
     book: Rulebook
     lease_ns: int
+
+    @property
+    def staff(self) -> tuple[Operator, ...]:
+        """Return everybody, those of the configuration first, as the tables have them now."""
+        return staff_of(self.db, self.founders)
 
     @property
     def now(self) -> str:
@@ -91,11 +99,12 @@ class Books:
         wanted = " or ".join(roles)
         if found is None:
             raise PharmacyFault(
-                f"staff code {code}", f"the code of a {wanted}", "Codes stand in pharmacy.toml, [[operators]]."
+                f"staff code {code}", f"the code of a {wanted}", "Codes stand in `nebctl operators list`."
             )
-        if not set(roles) & set(found.roles):
-            advice = "Let a person with that role do it."
-            raise PharmacyFault(f"{code} as {', '.join(found.roles)}", f"a {wanted}", advice)
+        if not set(roles) & (held := found.roles_on(self.today)):
+            why = next((no.sentence for role in roles if (no := refuse(found, self.today, role))), "")
+            seen = f"{code} as {', '.join(sorted(held)) or 'nobody'}"
+            raise PharmacyFault(seen, f"a {wanted}", f"Let a person with that role do it. {why}".strip())
         return found
 
     def two_persons(self, by: str, second: str, *roles: str) -> tuple[Operator, Operator]:

@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, ValidationError,
 
 from nebctl.core.faults import Fault, show_value
 from nebctl.core.ledger.head import SITE
-from nebctl.core.orders import Operator
+from nebctl.core.operators import Operator
 from nebctl.core.toml_text import TomlText, dotted, read_toml
 from nebctl.publish.connection import MqttSettings
 
@@ -28,7 +28,7 @@ class PharmacyTable(_Table):
     """`[pharmacy]`: paths are relative to the file; `sim` says that only simulated units are taken.
 
     `protocol` None means the study protocol that comes with nebctl for `study`, `arm` None its only arm, and
-    `site_rules` None the rules that come with nebctl. Days are counted in `zone`.
+    `site_rules` None the rules that come with nebctl. Days are counted in `zone`. Without `pin_key` there are no PINs.
     """
 
     site: Text
@@ -37,6 +37,7 @@ class PharmacyTable(_Table):
     witness_key: Path = Field(strict=False)
     orders_key: Path = Field(strict=False)
     log_key: Path = Field(strict=False)
+    pin_key: Path | None = Field(default=None, strict=False)
     zone: Text
     protocol: Path | None = Field(default=None, strict=False)
     arm: Text | None = None
@@ -101,11 +102,11 @@ class PageTable(_Table):
 
 
 class OperatorTable(_Table):
-    """One `[[operators]]`: a person who may work at the units of this site, or at its pharmacy."""
+    """One `[[operators]]`: a person who may work at this site without an end, such as the first investigator."""
 
     code: Text
     name: Text
-    roles: list[Literal["therapist", "pharmacist", "investigator"]] = Field(min_length=1)
+    roles: list[Literal["therapist", "pharmacist", "investigator", "engineer"]] = Field(min_length=1)
 
 
 class PharmacyConfig(_Table):
@@ -143,7 +144,7 @@ class PharmacyConfig(_Table):
         return self.pharmacy.data / "pharmacy.db"
 
     def staff(self) -> tuple[Operator, ...]:
-        """Return the operators as worklists carry them."""
+        """Return the persons whom the file itself names; those of the delegation log come beside them."""
         return tuple(Operator(code=o.code, name=o.name, roles=tuple(o.roles)) for o in self.operators)
 
     def settings(self) -> MqttSettings:

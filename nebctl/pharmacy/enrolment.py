@@ -9,7 +9,8 @@ from datetime import date, timedelta
 from nebctl.core.ledger import envelope, head
 from nebctl.core.ledger.note import ED25519, Vkey
 from nebctl.core.ledger.records import Draft, Json
-from nebctl.pharmacy.books import PHARMACIST, Books
+from nebctl.core.operators import PHARMACIST
+from nebctl.pharmacy.books import Books
 from nebctl.pharmacy.database import transaction
 from nebctl.pharmacy.faults import PharmacyFault
 

@@ -7,7 +7,8 @@ from nebctl.core.ledger import head
 from nebctl.core.ledger.epoch import Permit
 from nebctl.core.ledger.note import ED25519, Vkey
 from nebctl.core.ledger.records import Draft, Json
-from nebctl.pharmacy.books import PHARMACIST, Books
+from nebctl.core.operators import PHARMACIST
+from nebctl.pharmacy.books import Books
 from nebctl.pharmacy.faults import PharmacyFault
 from nebctl.pharmacy.unit_keys import UnitKeys, keys_of
 

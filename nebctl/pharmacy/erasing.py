@@ -6,8 +6,9 @@ from pathlib import Path
 
 from nebctl.core.erasure import Erasure, erasure_record, not_yet, records_of
 from nebctl.core.ledger.records import Entry
+from nebctl.core.operators import INVESTIGATOR, PHARMACIST
 from nebctl.pharmacy import log
-from nebctl.pharmacy.books import INVESTIGATOR, PHARMACIST, Books
+from nebctl.pharmacy.books import Books
 from nebctl.pharmacy.faults import PharmacyFault
 from nebctl.pharmacy.judging import open_doses
 from nebctl.publish.topics import format_record, parse_record

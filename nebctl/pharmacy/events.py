@@ -10,10 +10,11 @@ from nebctl.core.dose.charge import Interval
 from nebctl.core.kits import KitState
 from nebctl.core.ledger import disclosure, envelope
 from nebctl.core.ledger.records import Draft, Entry, Json
+from nebctl.core.operators import INVESTIGATOR, PHARMACIST
 from nebctl.core.orders import DoseState
 from nebctl.core.verify import Limits, Verdict, judge
 from nebctl.pharmacy import stock
-from nebctl.pharmacy.books import INVESTIGATOR, PHARMACIST, ROLES, Books
+from nebctl.pharmacy.books import ROLES, Books
 from nebctl.pharmacy.dates import first_delivered
 from nebctl.pharmacy.faults import PharmacyFault
 

@@ -7,8 +7,9 @@ from nebctl.core.calendar import date_of
 from nebctl.core.kits import KitState
 from nebctl.core.ledger import envelope
 from nebctl.core.ledger.records import Draft, Json
+from nebctl.core.operators import PHARMACIST
 from nebctl.pharmacy import stock
-from nebctl.pharmacy.books import PHARMACIST, ROLES, Books, Sign
+from nebctl.pharmacy.books import ROLES, Books, Sign
 from nebctl.pharmacy.dates import day1_of
 from nebctl.pharmacy.faults import PharmacyFault
 

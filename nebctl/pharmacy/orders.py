@@ -10,9 +10,11 @@ from nebctl.core.kits import KitState, KnownKit, LotState
 from nebctl.core.ledger import envelope
 from nebctl.core.ledger.note import sign_note
 from nebctl.core.ledger.signing import Signer
-from nebctl.core.orders import DoseState, HistoryItem, Operator, Order, PlannedDose, Worklist, worklist_text
+from nebctl.core.operators import Operator
+from nebctl.core.orders import DoseState, HistoryItem, Order, PlannedDose, Worklist, worklist_text
 from nebctl.pharmacy.database import transaction
 from nebctl.pharmacy.dates import day1_of
+from nebctl.pharmacy.delegations import staff_of
 
 RENEWAL_NS = 24 * 3600 * NS_PER_S
 LIFETIME_NS = 3 * RENEWAL_NS
@@ -21,7 +23,10 @@ LIFETIME_NS = 3 * RENEWAL_NS
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Desk:
-    """Who issues worklists: for which site and study, with which operators, signed by which key under which name."""
+    """Who issues worklists: for which site and study, by which key under which name.
+
+    `operators` are the persons whom the configuration itself names.
+    """
 
     site: str
     study: str
@@ -65,7 +70,7 @@ def _build(db: sqlite3.Connection, desk: Desk, unit: str, version: int, at_ns: i
         expires_ns=at_ns + LIFETIME_NS,
         study=desk.study,
         orders=tuple(_order(db, unit, subject) for (subject,) in db.execute(query, (unit,)).fetchall()),
-        operators=desk.operators,
+        operators=staff_of(db, desk.operators),
         kits=_kits(db, unit),
     )
 

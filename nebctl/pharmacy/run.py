@@ -117,11 +117,11 @@ def bookkeeping(config: PharmacyConfig, edge: Edge = LIVE_EDGE) -> Callable[[sql
         simulated=config.pharmacy.sim,
         random=edge.random,
     )
-    book, zone = rulebook(config), ZoneInfo(config.pharmacy.zone)
+    book, zone, founders = rulebook(config), ZoneInfo(config.pharmacy.zone), config.staff()
 
     def books(db: sqlite3.Connection, at: Instant) -> Books:
         lease_ns = config.pharmacy.lease_days * 24 * 3600 * NS_PER_S
-        return Books(db=db, log=place, at=at, zone=zone, staff=config.staff(), book=book, lease_ns=lease_ns)
+        return Books(db=db, log=place, at=at, zone=zone, founders=founders, book=book, lease_ns=lease_ns)
 
     return books
 

@@ -9,7 +9,8 @@ from datetime import date
 from nebctl.core.kits import GIVABLE, Illegal, KitState, LotState, move_kit, move_lot
 from nebctl.core.ledger import envelope
 from nebctl.core.ledger.records import Draft, Json
-from nebctl.pharmacy.books import PHARMACIST, Books
+from nebctl.core.operators import PHARMACIST
+from nebctl.pharmacy.books import Books
 from nebctl.pharmacy.faults import PharmacyFault
 
 LABEL = re.compile(r"[A-Z0-9][A-Z0-9-]{0,31}", re.ASCII)

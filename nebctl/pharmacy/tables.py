@@ -51,6 +51,16 @@ def erasures(db: sqlite_utils.Database) -> None:
     _make(db, "erased", {"unit": str, "ep": int, "seq": int, "log_seq": int}, {}, ("unit", "ep", "seq"))
 
 
+@MIGRATIONS()
+def operators(db: sqlite_utils.Database) -> None:
+    """Who was added beside the persons of the configuration, and of all: roles, suspensions, PIN verifiers."""
+    _make(db, "person", {"code": str, "name": str}, {"badge": str}, "code")
+    dates = {"since": str, "until": str, "trained": str}
+    _make(db, "delegation", {"code": str, "role": str}, dates, ("code", "role", "since"))
+    _make(db, "suspended", {"code": str, "since": str}, {}, "code")
+    _make(db, "pin", {"code": str, "verifier": str}, {}, "code")
+
+
 def _make(
     db: sqlite_utils.Database,
     name: str,

@@ -13,7 +13,8 @@ from nebctl.core.guard import Refusal
 from nebctl.core.history import GivenDose, UnitHistory
 from nebctl.core.instant import ClockState, Instant
 from nebctl.core.kits import KitState, KnownKit, LotState
-from nebctl.core.leases import DoseState, HistoryItem, Operator, Order, PlannedDose, Worklist
+from nebctl.core.leases import DoseState, HistoryItem, Order, PlannedDose, Worklist
+from nebctl.core.operators import Operator
 from nebctl.core.regimen import Regimen, SiteRules
 
 HOUR = 3_600_000_000_000

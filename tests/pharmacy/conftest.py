@@ -149,7 +149,7 @@ def make_books(db: sqlite3.Connection, folder: Path) -> Books:
     staff = tuple(Operator(code=code, name=code, roles=(role,)) for code, role in roles.items())
     at = Instant(mono_ns=1, wall_ns=NOW_NS, boot="boot", clock=ClockState(sync=True, source="sim", scale=60))
     lease_ns = 30 * 86_400 * 10**9
-    return Books(db=db, log=log, at=at, zone=ZoneInfo("UTC"), staff=staff, book=book, lease_ns=lease_ns)
+    return Books(db=db, log=log, at=at, zone=ZoneInfo("UTC"), founders=staff, book=book, lease_ns=lease_ns)
 
 
 def furnish(books: Books, kits: tuple[str, ...], lot: str = "EXO2020A") -> None:

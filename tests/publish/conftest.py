@@ -303,7 +303,7 @@ def bookkeeping(folder: Path) -> Callable[[sqlite3.Connection, Instant], Books]:
     book = Rulebook(regimen=study.regimen(), follow_up=study.follow_up, rules=SiteRules())
     staff = tuple(Operator(code=code, name=code, roles=("pharmacist",)) for code in ("PH-01", "PH-02"))
     zone = ZoneInfo("UTC")
-    return lambda db, at: Books(db=db, log=log, at=at, zone=zone, staff=staff, book=book, lease_ns=10**18)
+    return lambda db, at: Books(db=db, log=log, at=at, zone=zone, founders=staff, book=book, lease_ns=10**18)
 
 
 @pytest.fixture

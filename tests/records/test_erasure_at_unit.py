@@ -18,7 +18,7 @@ from nebctl.cli.ledger import ledger
 from nebctl.clock import SystemClock
 from nebctl.config import load_config
 from nebctl.core.erasure import Erasure
-from nebctl.core.leases import Operator
+from nebctl.core.operators import Operator
 from nebctl.retention import NotErased, Terms, erase_at_unit
 from nebctl_lab.scenario.player import Player
 from nebctl_lab.scenario.shipped import open_scenario

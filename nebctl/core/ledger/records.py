@@ -15,7 +15,7 @@ TYPES = frozenset(
     )
 )
 """What units and the pharmacy write; a schema of each stands in docs/records."""
-PHARMACY_TYPES = frozenset(("enrolment", "lot", "kit"))
+PHARMACY_TYPES = frozenset(("enrolment", "lot", "kit", "operator"))
 """What only the pharmacy's own log holds beside those."""
 ENVELOPE = frozenset(
     (
