@@ -2,7 +2,7 @@
 
 import asyncio
 
-from nebctl.core.calibrated import Found, note
+from nebctl.core.calibrated import Found, facts, note
 from nebctl.core.device import CommandFailed, DeviceReport
 from nebctl.core.events import Check
 from nebctl.core.instant import NS_PER_S, Instant
@@ -36,9 +36,13 @@ async def try_all(
             name="clock", good=trusted, note="trusted" if trusted else "not synchronised: let a person check the clock"
         ),
         Check(name="uptime", good=young, note="short enough" if young else "over 100 days: restart the unit"),
-        *(() if witnessed.rules.model.dries else (Check(name="calibration", good=True, note=note(calibration)),)),
+        *(() if witnessed.rules.model.dries else (_calibration(calibration),)),
         *((await _try_balance(nebulizer),) if stopped and WEIGHT in nebulizer.declaration.senses else ()),
     )
+
+
+def _calibration(found: Found) -> Check:
+    return Check(name="calibration", good=True, note=note(found), facts=facts(found))
 
 
 async def _try_balance(nebulizer: Nebulizer) -> Check:

@@ -19,6 +19,7 @@ from starlette.applications import Starlette
 from nebctl import SOFTWARE
 from nebctl.bedside.api import Api
 from nebctl.bedside.desk import Desk, Place
+from nebctl.bedside.device import device
 from nebctl.bedside.view import Surroundings as Shown
 from nebctl.bedside.view import view
 from nebctl.clock import trusted
@@ -304,6 +305,7 @@ class Unit:
                 runner=self._runner,
                 desk=self._desk,
                 show=self._show(),
+                show_device=self._show_device,
                 token=token,
                 closing=self._closing,
                 hosts=hosts,
@@ -338,6 +340,11 @@ class Unit:
             operator_ends=self._opened.rules.model.operator_ends,
         )
         return lambda: view(self._runner, shown)
+
+    def _show_device(self) -> dict[str, Json]:
+        answering = self._runner.witnessed.device
+        now_ns = self._opened.clock.instant().wall_ns
+        return device(self._runner.history, self._opened.rules, answering.serial if answering else None, now_ns)
 
     def _stream_state(self) -> dict[str, Json]:
         publisher, waiting = self._publisher, self._opened.ledger.size - self._contact.receipted

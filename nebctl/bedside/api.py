@@ -42,14 +42,16 @@ Handler = Callable[[Request], Awaitable[Response]]
 class Api:
     """The bedside API of one unit, and its page.
 
-    `show` returns the view. Scripts send `token` as `Authorization: Bearer`; the page has a cookie of the name `cookie`
-    that is bound to an operator. STOP alone needs neither (S21). `closing` is set when the unit shuts down, and ends
-    the event streams. `hosts` are the Host values that this server answers to.
+    `show` returns the view, `show_device` the chart of the device's rate. Scripts send `token` as `Authorization:
+    Bearer`; the page has a cookie of the name `cookie` that is bound to an operator. STOP alone needs neither (S21).
+    `closing` is set when the unit shuts down, and ends the event streams. `hosts` are the Host values that this server
+    answers to.
     """
 
     runner: Runner
     desk: Desk
     show: Callable[[], dict[str, Json]]
+    show_device: Callable[[], dict[str, Json]]
     token: str
     closing: asyncio.Event
     hosts: frozenset[str]
@@ -79,6 +81,7 @@ class Api:
                 Route("/api/logout", self._guarded(self._logout, token=False), methods=["POST"]),
                 Route("/api/stop", self._guarded(self._stop, token=False), methods=["POST"]),
                 Route("/api/state", self._guarded(self._state), methods=["GET"]),
+                Route("/api/device", self._guarded(self._device), methods=["GET"]),
                 Route("/api/events", self._guarded(self._events), methods=["GET"]),
                 *(Route(f"/api/{name}", self._guarded(handler), methods=["POST"]) for name, handler in posts.items()),
             ]
@@ -150,6 +153,9 @@ class Api:
 
     async def _state(self, _request: Request) -> Response:
         return self._shown()
+
+    async def _device(self, _request: Request) -> Response:
+        return JSONResponse(self.show_device())
 
     async def _scan(self, request: Request) -> Response:
         body = await _own(request, bodies.Scan)

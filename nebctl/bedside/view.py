@@ -109,11 +109,16 @@ def _day(runner: Runner, around: Surroundings, now: Instant) -> dict[str, Json]:
         "due": due(worklist, runner.history, around.regimen, local.date()),
         "course": course(order, runner.history, around.regimen) if order else [],
         "prefixes": prefixes_of(worklist),
-        "self_test": [{"name": c.name, "good": c.good, "note": c.note} for c in around.checks()],
+        "self_test": [_check(c) for c in around.checks()],
         "pause_reason": runner.session.pause_reason,
         "pauses": runner.session.pauses,
         "operator_ends": around.operator_ends,
     }
+
+
+def _check(check: ev.Check) -> Json:
+    facts = dict(check.facts) if check.facts is not None else None
+    return {"name": check.name, "good": check.good, "note": check.note, "facts": facts}
 
 
 def _review(auth: Authorisation | None, regimen: Regimen) -> Json:

@@ -7,8 +7,9 @@ from enum import Enum
 from nebctl.core.calibrations import CalibrationRecord
 from nebctl.core.dose import DeviceModel
 from nebctl.core.dose.calibration import Calibration, with_calibration
-from nebctl.core.dose.control import Charted, chart
+from nebctl.core.dose.control import Charted, Kind, chart, flagged
 from nebctl.core.history import UnitHistory
+from nebctl.core.ledger.records import Json
 from nebctl.core.regimen import SiteRules
 from nebctl.core.session import Rules
 
@@ -103,12 +104,31 @@ def note(found: Found) -> str:
     return _standing(found) if found.drift is None else f"{_standing(found)}; {_drifting(found.drift)}"
 
 
+def facts(found: Found) -> dict[str, Json]:
+    """Return what `note` says in figures, for a page that has words of its own language; rates in nL/s.
+
+    `rate_nl_per_s` and `sigma_nl_per_s` are None where no calibration is used, `drift` where no dose drifts.
+    """
+    used, drift = found.record if found.used else None, found.drift
+    return {
+        "standing": found.standing.value,
+        "days": found.age_days,
+        "rate_nl_per_s": used.rate_nl_per_s if used else None,
+        "sigma_nl_per_s": used.sigma_nl_per_s if used else None,
+        "drift": dict(zip(("percent", "way"), _off(drift), strict=True)) if drift else None,
+    }
+
+
 def _drifting(charted: Charted) -> str:
-    line = charted.centre_nl_per_s or 0
-    way = "less" if charted.point.rate_nl_per_s < line else "more"
-    off = abs(charted.point.rate_nl_per_s - line) * 100 // max(1, line)
+    percent, way = _off(charted)
     rules = ", ".join(rule.name for rule in charted.rules)
-    return f"DRIFTING: a dose since gave {off} % {way} ({rules}): run nebctl calibrate before the next dose"
+    return f"DRIFTING: a dose since gave {percent} % {way} ({rules}): run nebctl calibrate before the next dose"
+
+
+def _off(charted: Charted) -> tuple[int, str]:
+    """Return how many per cent of its line a point lies off it, and on which side: less or more."""
+    line, rate = charted.centre_nl_per_s or 0, charted.point.rate_nl_per_s
+    return abs(rate - line) * 100 // max(1, line), "less" if rate < line else "more"
 
 
 def _standing(found: Found) -> str:
@@ -136,7 +156,7 @@ def _days(count: int) -> str:
 
 def known_rules(rules: Rules, history: UnitHistory, serial: str, now_ns: int) -> Rules:
     """Return a unit's rules with what is known of the device `serial` at wall time `now_ns`."""
-    found = calibration_of(rules, history, serial, now_ns)
+    found = find(history.calibrations, serial, rules.mesh, now_ns, rules.site)
     return replace(rules, model=apply(rules.model, rules.prior or rules.model, found, rules.site))
 
 
@@ -148,5 +168,6 @@ def calibration_of(rules: Rules, history: UnitHistory, serial: str, now_ns: int)
     found = find(history.calibrations, serial, rules.mesh, now_ns, rules.site)
     if not found.used:
         return found
-    off = [charted for charted in chart(history.rates.get(serial, ())) if charted.rules]
-    return replace(found, drift=off[-1] if off else None)
+    off = flagged(chart(history.rates.get(serial, ())))
+    doses = [charted for charted in off if charted.point.kind is Kind.DOSE]
+    return replace(found, drift=doses[-1] if doses else None)

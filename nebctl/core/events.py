@@ -1,11 +1,13 @@
 """Everything that can happen to a session: presses, device reports, failures of effects, the passing of time."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TypeAlias
 
 from nebctl.core.authorisation import Authorisation
 from nebctl.core.device import CommandFailed, DeviceReport, Identity, RunOutcome
 from nebctl.core.dose import Charge, Residual
+from nebctl.core.ledger.records import Json
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,11 +27,15 @@ class Charged:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Check:
-    """One line of the self-test: what was checked, whether it is good, and what to know or do."""
+    """One line of the self-test: what was checked, whether it is good, and what to know or do.
+
+    `facts` is what `note` says in figures, for a page that has words of its own; None where there is none.
+    """
 
     name: str
     good: bool
     note: str
+    facts: Mapping[str, Json] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

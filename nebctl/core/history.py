@@ -64,7 +64,7 @@ class UnitHistory:
     `kits` maps each opened kit to the session that opened it. `unsigned` maps the session of each dose record without a
     signature to its (seq, leaf in hex). `config` is the `config_digest` of the newest `config` record, "" before it.
     `calibrations` are those that were finished, accepted or not, oldest first. `rates` are, by the
-    device's serial number, its newest accepted calibration and what the weighed doses since then imply.
+    device's serial number, what each of them measured and each weighed dose implies, oldest first.
     `parted` is how this log and what the pharmacy keeps of it have parted, rollback or fork; "" where they have not.
     """
 

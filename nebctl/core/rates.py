@@ -1,12 +1,12 @@
 """The rates of a device in a unit's records: what each calibration measured and what each weighed dose implies."""
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 from nebctl.core import calibrations
 from nebctl.core.calibrations import CalibrationRecord
 from nebctl.core.dose.aerosol import CONFIRM_MS, CONFIRM_SIGMA_MS
-from nebctl.core.dose.control import Kind, Point
+from nebctl.core.dose.control import Charted, Kind, Point, flagged
 from nebctl.core.ledger import envelope
 from nebctl.core.ledger.records import Entry, Json
 
@@ -27,20 +27,42 @@ def points(entries: Iterable[Entry], serial: str) -> tuple[Point, ...]:
 
 
 def followed(rates: Mapping[str, tuple[Point, ...]], entry: Entry) -> Mapping[str, tuple[Point, ...]]:
-    """Return what is kept of each device by its serial number: its newest accepted calibration and the rates since."""
+    """Return the rates of each device by its serial number, oldest first, after one more record."""
     told = entry.payload.get("device")
     serial = str(told.get("serial") if isinstance(told, dict) else told)
     found = points((entry,), serial)
-    if not found:
-        return rates
-    before = () if found[0].kind is Kind.CALIBRATION else rates.get(serial, ())
-    return {**rates, serial: (*before, *found)}
+    return {**rates, serial: (*rates.get(serial, ()), *found)} if found else rates
 
 
 def serials(entries: Iterable[Entry]) -> tuple[str, ...]:
     """Return the serial numbers of the devices that were calibrated, in the order of their first record."""
     records = (calibrations.read(entry) for entry in entries if entry.payload["typ"] == "calibration")
     return tuple(dict.fromkeys(record.serial for record in records if record is not None))
+
+
+def chart_facts(serial: str, charted: Sequence[Charted]) -> dict[str, Json]:
+    """Return the control chart of the device `serial` as the command and the bedside page tell it, rates in nL/s.
+
+    `centre_nl_per_s` and `limit_sigma_nl_per_s` are None where no calibration precedes the point; `flagged` names the
+    records that break a rule since the newest calibration.
+    """
+    return {
+        "device": serial,
+        "points": [
+            {
+                "seq": each.point.seq,
+                "at": envelope.utc_text(each.point.at_ns),
+                "kind": each.point.kind.value,
+                "rate_nl_per_s": each.point.rate_nl_per_s,
+                "sigma_nl_per_s": each.point.sigma_nl_per_s,
+                "centre_nl_per_s": each.centre_nl_per_s,
+                "limit_sigma_nl_per_s": each.sigma_nl_per_s,
+                "rules": [rule.name for rule in each.rules],
+            }
+            for each in charted
+        ],
+        "flagged": [each.point.seq for each in flagged(charted)],
+    }
 
 
 def calibration_point(record: CalibrationRecord) -> Point | None:

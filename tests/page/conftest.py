@@ -5,9 +5,11 @@ import os
 import re
 import shutil
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import pytest
@@ -25,6 +27,7 @@ SCREENS = Path(__file__).parents[2] / "docs" / "screens"
 DAY_NS = 24 * 3600 * 10**9
 OPERATOR = "RT-07"
 SEED, SERIAL = 7, "SIM-0000"
+ONCE = MappingProxyType({FIRST_MORNING: SEED})
 PANEL = {"width": 800, "height": 480}
 FLAGS = ("--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--font-render-hinting=none")
 
@@ -96,8 +99,12 @@ class Ward:
         return [dict(entry.payload) for entry in entries if entry.payload["typ"] == typ]
 
 
-def start_ward(root: Path, stack: contextlib.ExitStack) -> Ward:
-    """Start the processes of one ward; the stack ends them."""
+def start_ward(root: Path, stack: contextlib.ExitStack, *, calibrated: Mapping[datetime, int] = ONCE) -> Ward:
+    """Start the processes of one ward; the stack ends them.
+
+    On the evening before each of the dates `calibrated`, oldest first, the device had its saline runs, with the plant's
+    seed of that evening.
+    """
     site = prepare(root)
 
     def child(name: str, *arguments: str) -> Child:
@@ -108,7 +115,8 @@ def start_ward(root: Path, stack: contextlib.ExitStack) -> Ward:
     furnish(site, child("broker", "-m", "nebctl_lab.broker", "--port", "0").ready, (MESH,))
     child("pharmacy", "-m", "nebctl", "pharmacy", "run", "--config", str(site.pharmacy))
     folder = site.unit(MESH.unit)
-    calibrate_bedside(folder, MESH.device, seed=SEED, serial=SERIAL, begins=FIRST_MORNING)
+    for begins, seed in calibrated.items():
+        calibrate_bedside(folder, MESH.device, seed=seed, serial=SERIAL, begins=begins)
     device = ("-m", "nebctl", "sim", "mesh", "--pty", str(folder / "nebulizer"), "--clock", str(site.clock))
     plant = ("--seed", str(SEED), "--serial", SERIAL)
     control = child("simulator", *device, *plant, "--control", "0", "--state", str(folder / "nebulizer.state"))
@@ -117,13 +125,18 @@ def start_ward(root: Path, stack: contextlib.ExitStack) -> Ward:
     return Ward(site=site, unit=unit, machine=machine, device=Http(control.ready.split(" control ")[1]))
 
 
-@pytest.fixture(scope="module")
-def ward(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ward]:
-    """Give a ward of its own to each file of tests; where the browser is missing, fail in CI and skip elsewhere."""
+def want_browser() -> None:
+    """Fail in CI and skip elsewhere where the browser is missing."""
     if lack := missing():
         if os.environ.get("CI") == "true":
             pytest.fail(lack)
         pytest.skip(lack)
+
+
+@pytest.fixture(scope="module")
+def ward(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ward]:
+    """Give a ward of its own to each file of tests; where the browser is missing, fail in CI and skip elsewhere."""
+    want_browser()
     with contextlib.ExitStack() as stack:
         yield start_ward(tmp_path_factory.mktemp("ward") / "site", stack)
 
@@ -245,8 +258,8 @@ class Panel:
         self.tap("Sign later")
         self.on("idle")
 
-    def prepare(self, kit: str, cup: str = "1") -> None:
-        """Go from idle to the review of a dose whose vial was emptied, by taps alone."""
+    def prepare(self, kit: str, cup: str = "1", until: str = "review") -> None:
+        """Go from idle to the self-test or the review of a dose whose vial was emptied, by taps alone."""
         self.tap("Begin a dose")
         self.box("subject")
         self.keys("001")
@@ -260,5 +273,6 @@ class Panel:
         self.on("charge")
         self.tap("Whole vial emptied, 3 mL")
         self.on("selftest")
-        self.tap("Review the dose")
-        self.on("review")
+        if until == "review":
+            self.tap("Review the dose")
+            self.on("review")

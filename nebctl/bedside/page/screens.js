@@ -1,6 +1,7 @@
 // One screen for each thing to do. Which one shows is the core's state and, between two presses, the page's own step.
 
 import { choice, h, say } from './parts.js';
+import { calibrationSaid, device } from './chart.js';
 import { course, curve, ring } from './curve.js';
 import { amount, cup, login, scan, sign } from './entries.js';
 import { content, interval, ml, said, siteTime, t, volume } from './text.js';
@@ -11,7 +12,7 @@ const FILLING = new Set(['charge', 'weigh']);
 export function screenOf({ view, local }) {
   if (!view.operator) return 'login';
   switch (view.state) {
-    case 'idle': return local.scan ? 'scan' : 'idle';
+    case 'idle': return local.scan ? 'scan' : local.device ? 'device' : 'idle';
     case 'authorised': return FILLING.has(local.fill) ? local.fill : 'cup';
     case 'ready': return local.reviewed === view.review.auth ? 'review' : 'selftest';
     case 'residual': return local.left ? 'measure' : 'residual';
@@ -20,7 +21,7 @@ export function screenOf({ view, local }) {
   }
 }
 
-const BUILD = { login, idle, scan, cup, charge, weigh, selftest, review, running, lost, residual, measure, recording, outcome, sign };
+const BUILD = { login, idle, device, scan, cup, charge, weigh, selftest, review, running, lost, residual, measure, recording, outcome, sign };
 
 export function buildScreen(name, page) {
   return BUILD[name](page);
@@ -29,7 +30,8 @@ export function buildScreen(name, page) {
 function idle(page) {
   const list = h('ul', { class: 'due' });
   const begin = choice(t('idle_begin'), () => page.step({ scan: true }));
-  const foot = h('div', { class: 'foot' }, begin, choice(t('lock'), () => page.send('logout'), 'plain'));
+  const look = choice(t('device'), () => page.step({ device: true }), 'plain aside');
+  const foot = h('div', { class: 'foot' }, begin, look, choice(t('lock'), () => page.send('logout'), 'plain'));
   let shown = null;
   const update = ({ due, local }) => {
     const now = JSON.stringify(due);
@@ -74,7 +76,7 @@ function selftest(page) {
     if (now === shown) return;
     shown = now;
     list.replaceChildren(...checks.map((check) => h('li', { 'data-good': String(check.good) },
-      h('span', { class: 'tick' }, check.good ? '✓' : '✗'), h('span', {}, said(`check_${check.name}`, check.name)), h('span', {}, check.note))));
+      h('span', { class: 'tick' }, check.good ? '✓' : '✗'), h('span', {}, said(`check_${check.name}`, check.name)), h('span', {}, check.facts ? calibrationSaid(check.facts) : check.note))));
     say(told, checks.length && !page.pending ? (ready ? '' : t('test_failed')) : t('test_runs'));
     again.disabled = page.pending;
     go.hidden = !ready;

@@ -8,7 +8,7 @@ import click
 
 if TYPE_CHECKING:
     from nebctl.core.dose.control import Charted
-    from nebctl.core.ledger.records import Entry, Json
+    from nebctl.core.ledger.records import Entry
 
 
 @click.command(epilog="Example: nebctl calibrate chart demo-data/units/neb-0001/unit.db --svg chart.svg")
@@ -23,7 +23,8 @@ def chart(db: Path, device: str | None, svg: Path | None, as_json: bool) -> None
     """
     from nebctl.chart_picture import chart_svg
     from nebctl.core.dose.control import chart as against
-    from nebctl.core.rates import points, serials
+    from nebctl.core.dose.control import flagged
+    from nebctl.core.rates import chart_facts, points, serials
 
     entries = _entries(_database(db))
     known = serials(entries)
@@ -34,18 +35,10 @@ def chart(db: Path, device: str | None, svg: Path | None, as_json: bool) -> None
     if svg is not None:
         _write(svg, chart_svg(charted, f"Rate of {serial or 'no device'}"))
     if as_json:
-        click.echo(json.dumps(_as_json(serial, charted)))
+        click.echo(json.dumps(chart_facts(serial, charted)))
     else:
         click.echo("\n".join(_lines(serial, charted)))
     raise SystemExit(0 if charted and not flagged(charted) else 1)
-
-
-def flagged(charted: "tuple[Charted, ...]") -> "tuple[Charted, ...]":
-    """Return the points that break a rule since the newest accepted calibration, that one among them."""
-    from nebctl.core.dose.control import Kind
-
-    last = max((i for i, each in enumerate(charted) if each.point.kind is Kind.CALIBRATION), default=0)
-    return tuple(each for each in charted[last:] if each.rules)
 
 
 def _database(path: Path) -> Path:
@@ -83,29 +76,8 @@ def _write(path: Path, text: str) -> None:
         raise click.UsageError(f"--svg: {path}: {error.strerror}. Name a file in a folder that is there.") from None
 
 
-def _as_json(serial: str, charted: "tuple[Charted, ...]") -> "Json":
-    from nebctl.core.ledger.envelope import utc_text
-
-    return {
-        "device": serial,
-        "points": [
-            {
-                "seq": each.point.seq,
-                "at": utc_text(each.point.at_ns),
-                "kind": each.point.kind.value,
-                "rate_nl_per_s": each.point.rate_nl_per_s,
-                "sigma_nl_per_s": each.point.sigma_nl_per_s,
-                "centre_nl_per_s": each.centre_nl_per_s,
-                "limit_sigma_nl_per_s": each.sigma_nl_per_s,
-                "rules": [rule.name for rule in each.rules],
-            }
-            for each in charted
-        ],
-        "flagged": [each.point.seq for each in flagged(charted)],
-    }
-
-
 def _lines(serial: str, charted: "tuple[Charted, ...]") -> list[str]:
+    from nebctl.core.dose.control import flagged
     from nebctl.core.ledger.envelope import utc_text
 
     if not charted:

@@ -80,6 +80,12 @@ def chart(points: Sequence[Point]) -> tuple[Charted, ...]:
     return tuple(charted)
 
 
+def flagged(charted: Sequence[Charted]) -> tuple[Charted, ...]:
+    """Return the points that break a rule since the newest accepted calibration, that one among them."""
+    last = max((i for i, each in enumerate(charted) if each.point.kind is Kind.CALIBRATION), default=0)
+    return tuple(each for each in charted[last:] if each.rules)
+
+
 def _against(point: Point, centre: Point) -> Charted:
     """Return a point with its line; a calibration is a mean of runs already, a dose differs from run to run."""
     repeat = centre.rate_nl_per_s * REPEAT_PPM / WHOLE_PPM if point.kind is Kind.DOSE else 0.0
