@@ -15,7 +15,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 
-from nebctl.bedside import bodies
+from nebctl.bedside import bodies, chart_bodies
 from nebctl.bedside.desk import Desk
 from nebctl.bedside.logins import Logins
 from nebctl.bedside.view import public
@@ -34,7 +34,15 @@ LEAST_GAP_S = 0.08
 """Two events on one stream are at least so far apart: a person sees no more, and a small computer has other work."""
 MAX_BODY = 16_384
 _Model = TypeVar("_Model", bound=bodies.Body)
-_Person = TypeVar("_Person", bodies.Scan, bodies.Person, bodies.ResidualBody, bodies.Signature)
+_Person = TypeVar(
+    "_Person",
+    bodies.Scan,
+    bodies.Person,
+    bodies.ResidualBody,
+    bodies.Signature,
+    chart_bodies.ChartBody,
+    chart_bodies.AdverseBody,
+)
 Handler = Callable[[Request], Awaitable[Response]]
 
 
@@ -70,6 +78,8 @@ class Api:
             "end-seen": self._end_seen,
             "abandon": self._abandon,
             "residual": self._residual,
+            "chart": self._chart,
+            "adverse": self._adverse,
             "sign": self._sign,
             "leave": self._leave,
         }
@@ -198,6 +208,16 @@ class Api:
             await self.desk.refuse_residual(body.refused or "", body.operator)
         else:
             await self.desk.residual(residual, body.operator)
+        return self._shown()
+
+    async def _chart(self, request: Request) -> Response:
+        body = await _own(request, chart_bodies.ChartBody)
+        await self.desk.charting.chart(body.observation(), body.operator)
+        return self._shown()
+
+    async def _adverse(self, request: Request) -> Response:
+        body = await _own(request, chart_bodies.AdverseBody)
+        await self.desk.charting.report(body.event(), body.operator)
         return self._shown()
 
     async def _sign(self, request: Request) -> Response:

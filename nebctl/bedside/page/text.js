@@ -50,7 +50,8 @@ function places(sentence, own) {
   return match && Object.fromEntries(names.map((name, at) => [name, match[at + 1]]));
 }
 
-function inTongue(value) {
+function inTongue(own) {
+  const value = said(`value_${own}`, own);
   const date = /^(\d{1,2}) ([A-Z][a-z]{2})$/.exec(value);
   return date && language === 'zh' ? `${MONTHS.indexOf(date[2]) + 1}月${date[1]}日` : value;
 }

@@ -11,8 +11,9 @@ from nebctl.core.guard import RULES
 from .conftest import CHINESE, ENGLISH, SCREENS, VIEWS, open_stage
 
 CORE = PAGE.parents[1]
-REFUSING = ("core/admission.py", "core/kit_admission.py", "bedside/desk.py", "bedside/api.py", "runner.py")
-CODES = re.compile(r'(?:code=|_no\(|: \()"([a-z]+(?:-[a-z]+)*)"')
+CHARTING = ("core/charting.py", "core/adverse.py", "bedside/charting.py")
+REFUSING = ("core/admission.py", "core/kit_admission.py", "bedside/desk.py", "bedside/api.py", "runner.py", *CHARTING)
+CODES = re.compile(r'(?:code=|_no\(|: \(|\(\s*(?="in-line-))"([a-z]+(?:-[a-z]+)*)"')
 HEARD: dict[str, str] = json.loads((PAGE / "heard.en.json").read_text("utf-8"))
 
 PLACES = re.compile(r"\{(\w+)\}")
