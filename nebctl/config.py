@@ -70,7 +70,11 @@ class _Table(BaseModel):
 
 
 class UnitTable(_Table):
-    """`[unit]`: who this unit is; paths are relative to the file."""
+    """`[unit]`: who this unit is; paths are relative to the file.
+
+    `pin_key` is the site's PIN key; None means that nobody can sign in here. `credential:NAME` in it or in `key` is a
+    credential of the service manager.
+    """
 
     id: UnitName = Field(examples=['"neb-0001"'])
     site: SiteName = Field(examples=['"mexcovid.example"'])
@@ -79,6 +83,7 @@ class UnitTable(_Table):
     key: FilePath = Field(examples=['"/etc/nebctl/neb-0001.key"'])
     trust: FilePath = Field(examples=['"/etc/nebctl/trust"'])
     simulated: bool = False
+    pin_key: FilePath | None = None
 
 
 class StudyTable(_Table):

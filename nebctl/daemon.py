@@ -26,6 +26,7 @@ from nebctl.core.session import Rules
 from nebctl.core.trace import HEADER, Trace
 from nebctl.core.verify import Limits
 from nebctl.keys import KeyFault, load_signer, load_trust, load_vkey, refuse_shared, verify
+from nebctl.pins import PinKey, load_pin_key
 from nebctl.ports import Clock, Nebulizer
 from nebctl.publish.asking import converse
 from nebctl.publish.connection import BrokerFault
@@ -81,6 +82,7 @@ async def open_parts(loaded: LoadedConfig, edge: Edge = LIVE_EDGE, *, reason: st
         files = path(config.study.protocol), config.study.arm, path(config.study.site_rules)
         study = load_study(*files, approvers, clock.instant().wall_ns)
         orders = load_vkey(trust / "pharmacy-orders.vkey")
+        pin_key = _pin_key(loaded)
         nebulizer = _nebulizer(loaded, clock, edge)
         _check_device_class(loaded, study)
         _check_promises(loaded, study, nebulizer)
@@ -116,6 +118,7 @@ async def open_parts(loaded: LoadedConfig, edge: Edge = LIVE_EDGE, *, reason: st
         history=history,
         worklists=worklists,
         orders=orders,
+        pin_key=pin_key,
         edge=edge,
         found=_standing_alarms(came, history),
         unreceipted=(await ledger.backlog()).waiting,
@@ -201,12 +204,12 @@ async def open_ledger(loaded: LoadedConfig, clock: Clock, edge: Edge = LIVE_EDGE
         simulated=unit.simulated,
     )
     tls = loaded.config.mqtt.key if loaded.config.mqtt else None
-    refuse_shared(loaded.path(tls) if tls else None, {"signing": _key_path(loaded)})
+    refuse_shared(loaded.path(tls) if tls else None, {"signing": _key_path(loaded, loaded.config.unit.key)})
     return await UnitLedger.open(
         path,
         site=unit.site,
         unit=unit.id,
-        signer=load_signer(_key_path(loaded)),
+        signer=load_signer(_key_path(loaded, loaded.config.unit.key)),
         verify=verify,
         witness=load_trust(loaded.path(unit.trust), "pharmacy"),
         stamp=stamp,
@@ -216,12 +219,23 @@ async def open_ledger(loaded: LoadedConfig, clock: Clock, edge: Edge = LIVE_EDGE
     )
 
 
-def _key_path(loaded: LoadedConfig) -> Path:
-    """Return the signing key's path; `credential:NAME` is one that the service manager hands over."""
-    key = str(loaded.config.unit.key)
-    if key.startswith("credential:"):
-        return Path(os.environ.get("CREDENTIALS_DIRECTORY", "/run/credentials")) / key.removeprefix("credential:")
-    return loaded.path(loaded.config.unit.key)
+def _key_path(loaded: LoadedConfig, key: Path) -> Path:
+    """Return a key's path; `credential:NAME` is one that the service manager hands over."""
+    name = str(key)
+    if name.startswith("credential:"):
+        return Path(os.environ.get("CREDENTIALS_DIRECTORY", "/run/credentials")) / name.removeprefix("credential:")
+    return loaded.path(key)
+
+
+def _pin_key(loaded: LoadedConfig) -> PinKey | None:
+    """Return the site's PIN key; at a live unit it lies off the card that holds the data.
+
+    Raises: `KeyFault` where it cannot be used.
+    """
+    unit = loaded.config.unit
+    if unit.pin_key is None:
+        return None
+    return load_pin_key(_key_path(loaded, unit.pin_key), apart_from=None if unit.simulated else loaded.path(unit.data))
 
 
 def _rules(loaded: LoadedConfig, study: Study, nebulizer: Nebulizer) -> Rules:

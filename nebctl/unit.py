@@ -7,7 +7,7 @@ import secrets
 import signal
 import socket
 from collections.abc import AsyncIterator, Callable
-from concurrent.futures import Executor
+from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -18,8 +18,12 @@ from starlette.applications import Starlette
 
 from nebctl import SOFTWARE
 from nebctl.bedside.api import Api
+from nebctl.bedside.credentials import Credentials, Proof
 from nebctl.bedside.desk import Desk, Place
 from nebctl.bedside.device import device
+from nebctl.bedside.logins import Logins
+from nebctl.bedside.tries_file import NAME as TRIES
+from nebctl.bedside.tries_file import TriesFile
 from nebctl.bedside.view import Surroundings as Shown
 from nebctl.bedside.view import view
 from nebctl.clock import trusted
@@ -35,6 +39,7 @@ from nebctl.core.ledger.hello import NONCE_BYTES
 from nebctl.core.ledger.note import Vkey
 from nebctl.core.ledger.records import Json
 from nebctl.core.session import LIVE, Rules, State
+from nebctl.pins import PinKey
 from nebctl.ports import Clock, Link, Nebulizer
 from nebctl.publish.connection import Connect, MqttSettings, connect
 from nebctl.publish.unit import Callbacks, Standing, UnitPublisher
@@ -113,7 +118,8 @@ class Edge:
     """What a unit takes from the world beside its configuration; only a simulated unit may be given anything else.
 
     `random` gives fresh bytes. `clock` None is the clock that the configuration names, `open_link` None the wires that
-    device URLs lead to, `thread` None a thread of the ledger's own. `ended` returns what asks the unit to end.
+    device URLs lead to, `thread` None a thread of its own for the ledger, and one for PINs. `ended` returns
+    what asks the unit to end.
     """
 
     random: Callable[[int], bytes] = secrets.token_bytes
@@ -132,6 +138,7 @@ LIVE_EDGE = Edge()
 class Opened:
     """Everything that was read and opened before the unit can serve.
 
+    `pin_key` is the site's PIN key, None where this unit has none.
     `orders` is the pharmacy's orders key; `unreceipted` records waited at the start; `found` are alarms that stand from
     the start.
     """
@@ -147,6 +154,7 @@ class Opened:
     worklists: WorklistKeeper
     orders: Vkey
     unreceipted: int
+    pin_key: PinKey | None = None
     found: tuple[Condition, ...] = ()
     edge: Edge = field(default_factory=Edge)
 
@@ -173,9 +181,10 @@ class Unit:
             peripherals=PERIPHERALS,
             simulated=self._config.unit.simulated,
             approved_until_ns=opened.study.expires_ns,
-            follow_up=opened.study.follow_up,
         )
         self._desk = Desk(self._runner, opened.clock, place, opened.worklists.current)
+        self._thread = opened.edge.thread() if opened.edge.thread else ThreadPoolExecutor(max_workers=1)
+        self._credentials = self._make_credentials()
 
     @property
     def runner(self) -> Runner:
@@ -187,6 +196,8 @@ class Unit:
         asked = self._opened.edge.ended()
         if not self._trusted():
             log.warning("the clock is not trusted: no dose can be started until it is synchronised or checked")
+        if self._opened.pin_key is None:
+            log.warning("[unit] has no pin_key: nobody can sign in, and no dose can be started; STOP works")
         for condition in self._opened.found:
             self._runner.raise_alarm(condition)
         async with self._page() as address, asyncio.TaskGroup() as tasks:
@@ -229,6 +240,17 @@ class Unit:
             async with asyncio.timeout(FAREWELL_S):
                 while (await self._opened.ledger.backlog()).waiting:  # noqa: ASYNC110 - receipts tell nobody here
                     await asyncio.sleep(0.02)
+
+    def _make_credentials(self) -> Credentials:
+        opened, unit = self._opened, self._config.unit
+        proof = Proof(
+            key=opened.pin_key,
+            tries=TriesFile(opened.loaded.path(unit.data) / TRIES, opened.clock.instant()),
+            thread=self._thread,
+            simulated=unit.simulated,
+        )
+        worklist, rules = opened.worklists.current, opened.study.rules
+        return Credentials(proof, opened.clock, opened.zone, rules, worklist, self._runner.note)
 
     def _trusted(self) -> bool:
         return trusted(self._opened.clock.instant().clock)
@@ -300,11 +322,15 @@ class Unit:
     async def _page(self) -> AsyncIterator[str]:
         """Serve the API; yield its address."""
         token = _fresh_token(self._opened.loaded.path(self._config.unit.data) / "api.token")
+        idle_s = self._opened.study.rules.idle_lock_ns / NS_PER_S
+        logins = Logins(now_s=asyncio.get_running_loop().time, idle_s=idle_s)
 
         def make(hosts: frozenset[str]) -> Starlette:
             return Api(
                 runner=self._runner,
                 desk=self._desk,
+                credentials=self._credentials,
+                logins=logins,
                 show=self._show(),
                 show_device=self._show_device,
                 token=token,
@@ -338,7 +364,6 @@ class Unit:
             zone=self._opened.zone,
             worklist=self._opened.worklists.current,
             checks=lambda: self._desk.checks,
-            charted=self._desk.charting.shown,
             operator_ends=self._opened.rules.model.operator_ends,
         )
         return lambda: view(self._runner, shown)

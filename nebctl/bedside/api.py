@@ -1,11 +1,14 @@
-"""The loopback API and the page that uses it: presses as JSON over HTTP, the view as server-sent events."""
+"""The loopback API and the page that uses it: presses as JSON over HTTP, the view as server-sent events.
+
+A person signs in with badge and PIN, and everything but STOP is pressed by somebody who has.
+"""
 
 import asyncio
 import contextlib
 import hmac
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
@@ -15,13 +18,14 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 
-from nebctl.bedside import bodies, chart_bodies
+from nebctl.bedside import bodies
+from nebctl.bedside.credentials import Credentials
 from nebctl.bedside.desk import Desk
 from nebctl.bedside.logins import Logins
 from nebctl.bedside.view import public
 from nebctl.core.guard import Refusal
 from nebctl.core.ledger.records import Json
-from nebctl.core.orders import Operator
+from nebctl.core.operators import Operator
 from nebctl.core.session import IllegalEventError
 from nebctl.core.units import UnitError
 from nebctl.runner import Refused, Runner
@@ -33,16 +37,10 @@ HEARTBEAT_S = 0.5
 LEAST_GAP_S = 0.08
 """Two events on one stream are at least so far apart: a person sees no more, and a small computer has other work."""
 MAX_BODY = 16_384
+SESSION = "nebctl-session"
+"""The header by which a script says for whom it presses: what signing in answered."""
 _Model = TypeVar("_Model", bound=bodies.Body)
-_Person = TypeVar(
-    "_Person",
-    bodies.Scan,
-    bodies.Person,
-    bodies.ResidualBody,
-    bodies.Signature,
-    chart_bodies.ChartBody,
-    chart_bodies.AdverseBody,
-)
+_Person = TypeVar("_Person", bodies.Scan, bodies.Person, bodies.ResidualBody, bodies.Signature)
 Handler = Callable[[Request], Awaitable[Response]]
 
 
@@ -50,21 +48,22 @@ Handler = Callable[[Request], Awaitable[Response]]
 class Api:
     """The bedside API of one unit, and its page.
 
-    `show` returns the view, `show_device` the chart of the device's rate. Scripts send `token` as `Authorization:
-    Bearer`; the page has a cookie of the name `cookie` that is bound to an operator. STOP alone needs neither (S21).
-    `closing` is set when the unit shuts down, and ends the event streams. `hosts` are the Host values that this server
-    answers to.
+    `show` returns the view, `show_device` the chart of the device's rate. Whoever has signed in at the page has a
+    cookie of the name `cookie`. Scripts send `token` as `Authorization: Bearer`, which lets them look, and `SESSION`
+    for the person whom they signed in. STOP alone needs neither (S21). `closing` is set when the unit shuts down, and
+    ends the event streams. `hosts` are the Host values that this server answers to.
     """
 
     runner: Runner
     desk: Desk
+    credentials: Credentials
+    logins: Logins
     show: Callable[[], dict[str, Json]]
     show_device: Callable[[], dict[str, Json]]
     token: str
     closing: asyncio.Event
     hosts: frozenset[str]
     cookie: str = "nebctl"
-    logins: Logins = field(default_factory=Logins)
 
     def app(self) -> Starlette:
         """Return the application."""
@@ -78,8 +77,6 @@ class Api:
             "end-seen": self._end_seen,
             "abandon": self._abandon,
             "residual": self._residual,
-            "chart": self._chart,
-            "adverse": self._adverse,
             "sign": self._sign,
             "leave": self._leave,
         }
@@ -112,23 +109,31 @@ class Api:
         origin = request.headers.get("origin")
         if origin is not None and origin.removeprefix("http://") not in self.hosts:
             return _problem(403, "origin", "Another page's request was refused.")
-        request.state.operator = None
-        if not token or self._knows_machine(request):
+        request.state.person = None
+        if not token:
             return None
-        person = self._person(self.logins.use(request.cookies.get(self.cookie, "")))
+        machine = self._knows_machine(request)
+        if machine and request.method == "GET":
+            return None
+        signed_in = request.headers.get(SESSION, "") if machine else request.cookies.get(self.cookie, "")
+        person = self._person(self.logins.use(signed_in))
         if person is None:
-            return _problem(401, "token", "Nobody is logged in. Scan your badge; a script reads the unit's api.token.")
-        if request.method == "POST" and origin != f"http://{request.headers['host']}":
+            return _problem(401, "token", "Nobody is signed in. Scan your badge and type your PIN.")
+        if request.method == "POST" and not machine and origin != f"http://{request.headers['host']}":
             return _problem(403, "origin", "Only the unit's own page may press its buttons.")
-        request.state.operator = person.code
+        request.state.person = person
         return None
 
-    def _person(self, code: str | None) -> Operator | None:
-        """Return who is logged in; None for nobody, and for a person who is no longer on the pharmacy's list."""
+    def _person(self, login: tuple[str, str] | None) -> Operator | None:
+        """Return who is signed in; None for nobody, for one who may no longer act, and for a PIN since replaced."""
+        if login is None:
+            return None
+        code, pin = login
         try:
-            return self.desk.operator(code) if code is not None else None
+            person = self.credentials.person(code)
         except Refused:
             return None
+        return person if person.pin == pin else None
 
     def _knows_machine(self, request: Request) -> bool:
         given = request.headers.get("authorization", "").removeprefix("Bearer ")
@@ -139,18 +144,23 @@ class Api:
         return Response(content, media_type=media_type)
 
     async def _login(self, request: Request) -> Response:
-        body = await _body(request, bodies.Person)
-        if request.headers.get("origin") != f"http://{request.headers['host']}":
-            return _problem(403, "origin", "Only the unit's own page may log a person in.")
-        person = self.desk.operator(body.operator)
+        """Sign a person in: the page gets a cookie, a script with the unit's token the session that it is to send."""
+        body, machine = await _body(request, bodies.SignIn), self._knows_machine(request)
+        if not machine and request.headers.get("origin") != f"http://{request.headers['host']}":
+            return _problem(403, "origin", "Only the unit's own page may sign a person in.")
+        person = await self.credentials.prove(body.operator, body.pin.get_secret_value())
         self.logins.end(request.cookies.get(self.cookie, ""))
-        response = JSONResponse({"operator": {"code": person.code, "name": person.name}})
-        token = self.logins.begin(person.code)
+        who: dict[str, Json] = {"operator": {"code": person.code, "name": person.name}}
+        token = self.logins.begin(person.code, person.pin)
+        if machine:
+            return JSONResponse({**who, "session": token})
+        response = JSONResponse(who)
         response.set_cookie(self.cookie, token, path="/", httponly=True, samesite="strict")
         return response
 
     async def _logout(self, request: Request) -> Response:
-        self.logins.end(request.cookies.get(self.cookie, ""))
+        for token in (request.cookies.get(self.cookie, ""), request.headers.get(SESSION, "")):
+            self.logins.end(token)
         response = JSONResponse({})
         response.delete_cookie(self.cookie, path="/", httponly=True, samesite="strict")
         return response
@@ -169,7 +179,7 @@ class Api:
 
     async def _scan(self, request: Request) -> Response:
         body = await _own(request, bodies.Scan)
-        await self.desk.scan(body.operator, body.subject, body.kit)
+        await self.desk.scan(_by(request), body.subject, body.kit)
         return self._shown()
 
     async def _charge(self, request: Request) -> Response:
@@ -182,7 +192,7 @@ class Api:
         return self._shown()
 
     async def _start(self, request: Request) -> Response:
-        await self.desk.start((await _body(request, bodies.Start)).auth)
+        await self.desk.start((await _body(request, bodies.Start)).auth, _by(request))
         return self._shown()
 
     async def _pause(self, request: Request) -> Response:
@@ -190,39 +200,32 @@ class Api:
         return self._shown()
 
     async def _resume(self, request: Request) -> Response:
-        await self.desk.resume((await _own(request, bodies.Person)).operator)
+        await _own(request, bodies.Person)
+        await self.desk.resume(_by(request))
         return self._shown()
 
     async def _end_seen(self, request: Request) -> Response:
-        await self.desk.see_end((await _own(request, bodies.Person)).operator)
+        await _own(request, bodies.Person)
+        await self.desk.see_end(_by(request))
         return self._shown()
 
     async def _abandon(self, request: Request) -> Response:
-        await self.desk.abandon((await _own(request, bodies.Person)).operator)
+        await _own(request, bodies.Person)
+        await self.desk.abandon(_by(request))
         return self._shown()
 
     async def _residual(self, request: Request) -> Response:
         body = await _own(request, bodies.ResidualBody)
         residual = body.residual()
         if residual is None:
-            await self.desk.refuse_residual(body.refused or "", body.operator)
+            await self.desk.refuse_residual(body.refused or "", _by(request))
         else:
-            await self.desk.residual(residual, body.operator)
-        return self._shown()
-
-    async def _chart(self, request: Request) -> Response:
-        body = await _own(request, chart_bodies.ChartBody)
-        await self.desk.charting.chart(body.observation(), body.operator)
-        return self._shown()
-
-    async def _adverse(self, request: Request) -> Response:
-        body = await _own(request, chart_bodies.AdverseBody)
-        await self.desk.charting.report(body.event(), body.operator)
+            await self.desk.residual(residual, _by(request))
         return self._shown()
 
     async def _sign(self, request: Request) -> Response:
         body = await _own(request, bodies.Signature)
-        await self.desk.sign(body.operator, body.meaning)
+        await self.desk.sign(request.state.person, body.meaning)
         return self._shown()
 
     async def _leave(self, _request: Request) -> Response:
@@ -294,15 +297,20 @@ async def _body(request: Request, model: type[_Model]) -> _Model:
 
 
 async def _own(request: Request, model: type[_Person]) -> _Person:
-    """Return the body of a press that a person answers for; a person who is logged in answers for herself alone.
+    """Return the body of a press that a person answers for, and she answers for herself alone.
 
-    Raises: as `_body`; `Refused` where the body names another operator than the one who is logged in.
+    Raises: as `_body`; `Refused` where the body names another badge than that of the person who is signed in.
     """
-    body, own = await _body(request, model), request.state.operator
-    if own is not None and body.operator != own:
-        sentence = f"{own} is logged in, but badge {body.operator} was given. Scan your own badge, or log in anew."
+    body, own = await _body(request, model), request.state.person
+    if body.operator not in (own.code, own.badge):
+        sentence = f"{own.code} is logged in, but badge {body.operator} was given. Scan your own badge, or log in anew."
         raise Refused(Refusal(code="operator-other", sentence=sentence))
     return body
+
+
+def _by(request: Request) -> str:
+    """Return the staff code of the person who presses."""
+    return str(request.state.person.code)
 
 
 def _problem(status: int, code: str, sentence: str) -> Response:

@@ -2,7 +2,7 @@
 
 from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, model_validator
 
 from nebctl.core.dose import Charge, Interval, Method, Residual
 from nebctl.core.units import Nanolitres, parse_volume
@@ -108,6 +108,12 @@ class Person(Body):
     """Who answers for it."""
 
     operator: Code
+
+
+class SignIn(Person):
+    """A badge and its PIN; what is wrong with it is never said with the PIN in it."""
+
+    pin: Annotated[SecretStr, Field(min_length=1, max_length=64)]
 
 
 class Signature(Body):

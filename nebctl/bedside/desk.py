@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
-from nebctl.bedside.charting import Charting
 from nebctl.core import events as ev
 from nebctl.core.admission import Admitted, Request, admit
 from nebctl.core.alarms import PARTED
@@ -17,8 +16,9 @@ from nebctl.core.guard import Refusal
 from nebctl.core.instant import NS_PER_S, Instant
 from nebctl.core.ledger.envelope import utc_text
 from nebctl.core.ledger.records import Draft, SessionDay
-from nebctl.core.orders import Operator, Worklist
-from nebctl.core.regimen import FollowUp, Regimen, SiteRules
+from nebctl.core.operators import Operator
+from nebctl.core.orders import Worklist
+from nebctl.core.regimen import Regimen, SiteRules
 from nebctl.core.session import IllegalEventError, Kind, State
 from nebctl.core.units import format_ml
 from nebctl.ports import Clock
@@ -36,7 +36,6 @@ class Place:
     `random_hex` returns that many fresh hexadecimal digits. `peripherals` are self-test lines of what the unit has or,
     by configuration, has not. `simulated` says that the unit serves simulators, and them alone. `approved_until_ns` is
     the Unix time at which an approval of the study protocol or the site's rules ends; None means that none does.
-    `follow_up` is what the study does after its doses; None means nothing.
     """
 
     regimen: Regimen
@@ -46,13 +45,12 @@ class Place:
     peripherals: tuple[ev.Check, ...]
     simulated: bool
     approved_until_ns: int | None = None
-    follow_up: FollowUp | None = None
 
 
 class Desk:
     """The steps of a dose, as a person takes them; every refusal is an exception with a plain sentence.
 
-    `checks` is the newest self-test of the session under way; empty before it. `charting` is what is charted beside it.
+    `checks` is the newest self-test of the session under way; empty before it.
     """
 
     def __init__(self, runner: Runner, clock: Clock, place: Place, worklist: Callable[[], Worklist | None]) -> None:
@@ -61,17 +59,9 @@ class Desk:
         self._place = place
         self._worklist = worklist
         self.checks: tuple[ev.Check, ...] = ()
-        self.charting = Charting(runner, clock, place.zone, worklist, place.follow_up)
-
-    def operator(self, code: str) -> Operator:
-        """Return the person with this badge.
-
-        Raises: `Refused` where the badge is not on the pharmacy's list.
-        """
-        return self._known(code)
 
     async def scan(self, operator: str, subject: str, kit: str) -> None:
-        """Begin a session: badge, wristband and kit were scanned.
+        """Begin a session for a person who is signed in: wristband and kit were scanned.
 
         Raises: `Refused`, and the refusal is recorded; `IllegalEventError` while another session is open.
         """
@@ -117,22 +107,25 @@ class Desk:
         await self._runner.press(ev.SelfTested(checks=checks))
         self.checks = checks
 
-    async def start(self, auth: str) -> None:
-        """START was held for the dose under review.
+    async def start(self, auth: str, operator: str) -> None:
+        """START was held for the dose under review, by the person to whom the authorisation was given.
 
-        Raises: `Refused` where the review is not of today or not this authorisation, where an approval has expired, the
-        self-test failed, or the guard let nothing pass; `IllegalEventError` where no start is due.
+        Raises: `Refused` where the review is not of today, not this authorisation or not this person's, where an
+        approval has expired, the self-test failed, or the guard let nothing pass; `IllegalEventError` where no start is
+        due.
         """
         authorisation = self._runner.session.authorisation
         if authorisation is not None and authorisation.auth != auth:
             raise Refused(Refusal(code="other-review", sentence="The page shows another dose. Look again, then start."))
+        if authorisation is not None and authorisation.operator != operator:
+            sentence = f"{authorisation.operator} scanned for this dose. Let that person start it, or scan anew."
+            raise Refused(Refusal(code="start-other", sentence=sentence))
         if authorisation is not None and authorisation.place.date_local != self._today():
             raise Refused(Refusal(code="day-changed", sentence="The day has changed since the scan. Scan again."))
         if barred := self._barred(self._clock.instant()):
             raise Refused(barred)
         device = self._device()
         self._refuse_untested()
-        self.charting.let_start()
         await self._run(ev.StartPressed(auth=auth, run=self._place.random_hex(8), device=device))
 
     async def pause(self, reason: str) -> None:
@@ -141,7 +134,7 @@ class Desk:
 
     async def resume(self, operator: str) -> None:
         """RESUME was held by a person who answers for going on."""
-        await self._run(ev.ResumePressed(operator=self._known(operator).code))
+        await self._run(ev.ResumePressed(operator=operator))
 
     async def stop(self, source: str) -> None:
         """STOP; nobody needs to be known for it."""
@@ -149,11 +142,11 @@ class Desk:
 
     async def see_end(self, operator: str) -> None:
         """The operator saw the dose end: a jet spits, or no aerosol comes any more."""
-        await self._runner.press(ev.EndSeen(operator=self._known(operator).code))
+        await self._runner.press(ev.EndSeen(operator=operator))
 
     async def abandon(self, operator: str) -> None:
         """The device was switched off by hand, because the link stays lost."""
-        await self._runner.press(ev.Abandoned(operator=self._known(operator).code))
+        await self._runner.press(ev.Abandoned(operator=operator))
 
     async def residual(self, residual: Residual, operator: str) -> None:
         """The residual was drawn or weighed; the dose is judged.
@@ -165,18 +158,18 @@ class Desk:
             most = format_ml(charge.volume.high_nl, 2, "up")
             sentence = f"That is more than was in the cup, {most} mL. Look at the number and give it again."
             raise Refused(Refusal(code="residual-too-large", sentence=sentence))
-        await self._runner.press(ev.ResidualGiven(residual=residual, operator=self._known(operator).code))
+        await self._runner.press(ev.ResidualGiven(residual=residual, operator=operator))
 
     async def refuse_residual(self, reason: str, operator: str) -> None:
         """Nobody gives the residual; the dose is judged without."""
-        await self._runner.press(ev.ResidualRefused(reason=reason, operator=self._known(operator).code))
+        await self._runner.press(ev.ResidualRefused(reason=reason, operator=operator))
 
-    async def sign(self, operator: str, meaning: str) -> None:
+    async def sign(self, person: Operator, meaning: str) -> None:
         """A person signs the dose record.
 
         Raises: `Refused` where there is no dose record to sign.
         """
-        person, outcome, auth = self._known(operator), self._runner.outcome, self._runner.session.authorisation
+        outcome, auth = self._runner.outcome, self._runner.session.authorisation
         if outcome is None or (auth is not None and outcome.payload["session"] != auth.session):
             raise Refused(Refusal(code="nothing-to-sign", sentence="There is no dose record to sign."))
         await self._runner.press(
@@ -276,17 +269,6 @@ class Desk:
             boot=now.boot,
             not_after_ns=admitted.planned.not_after_ns,
         )
-
-    def _known(self, code: str) -> Operator:
-        worklist = self._worklist()
-        if worklist is None:
-            sentence = "The pharmacy has sent no list of doses to this unit. Call the pharmacy."
-            raise Refused(Refusal(code="no-worklist", sentence=sentence))
-        person = next((o for o in worklist.operators if o.code == code), None)
-        if person is None:
-            sentence = f"Badge {code} is not on the list of operators. Call the pharmacy."
-            raise Refused(Refusal(code="operator-unknown", sentence=sentence))
-        return person
 
     def _local(self, now: Instant) -> datetime:
         return datetime.fromtimestamp(now.wall_ns // NS_PER_S, self._place.zone)

@@ -1,17 +1,14 @@
-"""Who is logged in at the bedside page: random tokens, each bound to one operator, kept in memory alone."""
+"""Who is signed in at the bedside page: random tokens, each bound to one badge and PIN, kept in memory alone."""
 
 import secrets
-import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
-
-IDLE_S = 15 * 60
-"""A login that nobody used for so long has ended; a page that is touched counts as used."""
 
 
 @dataclass(slots=True)
 class _Login:
     operator: str
+    pin: str
     used_s: float
 
 
@@ -19,37 +16,42 @@ class _Login:
 class Logins:
     """The open logins of one unit; a restart ends them all.
 
-    `fresh` returns a token that nobody can guess, `now_s` a monotonic time in seconds.
+    `now_s` is a monotonic time in seconds; after `idle_s` without use a login has ended, and a page that is touched
+    counts as use. `fresh` returns a token that nobody can guess.
     """
 
+    now_s: Callable[[], float]
+    idle_s: float
     fresh: Callable[[], str] = lambda: secrets.token_urlsafe(32)
-    now_s: Callable[[], float] = time.monotonic
     _open: dict[str, _Login] = field(default_factory=dict)
 
-    def begin(self, operator: str) -> str:
-        """Return a new token for an operator; an earlier login of the same person stays as it is."""
+    def begin(self, operator: str, pin: str) -> str:
+        """Return a new token for an operator; `pin` is what her PIN was checked by.
+
+        An earlier login of the same person stays as it is.
+        """
         self._drop_idle()
         token = self.fresh()
-        self._open[token] = _Login(operator, self.now_s())
+        self._open[token] = _Login(operator, pin, self.now_s())
         return token
 
-    def operator(self, token: str) -> str | None:
-        """Return whose token it is, without counting as use; None for an unknown or ended login."""
+    def operator(self, token: str) -> tuple[str, str] | None:
+        """Return whose token it is and what her PIN was checked by, without counting as use; None for no login."""
         self._drop_idle()
         login = self._open.get(token)
-        return login.operator if login else None
+        return (login.operator, login.pin) if login else None
 
-    def use(self, token: str) -> str | None:
-        """Return whose token it is and count this as use; None for an unknown or ended login."""
-        operator = self.operator(token)
-        if operator is not None:
+    def use(self, token: str) -> tuple[str, str] | None:
+        """Return the same as `operator`, and count this as use."""
+        found = self.operator(token)
+        if found is not None:
             self._open[token].used_s = self.now_s()
-        return operator
+        return found
 
     def end(self, token: str) -> None:
         """End a login; one that does not exist is as good as ended."""
         self._open.pop(token, None)
 
     def _drop_idle(self) -> None:
-        oldest = self.now_s() - IDLE_S
-        self._open = {token: login for token, login in self._open.items() if login.used_s > oldest}
+        oldest_s = self.now_s() - self.idle_s
+        self._open = {token: login for token, login in self._open.items() if login.used_s > oldest_s}

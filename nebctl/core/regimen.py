@@ -140,6 +140,8 @@ class SiteRules:
     None means that it does not. `host_loss` and `host_max_on` are those under which it uses devices that do not turn
     off by themselves within 2 s of a lost host (S22), or at a maximum on-time (S24).
     `max_unreceipted_ns` is how long a record may wait for the pharmacy's receipt before the unit raises an alarm.
+    Whoever is signed in is signed out after `idle_lock_ns` without a touch. The third wrong PIN in a row makes the next
+    one wait `pin_wait_ns`, each further one twice as long, and `pin_misses` of them lock the badge.
     `keep_private_until` is the last date on which private facts are kept; None means that none may be erased.
     """
 
@@ -164,6 +166,9 @@ class SiteRules:
     host_loss: str | None = None
     host_max_on: str | None = None
     keep_private_until: date | None = None
+    idle_lock_ns: Nanoseconds = 15 * NS_PER_MIN
+    pin_wait_ns: Nanoseconds = NS_PER_MIN // 4
+    pin_misses: int = 10
 
     def acceptance(self, promise: str) -> str | None:
         """Return the deviation by which the site accepts a device without `promise`, S22 or S24; None: it does not."""

@@ -43,6 +43,17 @@ def _read_date(value: object) -> date:
 
 CalendarDate = Annotated[date, PlainValidator(_read_date)]
 
+LEAST_MISSES, MOST_MISSES = 3, 20
+"""Under three nobody may slip; over twenty a PIN of six digits is guessed too often in a year."""
+
+
+def _read_misses(value: object) -> int:
+    if not isinstance(value, int) or isinstance(value, bool) or not LEAST_MISSES <= value <= MOST_MISSES:
+        raise FieldError("this is no number of wrong PINs", f"write a number from {LEAST_MISSES} to {MOST_MISSES}")
+    return value
+
+
+Misses = Annotated[int, PlainValidator(_read_misses)]
 Deviation = Annotated[str, PlainValidator(_read_deviation)]
 
 
@@ -72,6 +83,9 @@ class _SiteRules(Table):
     calibration_drift: Share = _D.calibration_drift_ppm
     max_unreceipted: Duration = _D.max_unreceipted_ns
     keep_private_until: CalendarDate | None = None
+    idle_lock: Duration = _D.idle_lock_ns
+    pin_wait: Duration = _D.pin_wait_ns
+    pin_misses: Misses = _D.pin_misses
     deviations: _Deviations = _Deviations()
 
 
@@ -150,4 +164,7 @@ def _build(rules: _SiteRules) -> SiteRules:
         host_loss=rules.deviations.host_loss,
         host_max_on=rules.deviations.host_max_on,
         keep_private_until=rules.keep_private_until,
+        idle_lock_ns=rules.idle_lock,
+        pin_wait_ns=rules.pin_wait,
+        pin_misses=rules.pin_misses,
     )

@@ -3,7 +3,10 @@
 import http.client
 import json
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
+
+from nebctl_lab.people import PIN, THERAPIST
 
 Json = Any
 
@@ -17,13 +20,44 @@ class Answer(Exception):  # noqa: N818 - an answer, not a failure
         self.code = str(body.get("code"))
 
 
+OPEN = frozenset(("/api/stop", "/api/login", "/api/logout"))
+"""What nobody needs to be signed in for."""
+
+
+@dataclass(slots=True)
+class Desk:
+    """Who is signed in at a unit's API, and for whom the next press has to be signed in."""
+
+    operator: str = ""
+    session: str = ""
+
+    def wanted(self, path: str, body: Mapping[str, Json] | None) -> str | None:
+        """Return who has to sign in before this press; None where nobody has to."""
+        if body is None or path in OPEN:
+            return None
+        who = str(body.get("operator") or self.operator or THERAPIST[0])
+        return None if self.session and who == self.operator else who
+
+    def signed_in(self, operator: str, answer: Mapping[str, Json]) -> None:
+        """Take what signing in answered."""
+        self.operator, self.session = operator, str(answer["session"])
+
+    def is_over(self, answer: "Answer") -> bool:
+        """Return whether an answer says that nobody is signed in any more; the next press signs in anew."""
+        over = answer.status == 401 and self.session != ""
+        if over:
+            self.session = ""
+        return over
+
+
 class Http:
-    """JSON over HTTP to one loopback address; `token` "" sends none."""
+    """JSON over HTTP to one loopback address; `token` "" sends none, and with one people sign in as they are named."""
 
     def __init__(self, address: str, token: str = "") -> None:
         self.address = address
         self._host = address.removeprefix("http://")
         self._token = token
+        self._desk = Desk()
 
     def get(self, path: str) -> dict[str, Json]:
         """Return the answer to GET.
@@ -37,13 +71,29 @@ class Http:
 
         Raises: `Answer` for anything but 200; `OSError` where nobody answers.
         """
-        return self._ask("POST", path, body)
+        if self._token and (who := self._desk.wanted(path, body)):
+            self.sign_in(who)
+        try:
+            return self._ask("POST", path, body)
+        except Answer as answer:
+            if not self._token or not self._desk.is_over(answer):
+                raise
+            self.sign_in(self._desk.operator)
+            return self._ask("POST", path, body)
+
+    def sign_in(self, operator: str, pin: str = PIN) -> str:
+        """Sign a person in for the presses that follow, and return the session.
+
+        Raises: `Answer` where badge or PIN are refused.
+        """
+        self._desk.signed_in(operator, self._ask("POST", "/api/login", {"operator": operator, "pin": pin}))
+        return self._desk.session
 
     def _ask(self, method: str, path: str, body: Mapping[str, Json] | None) -> dict[str, Json]:
         connection = http.client.HTTPConnection(self._host, timeout=10)
         headers = {"content-type": "application/json"}
         if self._token:
-            headers["authorization"] = f"Bearer {self._token}"
+            headers |= {"authorization": f"Bearer {self._token}", "nebctl-session": self._desk.session}
         try:
             connection.request(method, path, json.dumps(body) if body is not None else None, headers)
             response = connection.getresponse()

@@ -11,9 +11,10 @@ from typing import Any
 from nebctl.clock import FileClock, write_clock_file
 from nebctl.core.instant import NS_PER_S
 from nebctl.core.ledger.note import sign_note
-from nebctl.core.orders import DoseState, HistoryItem, Operator, Order, PlannedDose, Worklist, worklist_text
+from nebctl.core.operators import Operator
+from nebctl.core.orders import DoseState, HistoryItem, Order, PlannedDose, Worklist, worklist_text
 from nebctl.keys import load_signer
-from nebctl.pharmacy.setup import orders_name
+from nebctl.pharmacy.setup import PIN_KEY, orders_name
 from nebctl.store.prove import read, reveal
 from nebctl.store.reader import LedgerFile
 from nebctl_lab.bedside import Http
@@ -29,6 +30,7 @@ from nebctl_lab.demo.site import (
     furnish,
     prepare,
 )
+from nebctl_lab.people import with_pin
 from nebctl_lab.processes import Child
 from nebctl_lab.system.saline import calibrate_bedside
 
@@ -162,6 +164,11 @@ class Bench:
             raise BenchFault(f"{path} has no {old!r}")
         path.write_text(text.replace(old, new), "utf-8")
 
+    @property
+    def pin_key(self) -> Path:
+        """Return the site's PIN key."""
+        return self.site.root / "keys" / PIN_KEY
+
     def put_worklist(
         self,
         *,
@@ -183,7 +190,7 @@ class Bench:
             expires_ns=at_ns + LEASE_NS,
             study=STUDY,
             orders=tuple(_order(subject, at_ns, again, elsewhere) for subject in self.subjects),
-            operators=(Operator(code=THERAPIST[0], name=THERAPIST[1], roles=("therapist",)),),
+            operators=(with_pin(Operator(code=THERAPIST[0], name=THERAPIST[1], roles=("therapist",)), self.pin_key),),
         )
         text = worklist_text(worklist, site, MESH.unit)
         signer = load_signer(self.site.root / "keys" / "orders.key")

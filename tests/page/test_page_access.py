@@ -6,7 +6,8 @@ from typing import Any
 import httpx
 import pytest
 
-from nebctl.bedside.logins import IDLE_S, Logins
+from nebctl.bedside.logins import Logins
+from nebctl_lab.people import PIN
 
 pytestmark = pytest.mark.timeout(60)
 
@@ -18,10 +19,13 @@ def client(ward: Any) -> Iterator[httpx.Client]:
         yield opened
 
 
-def log_in(client: httpx.Client, operator: str = "RT-07", **headers: str) -> httpx.Response:
+IDLE_S = 900
+
+
+def log_in(client: httpx.Client, operator: str = "RT-07", pin: str = PIN, **headers: str) -> httpx.Response:
     """Ask for a login as the page does."""
     own = {"origin": str(client.base_url).rstrip("/")}
-    return client.post("/api/login", json={"operator": operator}, headers=own | headers)
+    return client.post("/api/login", json={"operator": operator, "pin": pin}, headers=own | headers)
 
 
 def test_a_login_is_a_cookie_that_scripts_cannot_read(client: httpx.Client, ward: Any) -> None:
@@ -51,22 +55,23 @@ def test_only_the_unit_s_own_page_presses_by_cookie(client: httpx.Client, ward: 
 
 
 def test_a_person_answers_for_herself_alone(client: httpx.Client, ward: Any) -> None:
-    """Who is logged in presses, refuses a residual and signs in no other name; a script names the person itself."""
+    """Who is logged in presses, refuses a residual and signs in no other name; a script signs its person in as well."""
     log_in(client)
     own = {"origin": ward.address}
     bodies = {
-        "scan": {"operator": "RT-08", "subject": "MEX-001", "kit": "KIT-0401"},
-        "resume": {"operator": "RT-08"},
-        "abandon": {"operator": "RT-08"},
-        "residual": {"operator": "RT-08", "refused": "no syringe"},
-        "sign": {"operator": "RT-08", "meaning": "I gave this dose."},
+        "scan": {"operator": "PH-01", "subject": "MEX-001", "kit": "KIT-0401"},
+        "resume": {"operator": "PH-01"},
+        "abandon": {"operator": "PH-01"},
+        "residual": {"operator": "PH-01", "refused": "no syringe"},
+        "sign": {"operator": "PH-01", "meaning": "I gave this dose."},
     }
     answers = {name: client.post(f"/api/{name}", json=body, headers=own).json() for name, body in bodies.items()}
     assert {name: answer["code"] for name, answer in answers.items()} == dict.fromkeys(bodies, "operator-other")
     by_script = {"authorization": f"Bearer {(ward.site.unit('neb-0001') / 'api.token').read_text('ascii')}"}
-    assert httpx.post(f"{ward.address}/api/resume", json={"operator": "RT-07"}, headers=by_script).json()["code"] == (
-        "not-now"
-    )
+    body = {"operator": "RT-07"}
+    assert httpx.post(f"{ward.address}/api/resume", json=body, headers=by_script).status_code == 401
+    by_script["nebctl-session"] = ward.machine.sign_in("RT-07")
+    assert httpx.post(f"{ward.address}/api/resume", json=body, headers=by_script).json()["code"] == "not-now"
 
 
 @pytest.mark.req("S21")
@@ -112,13 +117,13 @@ def test_a_login_that_nobody_uses_ends() -> None:
     """A login ends 15 minutes after its last use; looking whose it is does not count as use."""
     now = [0.0]
     tokens = iter(("one", "two"))
-    logins = Logins(fresh=lambda: next(tokens), now_s=lambda: now[0])
-    first, second = logins.begin("RT-07"), logins.begin("RT-08")
+    logins = Logins(fresh=lambda: next(tokens), now_s=lambda: now[0], idle_s=IDLE_S)
+    first, second = logins.begin("RT-07", "a"), logins.begin("RT-08", "b")
     now[0] = IDLE_S - 1
-    assert logins.use(first) == "RT-07"
-    assert logins.operator(second) == "RT-08"
+    assert logins.use(first) == ("RT-07", "a")
+    assert logins.operator(second) == ("RT-08", "b")
     now[0] = IDLE_S
-    assert (logins.operator(first), logins.use(second)) == ("RT-07", None)
+    assert (logins.operator(first), logins.use(second)) == (("RT-07", "a"), None)
     logins.end(first)
     assert logins.operator(first) is None
     assert logins.use("") is None

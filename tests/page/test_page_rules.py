@@ -7,6 +7,8 @@ from typing import Any
 
 import pytest
 
+from nebctl_lab.people import PIN
+
 pytestmark = pytest.mark.timeout(80)
 
 ALARM_PERIOD = """() => {
@@ -28,7 +30,7 @@ def begin(panel: Any, ward: Any) -> None:
     panel.log_in()
     panel.prepare(kit)
     panel.upper("start")
-    panel.hold()
+    panel.hold(900)
     panel.on("running")
     panel.upper("pause")
 
@@ -48,7 +50,7 @@ def test_taps_start_nothing_and_press_once(panel: Any, ward: Any) -> None:
     panel.page.wait_for_timeout(400)
     assert "POST api/start" not in panel.asked
     assert ward.state()["state"] == "ready"
-    panel.hold()
+    panel.hold(900)
     panel.upper("pause")
     for _ in range(20):
         panel.page.touchscreen.tap(x, y)
@@ -82,6 +84,7 @@ def test_a_tampered_page_and_a_stop_without_a_badge(panel: Any, ward: Any) -> No
     panel.page.context.clear_cookies()
     panel.page.reload()
     panel.on("login")
+    panel.keep("locked-running")
     assert "MEX" not in panel.page.content()
     assert panel.page.locator("#stop").bounding_box() == stop
     panel.tap("STOP")
@@ -100,13 +103,15 @@ def test_alarms_show_over_everything_but_stop(browser: Any, panel: Any, ward: An
     ward.device.post("/inject", fault="no_cup")
     panel.page.wait_for_selector('#alarm[data-priority="medium"]')
     panel.upper("resume")
+    panel.keep("alarm-medium")
     assert panel.page.evaluate(ALARM_PERIOD) == ["flash", "1.6s", "infinite"]
     ward.device.post("/clear")
-    panel.hold()
+    panel.hold(900)
     panel.upper("pause")
     ward.device.post("/inject", fault="unplug")
     panel.page.wait_for_selector('#alarm[data-priority="high"]')
     panel.on("lost")
+    panel.keep("alarm-high")
     assert panel.page.evaluate(ALARM_PERIOD) == ["flash", "0.5s", "infinite"]
     shown = [panel.page.evaluate(BORDER, priority) for priority in ("high", "medium", "low")]
     assert shown == [["rgb(229, 32, 42)", "flash"], ["rgb(242, 210, 27)", "flash"], ["rgb(25, 211, 230)", "none"]]
@@ -118,6 +123,7 @@ def test_alarms_show_over_everything_but_stop(browser: Any, panel: Any, ward: An
     panel.tap("Cannot be measured")
     panel.on("outcome")
     assert panel.text(".word") == "UNCERTAIN"
+    panel.keep("uncertain")
     panel.tap("Sign later")
 
 
@@ -137,6 +143,7 @@ def test_a_silent_unit_covers_the_page(panel: Any, ward: Any) -> None:
         assert panel.page.evaluate(under, [300, 20]) == "cover"
         assert panel.page.evaluate(under, list(panel.middle("#stop"))) == "stop"
         assert panel.page.locator("#stop").bounding_box() == stop
+        panel.keep("no-link")
     finally:
         os.kill(ward.unit.pid, signal.SIGCONT)
     panel.page.wait_for_selector("#cover", state="hidden")
@@ -167,13 +174,15 @@ def test_the_wrong_badge_and_the_wrong_kit_say_what_to_do(panel: Any, ward: Any)
     kit = ward.morning()
     panel.box("operator")
     panel.keys("99")
+    panel.tap("Next")
+    panel.keys(PIN)
     panel.tap("Log in")
     panel.page.wait_for_selector("#notice:visible")
     assert panel.text("#notice-text") == "Badge RT-99 is not on the list of operators. Call the pharmacy."
     panel.tap("OK")
     panel.box("operator")
     panel.page.wait_for_timeout(50)
-    panel.page.keyboard.type("RT-07\n")
+    panel.page.keyboard.type(f"RT-07\n{PIN}\n")
     panel.on("idle")
     panel.tap("Begin a dose")
     for name, code in (("operator", "RT-99"), ("subject", "MEX-001"), ("kit", f"KIT-{kit}")):
@@ -181,6 +190,7 @@ def test_the_wrong_badge_and_the_wrong_kit_say_what_to_do(panel: Any, ward: Any)
     panel.tap("Check")
     panel.page.wait_for_selector("#notice:visible")
     assert panel.text("#notice-text").startswith("RT-07 is logged in, but badge RT-99 was given.")
+    panel.keep("refused")
     top = "(([x, y]) => document.elementFromPoint(x, y).closest('button')?.id)"
     assert panel.page.evaluate(top, list(panel.middle("#stop"))) == "stop"
     panel.tap("OK")

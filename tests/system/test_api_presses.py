@@ -19,9 +19,11 @@ DAY_S = 24 * 3600
 
 
 def ask(bench: Bench, path: str, body: Any = None, *, method: str = "POST", **headers: str) -> tuple[int, Any]:
-    """Send a request as it stands, with the right token unless another is given; return status and answer."""
+    """Send a request as it stands, with the right token and a therapist signed in, unless another token is given."""
     token = (bench.folder / "api.token").read_text("ascii")
     sent = {"authorization": f"Bearer {token}", **headers}
+    if "authorization" not in headers:
+        sent["nebctl-session"] = bench.api.sign_in(THERAPIST[0])
     data = body if isinstance(body, bytes | None) else json.dumps(body).encode()
     with closing(HTTPConnection(bench.unit.ready.removeprefix("http://"), timeout=10)) as connection:
         connection.request(method, path, data, {name: value for name, value in sent.items() if value})

@@ -21,6 +21,7 @@ HERE = {
     '"/var/lib/nebctl"': '"data"\nsimulated = true',
     '"credential:ledger.key"': '"neb-0001.key"',
     '"/etc/nebctl/trust"': '"trust"',
+    '"credential:pin.key"': '"keys/pin.key"',
 }
 
 

@@ -6,31 +6,14 @@ import { ml, t } from './text.js';
 const CUP = 'CUP-';
 
 // Builds one such screen: a title, boxes with a button under them, and the keys beside.
-function entry({ title, boxes, point, under = [], button }) {
+export function entry({ title, boxes, point, under = [], button }) {
   const fields = h('div', { class: 'boxes' }, boxes.map(({ node }) => node), under, button);
   const pad = keys(boxes, { point, erase: t('delete') });
   return h('div', { class: 'entry' }, h('h1', {}, title), fields, pad);
 }
 
-function begins(page, kind) {
+export function begins(page, kind) {
   return page.view.prefixes[kind][0] ?? '';
-}
-
-export function login(page) {
-  const badge = box(t('box_operator'), 'operator', begins(page, 'operator'));
-  const note = h('p', { class: 'note' });
-  const go = () => page.send('login', { operator: badge.input.value.trim() });
-  const button = choice(t('login'), go);
-  onEnter([badge], go);
-  let begun = badge.input.value;
-  const update = (view) => {
-    say(note, t(view.state === 'idle' ? 'login_idle' : 'login_running'));
-    if (badge.input.value !== begun || begins(page, 'operator') === begun) return;
-    badge.input.value = begun = begins(page, 'operator');
-    if (document.activeElement === badge.input) badge.input.select();  // a scan replaces it, as everywhere
-  };
-  const node = entry({ title: t('login_title'), boxes: [badge], point: '-', under: [note], button });
-  return { node, update, focus: badge.input };
 }
 
 export function scan(page) {

@@ -8,6 +8,7 @@ import click
 from nebctl_lab.bedside import Answer, Http
 from nebctl_lab.demo.play import Stage, set_time
 from nebctl_lab.demo.site import GUEST, THERAPIST
+from nebctl_lab.people import PIN
 
 PLAY_SPEED = 20
 """Simulated seconds a real second while a person plays: a dose of 8 min takes about 24 s."""
@@ -45,7 +46,8 @@ def _invitation(stage: Stage) -> str:
         f"Play with it; time runs {PLAY_SPEED} times as fast, and a cup is filled with 3 mL when it is needed.",
         *pages,
         f"  pharmacy: {stage.pharmacy}/?token={token}",
-        f"Log in as {THERAPIST[0]} and give {GUEST.subject} a dose on {GUEST.unit}, with kit {GUEST.kits[0]}.",
+        f"Sign in with badge {THERAPIST[0]} and PIN {PIN}.",
+        f"Give {GUEST.subject} a dose on {GUEST.unit}, with kit {GUEST.kits[0]}.",
         "Ctrl-C ends every process.",
     )
     return "\n".join(lines)

@@ -3,6 +3,7 @@
 import contextlib
 import fcntl
 import hashlib
+import secrets
 import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -23,8 +24,9 @@ from nebctl.pharmacy.config import PharmacyConfig, read_config
 from nebctl.pharmacy.enrolment import Enrolment, enrol_subject, enrol_unit_by
 from nebctl.pharmacy.leases import Dispensing, dispense
 from nebctl.pharmacy.run import open_books
-from nebctl.pharmacy.setup import Plan, set_up
+from nebctl.pharmacy.setup import PIN_KEY, Plan, set_up
 from nebctl.pharmacy.stock import NewKit, add_lot, change_kits, change_lot, import_kits
+from nebctl_lab import people
 from nebctl_protocols import builtin, default_site_rules
 
 MARK = "nebctl-demo"
@@ -34,7 +36,7 @@ STUDY = "NCT04276987"
 FIRST_MORNING = datetime(2026, 2, 14, 1, 0, tzinfo=UTC)  # 09:00 in Shanghai
 LOT = "EXO2020A"
 EXPIRY = date(2026, 12, 31)
-THERAPIST = ("RT-07", "Demo therapist")
+THERAPIST = people.THERAPIST
 PHARMACISTS = (("PH-01", "Demo pharmacist"), ("PH-02", "Second demo pharmacist"))
 LEASE_NS = 30 * 24 * 3600 * NS_PER_S
 
@@ -164,6 +166,7 @@ def furnish(site: Site, broker: str, bedsides: tuple[Bedside, ...]) -> None:
     config = read_config(site.pharmacy)
     assert isinstance(config, PharmacyConfig)
     with open_books(config) as books:
+        people.give_pins(books, site.root / "keys" / PIN_KEY, PHARMACISTS[0][0], secrets.token_bytes)
         _stock(books, tuple(kit for bedside in bedsides for kit in bedside.kits))
         for bedside in bedsides:
             if not site.unit(bedside.unit).exists():
@@ -219,6 +222,7 @@ data = "."
 key = "{bedside.unit}.key"
 trust = "../../trust"
 simulated = true
+pin_key = "../../keys/{PIN_KEY}"
 
 [study]
 protocol = "../../study/{STUDY}.toml"

@@ -76,13 +76,7 @@ def plan_of(scenario: Scenario, seed: int) -> SitePlan:
     return SitePlan(
         seed=seed,
         units=tuple(
-            UnitPlan(
-                name=unit.id,
-                device=unit.device,
-                preset=unit.preset,
-                balance=unit.balance,
-                calibrated=unit.calibrated,
-            )
+            UnitPlan(name=unit.id, device=unit.device, preset=unit.preset, balance=unit.balance)
             for unit in scenario.units
         ),
         subjects=tuple(

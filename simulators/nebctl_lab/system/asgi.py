@@ -11,8 +11,10 @@ HOST = "unit"
 """The Host value under which an application in memory is asked."""
 
 
-async def ask(app: Starlette, method: str, path: str, body: Json, token: str) -> tuple[int, dict[str, Json]]:
-    """Return status and body of the answer; `body` None sends none."""
+async def ask(
+    app: Starlette, method: str, path: str, body: Json, token: str, session: str = ""
+) -> tuple[int, dict[str, Json]]:
+    """Return status and body of the answer; `body` None sends none, `session` "" nobody's."""
     sent = b"" if body is None else json.dumps(body).encode()
     status, parts = 0, bytearray()
 
@@ -26,12 +28,13 @@ async def ask(app: Starlette, method: str, path: str, body: Json, token: str) ->
         elif message["type"] == "http.response.body":
             parts.extend(message.get("body", b""))
 
-    await app(_scope(method, path, token), receive, send)
+    await app(_scope(method, path, token, session), receive, send)
     return status, json.loads(bytes(parts) or b"{}")
 
 
-def _scope(method: str, path: str, token: str) -> dict[str, Json]:
+def _scope(method: str, path: str, token: str, session: str) -> dict[str, Json]:
     headers = {"host": HOST, "content-type": "application/json", "authorization": f"Bearer {token}"}
+    headers["nebctl-session"] = session
     return {
         "type": "http",
         "asgi": {"version": "3.0"},

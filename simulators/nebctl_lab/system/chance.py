@@ -9,6 +9,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from nebctl.keys import Ed25519Signer
+from nebctl.pins import create_pin_key
 
 KEY_BYTES = 32
 
@@ -16,6 +17,11 @@ KEY_BYTES = 32
 def stream(seed: int, name: str) -> random.Random:
     """Return the chance of this name; the same seed and name always give the same."""
     return random.Random(f"nebctl site {seed}/{name}")  # noqa: S311 - chance that repeats, for simulations alone
+
+
+def make_pin_key(seed: int) -> Callable[[Path], None]:
+    """Return what writes a new PIN key, which follows from the seed."""
+    return lambda path: create_pin_key(path, stream(seed, "key of PINs").randbytes)
 
 
 def make_keys(seed: int) -> Callable[[Path], Ed25519Signer]:

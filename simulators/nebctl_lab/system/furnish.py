@@ -15,10 +15,11 @@ from nebctl.keys import load_signer, write_public
 from nebctl.pharmacy.books import Books
 from nebctl.pharmacy.enrolment import Enrolment, enrol_subject, enrol_unit_by
 from nebctl.pharmacy.leases import Dispensing, dispense
-from nebctl.pharmacy.setup import Plan, set_up
+from nebctl.pharmacy.setup import PIN_KEY, Plan, set_up
 from nebctl.pharmacy.stock import NewKit, add_lot, change_kits, change_lot, import_kits
 from nebctl_lab.demo.site import DEVIATIONS, EXPIRY, LOT, PHARMACISTS, SITE, STUDY, THERAPIST
-from nebctl_lab.system.chance import make_keys
+from nebctl_lab.people import give_pins
+from nebctl_lab.system.chance import make_keys, make_pin_key, stream
 from nebctl_lab.system.devices import BALANCE_PORT, DEVICES
 from nebctl_lab.system.plan import SitePlan, SubjectPlan, UnitPlan
 from nebctl_protocols import builtin, default_site_rules
@@ -45,6 +46,7 @@ def furnish(root: Path, plan: SitePlan) -> None:
         pharmacists=PHARMACISTS,
         investigators=INVESTIGATORS,
         make_key=make_key,
+        make_pin_key=make_pin_key(plan.seed),
     )
     set_up(root, root / "trust", pharmacy)
     make_key(root / "keys" / "approver.key")
@@ -56,6 +58,7 @@ def furnish(root: Path, plan: SitePlan) -> None:
 def enrol(root: Path, plan: SitePlan, books: Books) -> None:
     """Enter stock, units and subjects in the pharmacy's books, as its pharmacists do."""
     by = PHARMACISTS[0][0]
+    give_pins(books, root / "keys" / PIN_KEY, by, stream(plan.seed, "salts of PINs").randbytes)
     kits = tuple(kit for subject in plan.subjects for kit in subject.all_kits())
     add_lot(books, LOT, by)
     change_lot(books, LOT, LotState.RELEASED, by, "simulation")
@@ -111,6 +114,7 @@ data = "."
 key = "{unit.name}.key"
 trust = "../../trust"
 simulated = true
+pin_key = "../../keys/{PIN_KEY}"
 
 [study]
 protocol = "../../study/{STUDY}.toml"

@@ -17,7 +17,8 @@ from nebctl.pharmacy.config import read_config as read_pharmacy
 from nebctl.runner import Runner
 from nebctl.store.ledger import UnitLedger
 from nebctl.unit import Edge, Unit
-from nebctl_lab.bedside import Answer
+from nebctl_lab.bedside import Answer, Desk
+from nebctl_lab.people import PIN
 from nebctl_lab.system.asgi import HOST, ask
 from nebctl_lab.system.broker import Broker, Client
 from nebctl_lab.system.cable import Cable, CableLink
@@ -43,6 +44,7 @@ class UnitHost:
         self._random = stream(seed, f"host {folder.name}").randbytes
         self._broker = broker
         self._cables = cables
+        self._desk = Desk()
         self._disk = Inline()
         self._links: list[CableLink] = []
         self._clients: list[Client] = []
@@ -131,14 +133,33 @@ class UnitHost:
             self._process.thaw()
 
     async def ask(self, method: str, path: str, body: Any) -> dict[str, Any]:
-        """Ask the bedside API, from a process of this computer, and return the answer.
+        """Ask the bedside API, from a process of this computer, and return the answer; whoever presses signs in before.
 
         Raises: `Answer` for a refusal; `SiteFault` where the host is off, or goes off before it has answered.
         """
+        if who := self._desk.wanted(path, body):
+            await self.sign_in(who)
+        try:
+            return await self._ask(method, path, body)
+        except Answer as answer:
+            if not self._desk.is_over(answer):
+                raise
+            await self.sign_in(self._desk.operator)
+            return await self._ask(method, path, body)
+
+    async def sign_in(self, operator: str, pin: str = PIN) -> None:
+        """Sign a person in for the presses that follow.
+
+        Raises: `Answer` where badge or PIN are refused.
+        """
+        answer = await self._ask("POST", "/api/login", {"operator": operator, "pin": pin})
+        self._desk.signed_in(operator, answer)
+
+    async def _ask(self, method: str, path: str, body: Any) -> dict[str, Any]:
         if self._app is None or self._process is None or not self.is_on:
             raise SiteFault(f"{self.folder.name} is off")
         token = (self.folder / "api.token").read_text("ascii")
-        asking = self._process.start(ask(self._app, method, path, body, token))
+        asking = self._process.start(ask(self._app, method, path, body, token, self._desk.session))
         await asyncio.wait({asking})
         if asking.cancelled():
             raise SiteFault(f"{self.folder.name} went off before it answered")

@@ -1,0 +1,62 @@
+// Badge, then PIN: at the login, and again wherever a person answers for something by name.
+
+import { begins, entry } from './entries.js';
+import { box, choice, h, onEnter, say } from './parts.js';
+import { t } from './text.js';
+
+// The PIN as dots; no browser offers to keep it, and what was typed is gone with the screen. Nothing is ever selected in
+// it, so that no digit replaces the one before.
+function pinBox() {
+  const input = h('input', { name: 'pin', type: 'password', autocomplete: 'new-password', inputmode: 'none', maxlength: '12' });
+  return { input, node: h('label', { class: 'box' }, h('span', {}, t('box_pin')), input) };
+}
+
+// Asks for a badge and then for its PIN; `done` is given both, and returns whether they were taken. With `badge` given
+// the badge is already in its box. `under` are notes below both boxes, `back` leaves the screen; null: it cannot be left.
+// A wrong PIN is typed again, a badge that is refused is scanned anew.
+export function credential(page, { title, badge, button, done, under = [], back = null }) {
+  const node = h('div', { class: 'credential' });
+  const first = box(t('box_operator'), 'operator', badge);
+  const leave = back ? [choice(t('back'), back, 'plain')] : [];
+  const show = (screen, focus) => {
+    const said = document.activeElement?.id === 'notice-close' ? document.activeElement : null;
+    node.replaceChildren(screen);
+    focus.focus();
+    said?.focus();  // a sentence is read first; the box is where the next scan goes after it
+  };
+  const askPin = () => {
+    if (!first.input.value.trim()) return;
+    const pin = pinBox();
+    const go = async () => {
+      const typed = pin.input.value;
+      pin.input.value = '';
+      if (!typed || (await done({ operator: first.input.value.trim(), pin: typed }))) return;
+      if (!page.refused.startsWith('pin-')) askBadge();
+    };
+    onEnter([pin], go);
+    const row = h('div', { class: 'row bottom' }, choice(button, go), choice(t('back'), askBadge, 'plain'));
+    const whose = h('p', { class: 'note' }, first.input.value.trim());
+    show(entry({ title: t('pin_title'), boxes: [pin], point: '', under: [whose, under], button: row }), pin.input);
+  };
+  const askBadge = () => {
+    const row = h('div', { class: 'row bottom' }, choice(t('next'), askPin), leave);
+    show(entry({ title, boxes: [first], point: '-', under, button: row }), first.input);
+  };
+  onEnter([first], askPin);
+  askBadge();
+  return { node, badge: first.input, focus: first.input };
+}
+
+export function login(page) {
+  const note = h('p', { class: 'note' });
+  const done = (given) => page.send('login', given);
+  let begun = begins(page, 'operator');
+  const asked = credential(page, { title: t('login_title'), badge: begun, button: t('login'), done, under: [note] });
+  const update = (view) => {
+    say(note, t(view.state === 'idle' ? 'login_idle' : 'login_running'));
+    if (asked.badge.value !== begun || begins(page, 'operator') === begun) return;
+    asked.badge.value = begun = begins(page, 'operator');
+    if (document.activeElement === asked.badge) asked.badge.select();  // a scan replaces it, as everywhere
+  };
+  return { node: asked.node, update, focus: asked.focus };
+}
