@@ -20,7 +20,7 @@ from nebctl.core.dose.reading import Doing, Reading
 from nebctl.core.dose.weight import UNWEIGHED, Weighed, balance_reads, spilled_nl
 from nebctl.core.units import WHOLE_PPM, Nanolitres
 
-NAME = "bell/2"
+NAME = "bell/3"
 EARLY_RAISED = 0.5
 """A dry mesh that has more left than a completed run with this probability is asked after."""
 CONTRADICTED = 3.3
@@ -154,7 +154,7 @@ def _bounded(moved: DoseEstimate, before: DoseEstimate, charge: Charge, model: D
     """Return the estimate with its interval in whole nanolitres, within the charge, and falling only for a reason."""
     known, top = moved.known, charge.volume.high_nl + moved.added_nl
     if model.kind is Kind.JET and known.high > top:
-        known = replace(known, high=float(top))
+        known = known._replace(high=float(top))
     high = min(top, math.ceil(known.high))
     best = min(high, round(known.best))
     low = min(best, math.floor(known.low))

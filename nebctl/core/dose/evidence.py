@@ -1,6 +1,6 @@
 """End-of-dose evidence from what the device senses: its own dry signal, the drive's fall, a jet's sputter."""
 
-from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 from nebctl.core.dose.model import DeviceModel, Kind
 from nebctl.core.dose.reading import Doing, Reading
@@ -27,8 +27,7 @@ three times that of the first half minute, for 4 s or more; the first 8 s of gas
 value is always scatter. Planning figures, not tried on hardware."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Evidence:
+class Evidence(NamedTuple):
     """What speaks for the end of the dose.
 
     `dry` is the device's own signal, believed, and `dries` how often it was; `drive` the fall of its current;
@@ -80,8 +79,7 @@ def weigh(before: Evidence, reading: Reading, model: DeviceModel) -> Evidence:
     """Return the evidence after one reading; it goes again where the device runs on as if wet."""
     runs = reading.doing is Doing.RUNNING
     dt_ms = min(max(0, reading.at_ms - before.at_ms), CONFIRM_MS)
-    seen = replace(
-        before,
+    seen = before._replace(
         at_ms=reading.at_ms,
         ran=before.ran or runs,
         run_ms=before.run_ms + dt_ms if runs else before.run_ms,
@@ -89,7 +87,7 @@ def weigh(before: Evidence, reading: Reading, model: DeviceModel) -> Evidence:
     )
     seen = _by_signal(seen, reading, runs=runs)
     if seen.dry and not before.dry:
-        seen = replace(seen, dries=before.dries + 1)
+        seen = seen._replace(dries=before.dries + 1)
     if model.kind is Kind.MESH:
         return _by_drive(seen, reading, runs=runs)
     return _by_gas(seen, reading, dt_ms / 1000, runs=runs)
@@ -101,19 +99,19 @@ def fade(seen: Evidence, *, loses: float, lost_before: float, little_left: bool,
     `loses` and `lost_before` are in nL/s; `little_left` says that so little is in the cup that a jet may sputter.
     """
     if not runs or not little_left or lost_before <= 0 or loses > FADED * lost_before:
-        return replace(seen, faded_since=None, faded=seen.faded and not runs)
+        return seen._replace(faded_since=None, faded=seen.faded and not runs)
     since = seen.at_ms if seen.faded_since is None else seen.faded_since
-    return replace(seen, faded_since=since, faded=seen.faded or seen.at_ms - since >= FADED_MS)
+    return seen._replace(faded_since=since, faded=seen.faded or seen.at_ms - since >= FADED_MS)
 
 
 def _by_signal(seen: Evidence, reading: Reading, *, runs: bool) -> Evidence:
     if reading.dry is None or not seen.ran:
         return seen
     if not reading.dry:
-        return replace(seen, dry_since=None, dry=seen.dry and not runs)
+        return seen._replace(dry_since=None, dry=seen.dry and not runs)
     since = reading.at_ms if seen.dry_since is None else seen.dry_since
     believed = not runs or reading.at_ms - since >= CONFIRM_MS
-    return replace(seen, dry_since=since, dry=seen.dry or believed)
+    return seen._replace(dry_since=since, dry=seen.dry or believed)
 
 
 def _by_drive(seen: Evidence, reading: Reading, *, runs: bool) -> Evidence:
@@ -121,35 +119,35 @@ def _by_drive(seen: Evidence, reading: Reading, *, runs: bool) -> Evidence:
     if not runs or reading.drive_ua is None:
         return seen
     if seen.run_ms < DRIVE_LEARN_MS:
-        return replace(seen, wet_ua=max(seen.wet_ua, float(reading.drive_ua)))
+        return seen._replace(wet_ua=max(seen.wet_ua, float(reading.drive_ua)))
     low = seen.wet_ua * DRIVE_GONE < reading.drive_ua < seen.wet_ua * DRIVE_FALL
     if not low:
         wet_ua = seen.wet_ua + 0.002 * (reading.drive_ua - seen.wet_ua)
-        return replace(seen, wet_ua=wet_ua, drive_since=None, drive=False)
+        return seen._replace(wet_ua=wet_ua, drive_since=None, drive=False)
     since = reading.at_ms if seen.drive_since is None else seen.drive_since
-    return replace(seen, drive_since=since, drive=seen.drive or reading.at_ms - since >= DRIVE_CONFIRM_MS)
+    return seen._replace(drive_since=since, drive=seen.drive or reading.at_ms - since >= DRIVE_CONFIRM_MS)
 
 
 def _by_gas(seen: Evidence, reading: Reading, dt_s: float, *, runs: bool) -> Evidence:
     """Notice sputter by how far flow or pressure jump; a reading after a break has nothing to differ from."""
     if not runs or not reading.gas_sccm:
-        return replace(seen, flow=0, pressure=0)
+        return seen._replace(flow=0, pressure=0)
     pressure = reading.pressure_pa or 0
-    moved = replace(seen, flow=reading.gas_sccm, pressure=pressure)
+    moved = seen._replace(flow=reading.gas_sccm, pressure=pressure)
     if not seen.flow or seen.run_ms < SETTLE_MS:
         return moved
     learning = seen.run_ms < SETTLE_MS + LEARN_MS or seen.felt < LEARN_SAMPLES
     flow = _scatter(seen.flow_scatter, seen.flow, reading.gas_sccm, dt_s, felt=seen.felt if learning else None)
     gauge = _scatter(seen.pressure_scatter, seen.pressure, pressure, dt_s, felt=seen.felt if learning else None)
-    moved = replace(moved, flow_scatter=flow, pressure_scatter=gauge, felt=seen.felt + learning)
+    moved = moved._replace(flow_scatter=flow, pressure_scatter=gauge, felt=seen.felt + learning)
     if learning:
         return moved
     rough = max(_ratio(flow), _ratio(gauge))
     if rough < ROUGH_TIMES:
         calm = rough < CALM_TIMES
-        return replace(moved, sputter_since=None if calm else seen.sputter_since, sputter=seen.sputter and not calm)
+        return moved._replace(sputter_since=None if calm else seen.sputter_since, sputter=seen.sputter and not calm)
     since = reading.at_ms if seen.sputter_since is None else seen.sputter_since
-    return replace(moved, sputter_since=since, sputter=seen.sputter or reading.at_ms - since >= SPUTTER_MS)
+    return moved._replace(sputter_since=since, sputter=seen.sputter or reading.at_ms - since >= SPUTTER_MS)
 
 
 def _scatter(

@@ -5,7 +5,7 @@ the time or none of it: `least_s` counts none, `most_s` all. A row says what hol
 ended between two rows, the row before and the row after bound it.
 """
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from nebctl.core.dose.model import DeviceModel, Kind
 from nebctl.core.dose.reading import Doing, Reading
@@ -36,8 +36,7 @@ WEAK = 0.85
 """Less than this share of a class's usual flow is a weak compressor, not a spread between them."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Exposure:
+class Exposure(NamedTuple):
     """Weighted driving time in seconds, and the seconds-kelvin below 22 °C that `best_s` was already lessened by.
 
     `on_ms` is the plain driving time, `starts` how often driving began; `rows` is 0 before the first reading, else 1;

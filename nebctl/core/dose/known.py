@@ -1,8 +1,8 @@
 """What is known of the emitted volume, and the parts that it is worked out from: the cup, and what time explains."""
 
 import math
-from dataclasses import dataclass
 from functools import lru_cache
+from typing import NamedTuple
 
 from nebctl.core.dose.belief import spread_of
 from nebctl.core.dose.charge import Charge
@@ -18,8 +18,7 @@ Source: solution cools by 8 to 15 degrees within 2 to 5 min and output falls wit
 """
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Known:
+class Known(NamedTuple):
     """What is known of the emitted volume after one reading, in nL.
 
     `low`, `best` and `high` are the 95 % interval. `time` and `weight` are (mean, standard deviation) of what each says
@@ -47,8 +46,7 @@ class Known:
 NOTHING_KNOWN = Known(low=0.0, best=0.0, high=0.0)
 
 
-@dataclass(frozen=True, slots=True)
-class Cup:
+class Cup(NamedTuple):
     """The charge as mean and standard deviation, and what of it can leave, in nL."""
 
     filled: float

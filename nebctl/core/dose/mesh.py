@@ -31,17 +31,19 @@ def know_mesh(
     """Return what is known of a mesh; `ended`: it shows the end; `gap`: what may have left less or more unheard."""
     mean, sigma, apart = _fused(time, weight)
     nodes = _nodes(mean, sigma, log=weight is None)
-    found = _at_the_end(nodes, mean, sigma, cup, model) if ended else _before_the_end(nodes, cup, model)
-    low, best, high, early, very_early = found
+    known = _at_the_end(nodes, mean, sigma, cup, model) if ended else _before_the_end(nodes, cup, model)
+    low, best, high = interval(known)
+    most = cup.filled + 1.96 * cup.filled_sigma
     less, more = gap
+    early, very_early = _left_over(known, cup, model) if ended else (0.0, 0.0)
     surely = early
     if ended and more:
-        longer = _nodes(mean + more, sigma, log=False)
-        surely = min(early, _at_the_end(longer, mean + more, sigma, cup, model)[3])
+        longer = _at_the_end(_nodes(mean + more, sigma, log=False), mean + more, sigma, cup, model)
+        surely = min(early, _left_over(longer, cup, model)[0])
     return Known(
         low=max(0.0, low - less),
-        best=best,
-        high=high + more,
+        best=min(best, most),
+        high=min(high, most) + more,
         time=time,
         weight=weight,
         early=early,
@@ -77,8 +79,8 @@ def _nodes(mean: float, sigma: float, *, log: bool) -> Nodes:
     return [(max(0.0, mean + z * sigma), weight) for z, weight in bell(STEPS, REACH)]
 
 
-def _before_the_end(nodes: Nodes, cup: Cup, model: DeviceModel) -> tuple[float, float, float, float, float]:
-    """Return the interval of a mesh that still runs: what would have run dry by now cannot be.
+def _before_the_end(nodes: Nodes, cup: Cup, model: DeviceModel) -> Nodes:
+    """Return where the volume of a mesh that still runs may lie: what would have run dry by now cannot be.
 
     The later it is, the more speaks for a rate that fell unseen, by as much as half.
     """
@@ -93,45 +95,44 @@ def _before_the_end(nodes: Nodes, cup: Cup, model: DeviceModel) -> tuple[float, 
         wet = (1 - early) * (1.0 if over > SURE else phi(over))
         stays = early * min(1.0, max(0.0, (left - volume / cup.filled) / left))
         known.append((volume, weight * (wet + stays)))
-    low, best, high = interval(known)
-    most = cup.filled + 1.96 * cup.filled_sigma
-    return low, min(best, most), min(high, most), 0.0, 0.0
+    return known
 
 
-def _at_the_end(
-    nodes: Nodes, mean: float, sigma: float, cup: Cup, model: DeviceModel
-) -> tuple[float, float, float, float, float]:
-    """Return the interval of a mesh that says it is dry: it ran to its end, or stopped early with anything left."""
+def _at_the_end(nodes: Nodes, mean: float, sigma: float, cup: Cup, model: DeviceModel) -> Nodes:
+    """Return the volumes of a mesh that says it is dry: it ran to its end, or stopped with anything left."""
     prior = model.premature_ppm / WHOLE_PPM
-    scale = math.sqrt(2 * math.pi)
-    both = spread_of((sigma, cup.available_sigma))
-    ran_out = (1 - prior) * density((mean - cup.available) / both) / (both * scale)
-    step = nodes[1][0] - nodes[0][0]
-    middle, spread = product((mean, sigma), (cup.available, cup.available_sigma))
+    stopped = _stopped_early(nodes, cup, prior) if nodes[-1][0] > nodes[0][0] else []
+    known = sorted((*stopped, *_ran_out(mean, sigma, cup, 1 - prior)))
+    if math.fsum(weight for _, weight in known):
+        return known
+    # Far past the charge: the cup is empty, whatever the clock says.
+    return [(cup.available + z * cup.available_sigma, weight) for z, weight in bell(STEPS, REACH)]
+
+
+def _stopped_early(nodes: Nodes, cup: Cup, prior: float) -> Nodes:
+    """Return the volumes of a run that stopped with more than `EARLY_LEAST` left, every amount as likely."""
     mass = math.fsum(weight for _, weight in nodes)
-    flat = prior / ((1 - EARLY_LEAST) * cup.filled)
-    stopped = [
-        (volume, weight / mass * flat * phi(((1 - EARLY_LEAST) * cup.filled - volume) / (0.01 * cup.filled)))
-        for volume, weight in nodes
+    most = (1 - EARLY_LEAST) * cup.filled
+    return [
+        (volume, weight / mass * prior / most * phi((most - volume) / (0.01 * cup.filled))) for volume, weight in nodes
     ]
+
+
+def _ran_out(mean: float, sigma: float, cup: Cup, prior: float) -> Nodes:
+    """Return the volumes of a run that emitted all it can, by as much as what was tracked agrees with that."""
+    both = spread_of((sigma, cup.available_sigma))
+    agrees = prior * density((mean - cup.available) / both) / (both * math.sqrt(2 * math.pi))
+    middle, spread = product((mean, sigma), (cup.available, cup.available_sigma))
     done = bell(STEPS, REACH)
     whole = math.fsum(weight for _, weight in done)
-    ended = [(middle + z * spread, ran_out * weight / whole) for z, weight in done]
-    known = sorted((*stopped, *ended)) if step > 0 else ended
-    if not math.fsum(weight for _, weight in known):  # far past the charge: the cup is empty, whatever the clock says
-        known = [(cup.available + z * cup.available_sigma, weight) for z, weight in done]
-    low, best, high = interval(known)
-    most = cup.filled + 1.96 * cup.filled_sigma
-    limit = model.complete_left_ppm / WHOLE_PPM
+    return [(middle + z * spread, agrees * weight / whole) for z, weight in done]
+
+
+def _left_over(known: Nodes, cup: Cup, model: DeviceModel) -> tuple[float, float]:
+    """Return how likely more is left than a completed run leaves, and how likely it is `VERY` much more."""
     usual = 1 - cup.available / cup.filled
-    limit = max(limit, usual + BEYOND)
-    return (
-        low,
-        min(best, most),
-        min(high, most),
-        share_below(known, cup.filled * (1 - limit)),
-        share_below(known, cup.filled * (1 - limit - VERY)),
-    )
+    limit = max(model.complete_left_ppm / WHOLE_PPM, usual + BEYOND)
+    return share_below(known, cup.filled * (1 - limit)), share_below(known, cup.filled * (1 - limit - VERY))
 
 
 def _past_the_charge(mean: float, sigma: float, cup: Cup) -> float:

@@ -1,6 +1,6 @@
 """Whether the rate is what it should be, where the device gives evidence of rate: its weight, or a jet's gas."""
 
-from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 from nebctl.core.dose.exposure import Exposure
 from nebctl.core.dose.model import DeviceModel, Kind
@@ -10,16 +10,18 @@ from nebctl.core.dose.weight import Weighed
 LEARN_S = 30.0
 SETTLE_S = 14.0
 SLACK = 0.16
-JET_SLACK = 0.17
+JET_SLACK = 0.19
 HELD_S = 5.0
+SURE = 3.75
+AS_CALIBRATED = 0.95
+CEASES, CEASED_SHARE = 0.5, 0.3
 GAS_SLACK = 0.12
 NEAR_END_NL = 1_600_000
 """With less than so much in a jet's cup its rate falls by itself, because it begins to sputter."""
 NEAR_DRY_NL = 350_000
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Pace:
+class Pace(NamedTuple):
     """The rate that this run began with, and since when it is out of tolerance.
 
     `usual` is the mean rate of the run so far while it was in tolerance, in nL/s of loss, 0.0 before it is known.
@@ -50,15 +52,15 @@ def pace(
     if dt <= 0:
         return before
     begun = exposure.starts != before.starts
-    seen = replace(before, driven_s=driven_s, starts=exposure.starts, begun_s=driven_s if begun else before.begun_s)
+    seen = before._replace(driven_s=driven_s, starts=exposure.starts, begun_s=driven_s if begun else before.begun_s)
     if spits or exposure.doing is not Doing.RUNNING:
-        return replace(seen, slow_s=0.0, fast_s=0.0)
+        return seen._replace(slow_s=0.0, fast_s=0.0)
     if model.kind is Kind.JET and exposure.gas_share < 1 - GAS_SLACK:
         return _stood(seen, dt, slow=True, fast=False)
     near_end = left_nl < (NEAR_END_NL if model.kind is Kind.JET else NEAR_DRY_NL)
     settling = driven_s - seen.begun_s < SETTLE_S  # a start sweeps before it emits
     if not weighed.readings or near_end or weighed.doubted or settling:
-        return replace(seen, slow_s=0.0, fast_s=0.0)
+        return seen._replace(slow_s=0.0, fast_s=0.0)
     return _by_weight(seen, dt, weighed, model)
 
 
@@ -69,15 +71,21 @@ def _by_weight(seen: Pace, dt: float, weighed: Weighed, model: DeviceModel) -> P
     if known_s < LEARN_S or not seen.usual:
         share = dt / known_s
         usual = mean if not seen.usual else seen.usual + share * (mean - seen.usual)
-        return replace(seen, usual=usual, mean=mean, known_s=known_s)
+        return seen._replace(usual=usual, mean=mean, known_s=known_s)
     slack = JET_SLACK if model.kind is Kind.JET else SLACK
-    room = max(slack * seen.usual, 3 * unsure)
-    slow, fast = mean < seen.usual - room, mean > seen.usual + max(0.25 * seen.usual, 2.5 * unsure)
-    return _stood(replace(seen, mean=mean, known_s=known_s), dt, slow=slow, fast=fast)
+    room = max(slack * seen.usual, SURE * unsure)
+    slow, fast = mean < seen.usual - room, mean > seen.usual + max(0.25 * seen.usual, SURE * unsure)
+    if model.kind is Kind.MESH and model.calibrated:  # what is still as calibrated has not lost a quarter
+        slow, fast = slow and mean < AS_CALIBRATED * model.rate_nl_per_s, fast and mean > model.rate_nl_per_s
+    if mean < CEASES * seen.usual:  # it runs dry, and its own sign of that is on the way
+        dt *= CEASED_SHARE
+    if model.kind is Kind.JET:  # its cup also splashes and collects what falls back
+        dt /= 2
+    return _stood(seen._replace(mean=mean, known_s=known_s), dt, slow=slow, fast=fast)
 
 
 def _stood(seen: Pace, dt: float, *, slow: bool, fast: bool) -> Pace:
     slow_s, fast_s = (seen.slow_s + dt if slow else 0.0), (seen.fast_s + dt if fast else 0.0)
-    return replace(
-        seen, slow_s=slow_s, fast_s=fast_s, slow=seen.slow or slow_s >= HELD_S, fast=seen.fast or fast_s >= 2 * HELD_S
+    return seen._replace(
+        slow_s=slow_s, fast_s=fast_s, slow=seen.slow or slow_s >= HELD_S, fast=seen.fast or fast_s >= 2 * HELD_S
     )

@@ -12,10 +12,10 @@ from nebctl.core.dose.model import DeviceModel, Kind
 from nebctl.core.units import WHOLE_PPM
 
 EARLY_MOST = 0.05
-VERY_EARLY_MOST = 0.001
+VERY_EARLY_MOST, TWICE_DRY_MOST = 0.0018, 0.0005
 VOUCHES_PPM = 120_000
-"""A run is complete without a residual where it kept more than a completed run with at most 5 %, and twice that with at
-most a tenth of a per cent."""
+"""A run is complete without a residual where it kept more than a completed run with at most 5 %, and `VERY` much more
+with at most the second figure, or with at most the third where it said dry once and then ran on."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,9 +74,8 @@ def _by_tracking(
         left = charge.volume.best_nl - known.weight[0] + 2 * known.weight[1] if known.weight else math.inf
         whole = amount == "weight" and left <= limit_nl
     else:
-        # A device that said dry and then ran on has been wrong once: its word needs a weight or a residual beside it.
-        trusted = amount == "weight" or estimate.evidence.dries <= 1
-        whole = trusted and known.early <= EARLY_MOST and known.very_early <= VERY_EARLY_MOST
+        very_early_most = VERY_EARLY_MOST if amount == "weight" else _very_early_most(estimate.evidence.dries)
+        whole = known.early <= EARLY_MOST and known.very_early <= very_early_most
     complete = bool(ended) and amount is not None and whole
     witnesses = (*ended, amount) if amount is not None and (whole or amount == "weight") else ended
     least = charge.volume.low_nl - limit_nl
@@ -87,6 +86,11 @@ def _by_tracking(
         complete=complete,
         partial=not complete and tracked.high_nl < least,
     )
+
+
+def _very_early_most(dries: int) -> float:
+    """Return what is asked of a clock alone: a device that said dry and ran on was wrong, and twice is too often."""
+    return (VERY_EARLY_MOST, VERY_EARLY_MOST, TWICE_DRY_MOST)[dries] if dries <= 2 else -1.0
 
 
 def _by_residual(
