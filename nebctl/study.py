@@ -6,7 +6,7 @@ from pathlib import Path
 from nebctl.core.ledger.approval import Approved, Refused, check_approval
 from nebctl.core.ledger.envelope import parse_utc
 from nebctl.core.ledger.note import Vkey
-from nebctl.core.regimen import Regimen, SiteRules
+from nebctl.core.regimen import FollowUp, Regimen, SiteRules
 from nebctl.keys import verify
 from nebctl_protocols import UnknownArmError, load_protocol, load_site_rules
 
@@ -20,6 +20,7 @@ class Study:
     """What the unit gives by: the regimen of its arm, the site's rules, and both files' texts for the record.
 
     `expires_ns` is when the first of both approvals ends, in Unix nanoseconds; None means that neither does.
+    `follow_up` is what the study does after its doses; None means nothing.
     """
 
     regimen: Regimen
@@ -27,6 +28,7 @@ class Study:
     protocol_text: str
     rules_text: str
     expires_ns: int | None = None
+    follow_up: FollowUp | None = None
 
 
 def load_approvers(path: Path) -> tuple[Vkey, ...]:
@@ -64,6 +66,7 @@ def load_study(protocol: Path, arm: str | None, rules: Path, approvers: tuple[Vk
         protocol_text=protocol_text,
         rules_text=rules_text,
         expires_ns=min(ends, default=None),
+        follow_up=study.follow_up,
     )
 
 

@@ -181,6 +181,7 @@ class Unit:
             peripherals=PERIPHERALS,
             simulated=self._config.unit.simulated,
             approved_until_ns=opened.study.expires_ns,
+            follow_up=opened.study.follow_up,
         )
         self._desk = Desk(self._runner, opened.clock, place, opened.worklists.current)
         self._thread = opened.edge.thread() if opened.edge.thread else ThreadPoolExecutor(max_workers=1)
@@ -364,6 +365,7 @@ class Unit:
             zone=self._opened.zone,
             worklist=self._opened.worklists.current,
             checks=lambda: self._desk.checks,
+            charted=self._desk.charting.shown,
             operator_ends=self._opened.rules.model.operator_ends,
         )
         return lambda: view(self._runner, shown)

@@ -18,7 +18,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 
-from nebctl.bedside import bodies
+from nebctl.bedside import bodies, chart_bodies
 from nebctl.bedside.credentials import Credentials
 from nebctl.bedside.desk import Desk
 from nebctl.bedside.logins import Logins
@@ -40,7 +40,15 @@ MAX_BODY = 16_384
 SESSION = "nebctl-session"
 """The header by which a script says for whom it presses: what signing in answered."""
 _Model = TypeVar("_Model", bound=bodies.Body)
-_Person = TypeVar("_Person", bodies.Scan, bodies.Person, bodies.ResidualBody, bodies.Signature)
+_Person = TypeVar(
+    "_Person",
+    bodies.Scan,
+    bodies.Person,
+    bodies.ResidualBody,
+    bodies.Signature,
+    chart_bodies.ChartBody,
+    chart_bodies.AdverseBody,
+)
 Handler = Callable[[Request], Awaitable[Response]]
 
 
@@ -77,6 +85,8 @@ class Api:
             "end-seen": self._end_seen,
             "abandon": self._abandon,
             "residual": self._residual,
+            "chart": self._chart,
+            "adverse": self._adverse,
             "sign": self._sign,
             "leave": self._leave,
         }
@@ -221,6 +231,16 @@ class Api:
             await self.desk.refuse_residual(body.refused or "", _by(request))
         else:
             await self.desk.residual(residual, _by(request))
+        return self._shown()
+
+    async def _chart(self, request: Request) -> Response:
+        body = await _own(request, chart_bodies.ChartBody)
+        await self.desk.charting.chart(body.observation(), _by(request))
+        return self._shown()
+
+    async def _adverse(self, request: Request) -> Response:
+        body = await _own(request, chart_bodies.AdverseBody)
+        await self.desk.charting.report(body.event(), _by(request))
         return self._shown()
 
     async def _sign(self, request: Request) -> Response:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
+from nebctl.bedside.charting import Charting
 from nebctl.core import events as ev
 from nebctl.core.admission import Admitted, Request, admit
 from nebctl.core.alarms import PARTED
@@ -18,7 +19,7 @@ from nebctl.core.ledger.envelope import utc_text
 from nebctl.core.ledger.records import Draft, SessionDay
 from nebctl.core.operators import Operator
 from nebctl.core.orders import Worklist
-from nebctl.core.regimen import Regimen, SiteRules
+from nebctl.core.regimen import FollowUp, Regimen, SiteRules
 from nebctl.core.session import IllegalEventError, Kind, State
 from nebctl.core.units import format_ml
 from nebctl.ports import Clock
@@ -36,6 +37,7 @@ class Place:
     `random_hex` returns that many fresh hexadecimal digits. `peripherals` are self-test lines of what the unit has or,
     by configuration, has not. `simulated` says that the unit serves simulators, and them alone. `approved_until_ns` is
     the Unix time at which an approval of the study protocol or the site's rules ends; None means that none does.
+    `follow_up` is what the study does after its doses; None means nothing.
     """
 
     regimen: Regimen
@@ -45,12 +47,13 @@ class Place:
     peripherals: tuple[ev.Check, ...]
     simulated: bool
     approved_until_ns: int | None = None
+    follow_up: FollowUp | None = None
 
 
 class Desk:
     """The steps of a dose, as a person takes them; every refusal is an exception with a plain sentence.
 
-    `checks` is the newest self-test of the session under way; empty before it.
+    `checks` is the newest self-test of the session under way; empty before it. `charting` is what is charted beside it.
     """
 
     def __init__(self, runner: Runner, clock: Clock, place: Place, worklist: Callable[[], Worklist | None]) -> None:
@@ -59,6 +62,7 @@ class Desk:
         self._place = place
         self._worklist = worklist
         self.checks: tuple[ev.Check, ...] = ()
+        self.charting = Charting(runner, clock, place.zone, worklist, place.follow_up)
 
     async def scan(self, operator: str, subject: str, kit: str) -> None:
         """Begin a session for a person who is signed in: wristband and kit were scanned.
@@ -126,6 +130,7 @@ class Desk:
             raise Refused(barred)
         device = self._device()
         self._refuse_untested()
+        self.charting.let_start()
         await self._run(ev.StartPressed(auth=auth, run=self._place.random_hex(8), device=device))
 
     async def pause(self, reason: str) -> None:

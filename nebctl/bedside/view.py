@@ -32,6 +32,10 @@ def _no_worklist() -> Worklist | None:
     return None
 
 
+def _nothing_charted() -> dict[str, Json]:
+    return {"moments": [], "interface": None, "humidifier_removed": None}
+
+
 def _no_checks() -> tuple[ev.Check, ...]:
     return ()
 
@@ -41,7 +45,8 @@ class Surroundings:
     """What the page shows beside the session: the unit, its clock's trust, and how the stream stands.
 
     `zone` is the site's; `worklist` is the pharmacy's newest list, None where there is none; `checks` the newest
-    self-test of the session under way. `operator_ends` says that a person may say that the dose has come to its end.
+    self-test of the session under way, `charted` what was charted beside it. `operator_ends` says that a person may say
+    that the dose has come to its end.
     """
 
     unit: str
@@ -53,6 +58,7 @@ class Surroundings:
     zone: ZoneInfo = _UTC
     worklist: Callable[[], Worklist | None] = _no_worklist
     checks: Callable[[], tuple[ev.Check, ...]] = _no_checks
+    charted: Callable[[], dict[str, Json]] = _nothing_charted
     operator_ends: bool = False
 
 
@@ -112,6 +118,7 @@ def _day(runner: Runner, around: Surroundings, now: Instant) -> dict[str, Json]:
         "self_test": [_check(c) for c in around.checks()],
         "pause_reason": runner.session.pause_reason,
         "pauses": runner.session.pauses,
+        "charted": around.charted(),
         "operator_ends": around.operator_ends,
     }
 

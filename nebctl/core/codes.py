@@ -20,3 +20,14 @@ RELATIONS = ("unrelated", "unlikely", "possible", "probable", "definite")
 
 ACTIONS = ("none", "interrupted", "withdrawn", "not-applicable", "unknown")
 """What was done with the study treatment because of an adverse event."""
+
+BREATH_SOUNDS = ("clear", "wheeze", "crackles", "decreased", "absent")
+POSITIONS = ("upright", "semi-recumbent", "supine", "prone", "side")
+INTERFACES = ("mouthpiece", "mask", "in-line")
+TOLERANCES = ("good", "cough", "breathless", "agitated", "not-tolerated")
+PLACEMENTS = ("before-humidifier", "inspiratory-limb", "at-y-piece", "after-y-piece")
+"""Where in the breathing circuit an in-line nebulizer sits."""
+
+PAUSE_REASONS = ("cough", "asked", "care", "device", "other")
+STOP_REASONS = ("adverse-event", "asked", "device", "mistake", "other")
+"""Why a person paused or stopped a dose; what else there is to say is free text."""

@@ -246,7 +246,7 @@ def _given(gathered: _Gathered, attempt: _Session, outcome: Entry) -> Row:
         "residual_method": _residual_method(attempt),
         **_settled(gathered.corrections.get(place)),
         **{name: _joined(p.get(name)) for name in ("witnesses", "doubts", "deviations")},
-        **_numbers(p, "planned_nl", "pauses", "on_ms", "calibration"),
+        **_numbers(p, "planned_nl", "added_nl", "pauses", "on_ms", "calibration"),
         **_texts(
             p, *("stopped_by", "started", "ended", "model", "calibration", "estimator", "site_deviation", "trace")
         ),

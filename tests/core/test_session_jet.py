@@ -7,33 +7,17 @@ import pytest
 from nebctl.core import events as ev
 from nebctl.core.authorisation import Authorisation
 from nebctl.core.device import Declaration, DeviceReport, EndCause, Identity, Output
-from nebctl.core.dose import Charge, DeviceModel, Interval, Method, Residual
-from nebctl.core.dose import Kind as DeviceKind
+from nebctl.core.dose import Charge, Interval, Method, Residual
 from nebctl.core.effects import Record, StopAerosol
 from nebctl.core.instant import ClockState, Instant
 from nebctl.core.ledger.records import Draft, SessionDay
 from nebctl.core.regimen import SiteRules
 from nebctl.core.session import IDLE, Rules, Session, State, step
 from nebctl.core.verify import Limits
+from tests.dose.conftest import JET
 
 RUN = "0badcafe"
 DEVIATION = "DEV-001 jet nebulizers emit about half of the prescribed volume"
-JET = DeviceModel(
-    name="jet",
-    kind=DeviceKind.JET,
-    rate_nl_per_s=4_167,
-    sigma_ppm=150_000,
-    complete_left_ppm=500_000,
-    leaves_best_ppm=0,
-    leaves_sigma_ppm=0,
-    leaves_nl=1_050_000,
-    leaves_sigma_nl=180_000,
-    premature_ppm=0,
-    aerosol_share_low_ppm=450_000,
-    aerosol_share_best_ppm=650_000,
-    aerosol_share_high_ppm=850_000,
-    operator_ends=True,
-)
 RULES = Rules(
     limits=Limits(lower_nl=2_700_000, upper_nl=3_150_000),
     site=SiteRules(jet_under=DEVIATION),

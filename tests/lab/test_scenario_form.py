@@ -108,6 +108,8 @@ def test_every_fault_is_told_at_once() -> None:
         ('"mesh"', '"mesh"\npreset = "mesh.sol"', "choose one of: mesh.solo"),
         ('"mesh"', '"mesh"\npreset = "mesh.solo+wet"', "there is no switch 'wet'"),
         ('"nebctl-scenario/1"', '"nebctl-scenario/2"', "nebctl-scenario/1"),
+        ('"mesh"', '"jet"\ncalibrated = true', "leave it out, or write a mesh"),
+        ('"mesh"', '"mesh"\ncalibrated = "yes"', "calibrated"),
         ("[[unit]]", "begins = 2026-02-14T09:00:00Z\n[[unit]]", "without quotes"),
         ("[[unit]]", 'promises = ["S56"]\n[[unit]]', "there is no such promise"),
         ('title = "A cable"\n', "", "title: this is missing"),

@@ -46,6 +46,13 @@ def test_what_is_not_as_expected_is_seen_and_the_rest_is_played() -> None:
     assert report.text().splitlines()[-1].startswith("FAILED: ")
 
 
+@pytest.mark.parametrize(("said", "records"), [("true", "4 calibration records"), ("false", "no calibration record")])
+def test_a_device_begins_calibrated_or_not(said: str, records: str) -> None:
+    """A unit that is `calibrated` has three saline runs and what they came to in its ledger; one that is not, none."""
+    report = played(f'calibrated = {said}\n[[step]]\nexpect = "{records}"\n')
+    assert report.passed, report.text()
+
+
 def test_a_refusal_that_nobody_expected_ends_the_scenario() -> None:
     """A refused deed fails with its code and sentence, and the steps behind it are named as not played."""
     report = played('[[step]]\ndo = ["scan", "hold START"]\n[[step]]\ndo = "sign"\nexpect = "no alarm"\n')

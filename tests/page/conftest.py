@@ -23,6 +23,8 @@ from nebctl_lab.people import PIN
 from nebctl_lab.processes import Child
 from nebctl_lab.system.saline import calibrate_bedside
 
+from .pictures import save
+
 CHROMIUM = "chromium"
 SCREENS = Path(__file__).parents[2] / "docs" / "screens"
 DAY_NS = 24 * 3600 * 10**9
@@ -30,6 +32,8 @@ OPERATOR = "RT-07"
 SEED, SERIAL = 7, "SIM-0000"
 ONCE = MappingProxyType({FIRST_MORNING: SEED})
 PANEL = {"width": 800, "height": 480}
+LOOK = (Path(__file__).parent / "look.js").read_text("utf-8")
+"""Returns what is wrong with what a page shows, at a scale of 1 for 800 x 480."""
 FLAGS = ("--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--font-render-hinting=none")
 
 
@@ -40,6 +44,14 @@ def missing() -> str:
     except ImportError:
         return "playwright is not installed: pip install playwright"
     return "" if shutil.which(CHROMIUM) else "no chromium: apt-get install chromium"
+
+
+def want_browser() -> None:
+    """Skip where the browser is missing; fail on the build machine."""
+    if lack := missing():
+        if os.environ.get("CI") == "true":
+            pytest.fail(lack)
+        pytest.skip(lack)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -126,31 +138,40 @@ def start_ward(root: Path, stack: contextlib.ExitStack, *, calibrated: Mapping[d
     return Ward(site=site, unit=unit, machine=machine, device=Http(control.ready.split(" control ")[1]))
 
 
-def want_browser() -> None:
-    """Fail in CI and skip elsewhere where the browser is missing."""
-    if lack := missing():
-        if os.environ.get("CI") == "true":
-            pytest.fail(lack)
-        pytest.skip(lack)
-
-
 @pytest.fixture(scope="module")
 def ward(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ward]:
-    """Give a ward of its own to each file of tests; where the browser is missing, fail in CI and skip elsewhere."""
+    """Give a ward of its own to each file of tests."""
     want_browser()
     with contextlib.ExitStack() as stack:
         yield start_ward(tmp_path_factory.mktemp("ward") / "site", stack)
 
 
-@pytest.fixture(scope="module")
-def browser(ward: Ward) -> Iterator[Any]:
-    """Give a headless browser."""
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Any]:
+    """Give one headless browser to all tests; where it is missing, fail in CI and skip elsewhere."""
+    want_browser()
     from playwright.sync_api import sync_playwright
 
     with sync_playwright() as playwright:
         chromium = playwright.chromium.launch(executable_path=shutil.which(CHROMIUM), args=list(FLAGS))
         yield chromium
         chromium.close()
+
+
+@pytest.fixture(scope="session")
+def keep() -> Callable[[Any, str], None]:
+    """Return how a picture of a page is kept for the documents."""
+    return keep_picture
+
+
+def keep_picture(page: Any, name: str) -> None:
+    """Keep a picture of a page for the documents, where they are asked for; else see that there is one."""
+    path = SCREENS / f"{name}.png"
+    if os.environ.get("NEBCTL_SCREENS") == "1":
+        SCREENS.mkdir(exist_ok=True)
+        save(page, path)
+    else:
+        assert path.is_file(), f"docs/screens/{name}.png is missing: set NEBCTL_SCREENS=1"
 
 
 @contextlib.contextmanager
@@ -209,12 +230,16 @@ class Panel:
         """Tap the box of this name."""
         self.page.locator(f'input[name="{name}"]').tap()
 
-    def hold(self, milliseconds: int) -> None:
-        """Hold the upper button so long."""
+    def hold(self, milliseconds: int | None = None) -> None:
+        """Hold the upper button so long; without a time, until the page says that it was held long enough."""
         x, y = self.middle("#upper")
         self.page.mouse.move(x, y)
         self.page.mouse.down()
-        self.page.wait_for_timeout(milliseconds)
+        if milliseconds is None:
+            self.page.wait_for_selector("#upper.holding")
+            self.page.wait_for_selector("#upper:not(.holding)")
+        else:
+            self.page.wait_for_timeout(milliseconds)
         self.page.mouse.up()
 
     def middle(self, selector: str) -> tuple[float, float]:
@@ -238,12 +263,16 @@ class Panel:
         return str(self.page.locator(selector).text_content())
 
     def keep(self, name: str) -> None:
-        """Keep a picture of the panel for the documents, where they are asked for."""
-        if os.environ.get("NEBCTL_SCREENS") == "1":
-            SCREENS.mkdir(exist_ok=True)
-            self.page.screenshot(path=SCREENS / f"{name}.png")
-        else:
-            assert (SCREENS / f"{name}.png").is_file(), f"docs/screens/{name}.png is missing: set NEBCTL_SCREENS=1"
+        """Keep a picture of the panel for the documents."""
+        keep_picture(self.page, name)
+
+    def in_chinese(self, key: str, said: str) -> str:
+        """Return what the page makes in Chinese of an English sentence of the unit."""
+        words = "(await import('/text.js'))"
+        ask = f"async ([key, said]) => {{ {words}.speak('zh'); return {words}.heard(key, said); }}"
+        told = self.page.evaluate(ask, [key, said])
+        self.page.evaluate(f"async () => {words}.speak('en')")
+        return str(told)
 
     def log_in(self) -> None:
         """Log in by the keys on the screen."""

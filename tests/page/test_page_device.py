@@ -17,8 +17,8 @@ import pytest
 from nebctl.core.calibrated import Standing
 from nebctl_lab.demo.site import FIRST_MORNING
 from nebctl_lab.people import PIN
-from tests.page.conftest import OPERATOR, SEED, SERIAL, open_panel, start_ward, want_browser
-from tests.page.test_page_dose import FAST, LOOKED_AT
+from tests.page.conftest import LOOK, OPERATOR, SEED, SERIAL, open_panel, start_ward, want_browser
+from tests.page.test_page_dose import FAST
 
 pytestmark = pytest.mark.timeout(80)
 
@@ -96,7 +96,7 @@ def test_the_page_has_the_command_s_chart(panel: Any, ward: Any) -> None:
     rate = told["points"][3]["rate_nl_per_s"] * 60 / 1e6
     assert panel.text(".device .rate").startswith(f"{rate:.3f} mL/min")
     panel.keep("device-drifting")
-    assert panel.page.evaluate(LOOKED_AT) == []
+    assert panel.page.evaluate(LOOK, 1) == []
     panel.tap("Back")
     kit = ward.morning()
     panel.prepare(kit, until="selftest")
@@ -121,7 +121,7 @@ def test_the_device_in_chinese(browser: Any, ward: Any) -> None:
         panel.page.wait_for_selector(".device svg .calibration")
         shown = panel.text(".device").replace(SERIAL, "").replace("mL/min", "")
         assert re.findall(r"[A-Za-z]{2,}", shown) == []
-        assert panel.page.evaluate(LOOKED_AT) == []
+        assert panel.page.evaluate(LOOK, 1) == []
         panel.keep("device-zh")
 
 

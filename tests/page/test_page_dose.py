@@ -4,39 +4,12 @@ from typing import Any
 
 import pytest
 
+from .conftest import LOOK
+
 pytestmark = pytest.mark.timeout(80)
 
 FAST = 60
 """Simulated seconds in a real one while nothing is pressed."""
-
-LOOKED_AT = """() => {
-  const shown = [...document.querySelectorAll('#page *')].filter((node) => node.checkVisibility());
-  const hue = (colour) => {
-    const [r, g, b, a = 1] = colour.match(/[\\d.]+/g).map(Number);
-    const most = Math.max(r, g, b), least = Math.min(r, g, b);
-    if (!a || most < 90 || (most - least) / most < 0.5) return null;
-    const turn = most === r ? ((g - b) / (most - least) + 6) % 6 : most === g ? (b - r) / (most - least) + 2
-      : (r - g) / (most - least) + 4;
-    return turn * 60;
-  };
-  const alarming = (degrees) => degrees !== null
-    && (degrees < 20 || degrees > 340 || (degrees > 40 && degrees < 70) || (degrees > 170 && degrees < 200));
-  const problems = [];
-  for (const node of shown) {
-    const style = getComputedStyle(node), name = `${node.tagName} ${node.className.baseVal ?? node.className}`;
-    for (const part of ['color', 'backgroundColor', 'borderTopColor', 'fill', 'stroke']) {
-      if (/^rgb/.test(style[part]) && alarming(hue(style[part]))) problems.push(`${name}: ${part} ${style[part]}`);
-    }
-    const text = [...node.childNodes].some((child) => child.nodeType === 3 && child.textContent.trim());
-    if (text && parseFloat(style.fontSize) < 20) problems.push(`${name}: text of ${style.fontSize}`);
-    const box = node.getBoundingClientRect();
-    const least = node.closest('#actions') ? 104 : 78;
-    if (node.tagName === 'BUTTON' && (box.width < least || box.height < least)) problems.push(`${name}: small`);
-    const out = box.left < -1 || box.top < -1 || box.right > 801 || box.bottom > 481;
-    if (out || (text && node.scrollWidth > node.clientWidth + 1 && node.clientWidth)) problems.push(`${name}: cut off`);
-  }
-  return problems;
-}"""
 
 
 @pytest.mark.req("S21")
@@ -53,10 +26,9 @@ def test_a_whole_dose_by_touch_alone(panel: Any, ward: Any) -> None:
     places = []
 
     def seen(name: str) -> None:
-        panel.keep(name)
         places.append(panel.page.locator("#stop").bounding_box())
         assert panel.text("#simulator") == "SIMULATOR"
-        assert panel.page.evaluate(LOOKED_AT) == [], name
+        assert panel.page.evaluate(LOOK, 1) == [], name
 
     seen("locked")
     panel.log_in()
@@ -65,7 +37,7 @@ def test_a_whole_dose_by_touch_alone(panel: Any, ward: Any) -> None:
     seen("idle")
     fill_and_review(panel, ward, seen)
     panel.upper("start")
-    panel.hold(950)
+    panel.hold()
     run_to_the_end(panel, ward, seen)
     measure_and_sign(panel, ward, seen)
     panel.on("idle")
@@ -125,7 +97,7 @@ def run_to_the_end(panel: Any, ward: Any, seen: Any) -> None:
     panel.tap("PAUSE")
     panel.upper("resume")
     seen("paused")
-    panel.hold(950)
+    panel.hold()
     panel.upper("pause")
     ward.run_at(FAST)
     panel.page.wait_for_selector('#main[data-screen="residual"]', timeout=30_000)

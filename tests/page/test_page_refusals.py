@@ -240,7 +240,6 @@ def test_a_refused_kit_is_put_aside_and_another_one_scanned(panel: Any, ward: An
     scan_both(panel, "MEX-001", "KIT-0703")
     assert read(panel) == STATES["KIT-0703"][2]
     panel.until(lambda: panel.text("#sync") == "Records sent")
-    panel.keep("refused-kit")
     panel.page.mouse.move(*panel.middle("#upper"))
     panel.page.mouse.down()
     panel.page.wait_for_timeout(900)
@@ -275,12 +274,14 @@ def test_the_page_says_why_and_what_to_do(therapist: Any, ward: Any, pharmacy: P
     before = len(ward.records("refusal"))
     scan_both(therapist, case.subject, case.kit)
     said = read(therapist)
+    in_chinese = therapist.in_chinese(f"refused_{case.code}", said)
     therapist.tap("OK")
     assert_nothing_started(therapist, ward, "scan")
     therapist.tap("Back")
     therapist.on("idle")
     assert said == case.says
     assert case.code not in said
+    assert re.fullmatch(r"(?:[\u4e00-\u9fff，。：；、]|(?:MEX|KIT|EXO|neb)[\w-]+|[\d: ])+。", in_chinese)
     [record] = ward.records("refusal")[before:]
     assert (record["code"], record["kit"], record["sentence"]) == (case.code, case.kit, said)
 
@@ -360,7 +361,7 @@ def test_after_a_dose_neither_its_kit_nor_a_second_dose(panel: Any, ward: Any, p
     log_in(panel, THERAPIST[0])
     panel.prepare("0401")
     panel.upper("start")
-    panel.hold(900)
+    panel.hold()
     panel.upper("pause")
     panel.tap("STOP")
     panel.on("residual")

@@ -30,7 +30,7 @@ def begin(panel: Any, ward: Any) -> None:
     panel.log_in()
     panel.prepare(kit)
     panel.upper("start")
-    panel.hold(900)
+    panel.hold()
     panel.on("running")
     panel.upper("pause")
 
@@ -50,7 +50,7 @@ def test_taps_start_nothing_and_press_once(panel: Any, ward: Any) -> None:
     panel.page.wait_for_timeout(400)
     assert "POST api/start" not in panel.asked
     assert ward.state()["state"] == "ready"
-    panel.hold(900)
+    panel.hold()
     panel.upper("pause")
     for _ in range(20):
         panel.page.touchscreen.tap(x, y)
@@ -84,7 +84,6 @@ def test_a_tampered_page_and_a_stop_without_a_badge(panel: Any, ward: Any) -> No
     panel.page.context.clear_cookies()
     panel.page.reload()
     panel.on("login")
-    panel.keep("locked-running")
     assert "MEX" not in panel.page.content()
     assert panel.page.locator("#stop").bounding_box() == stop
     panel.tap("STOP")
@@ -103,15 +102,13 @@ def test_alarms_show_over_everything_but_stop(browser: Any, panel: Any, ward: An
     ward.device.post("/inject", fault="no_cup")
     panel.page.wait_for_selector('#alarm[data-priority="medium"]')
     panel.upper("resume")
-    panel.keep("alarm-medium")
     assert panel.page.evaluate(ALARM_PERIOD) == ["flash", "1.6s", "infinite"]
     ward.device.post("/clear")
-    panel.hold(900)
+    panel.hold()
     panel.upper("pause")
     ward.device.post("/inject", fault="unplug")
     panel.page.wait_for_selector('#alarm[data-priority="high"]')
     panel.on("lost")
-    panel.keep("alarm-high")
     assert panel.page.evaluate(ALARM_PERIOD) == ["flash", "0.5s", "infinite"]
     shown = [panel.page.evaluate(BORDER, priority) for priority in ("high", "medium", "low")]
     assert shown == [["rgb(229, 32, 42)", "flash"], ["rgb(242, 210, 27)", "flash"], ["rgb(25, 211, 230)", "none"]]
@@ -123,7 +120,6 @@ def test_alarms_show_over_everything_but_stop(browser: Any, panel: Any, ward: An
     panel.tap("Cannot be measured")
     panel.on("outcome")
     assert panel.text(".word") == "UNCERTAIN"
-    panel.keep("uncertain")
     panel.tap("Sign later")
 
 
@@ -143,7 +139,6 @@ def test_a_silent_unit_covers_the_page(panel: Any, ward: Any) -> None:
         assert panel.page.evaluate(under, [300, 20]) == "cover"
         assert panel.page.evaluate(under, list(panel.middle("#stop"))) == "stop"
         assert panel.page.locator("#stop").bounding_box() == stop
-        panel.keep("no-link")
     finally:
         os.kill(ward.unit.pid, signal.SIGCONT)
     panel.page.wait_for_selector("#cover", state="hidden")
@@ -190,7 +185,6 @@ def test_the_wrong_badge_and_the_wrong_kit_say_what_to_do(panel: Any, ward: Any)
     panel.tap("Check")
     panel.page.wait_for_selector("#notice:visible")
     assert panel.text("#notice-text").startswith("RT-07 is logged in, but badge RT-99 was given.")
-    panel.keep("refused")
     top = "(([x, y]) => document.elementFromPoint(x, y).closest('button')?.id)"
     assert panel.page.evaluate(top, list(panel.middle("#stop"))) == "stop"
     panel.tap("OK")

@@ -104,6 +104,13 @@ def test_the_same_head_gives_the_same_bytes_and_a_correction_appears_in_a_later_
     assert new["settled_verdict"] == "UNDER"
 
 
+def test_what_was_added_in_mid_dose_stands_beside_the_charge(pharmacy: Any, unit: Any) -> None:
+    """A dose record that names a top-up has its volume in the table; one that names none has an empty cell."""
+    pharmacy.take(unit.dose(1, end="uncertain", **DOUBT, added_nl=1_000_000))
+    pharmacy.take(unit.dose(2))
+    assert [row["added_nl"] for row in rows_at(pharmacy, now(pharmacy)) if row["high_nl"]] == ["1000000", ""]
+
+
 dose_facts = st.fixed_dictionaries(
     {
         "end": st.sampled_from(("complete", "partial", "stopped", "uncertain", "finished")),

@@ -43,7 +43,7 @@ export function chart(all, zone) {
   const points = all.slice(-NEWEST), scale = scaleOf(points);
   const wide = (RIGHT - LEFT) / Math.max(1, points.length);
   const x = (place) => LEFT + wide * (place + 0.5);
-  const node = svg('svg', { viewBox: `0 0 ${WIDE} ${HIGH}`, role: 'img' }, axis(scale),
+  const node = svg('svg', { viewBox: `0 0 ${WIDE} ${HIGH}`, role: 'img', 'aria-label': t('chart_label') }, axis(scale),
     points.flatMap((point, i) => limits(point, x(i), wide, scale)), points.flatMap((point, i) => dot(point, x(i), scale)));
   if (!points.length) node.append(label('axis-text', WIDE / 2, (TOP + BOTTOM) / 2, 'middle', t('chart_none')));
   if (!points.length) return node;

@@ -4,15 +4,15 @@ import { h, svg, say } from './parts.js';
 import { ml, t, volume } from './text.js';
 
 const ROUND = 2 * Math.PI * 116;
-const WIDE = 314, HIGH = 250, LEFT = 30, TOP = 14, BOTTOM = 218, RIGHT = 300;
+const WIDE = 314, HIGH = 180, LEFT = 30, TOP = 12, BOTTOM = 150, RIGHT = 300;
 
 export function ring() {
   const front = svg('circle', { class: 'ring-front', cx: 130, cy: 130, r: 116, transform: 'rotate(-90 130 130)' });
   front.setAttribute('stroke-dasharray', `0 ${ROUND}`);
-  const number = svg('text', { class: 'ring-number', x: 130, y: 146, id: 'emitted' });
-  const of = svg('text', { class: 'ring-of', x: 130, y: 188 });
+  const number = svg('text', { class: 'ring-number', x: 130, y: 150, id: 'emitted' });
+  const of = svg('text', { class: 'ring-of', x: 130, y: 192 });
   const back = svg('circle', { class: 'ring-back', cx: 130, cy: 130, r: 116 });
-  const node = svg('svg', { viewBox: '0 0 260 260', role: 'img', 'aria-live': 'off' }, back, front, number, of);
+  const node = svg('svg', { viewBox: '0 0 260 260', role: 'img', 'aria-label': t('ring_label') }, back, front, number, of);
   const update = (emitted, planned, paused) => {
     const share = emitted ? Math.min(1, emitted.best_nl / planned) : 0;
     front.setAttribute('stroke-dasharray', `${share * ROUND} ${ROUND}`);
@@ -50,7 +50,7 @@ export function curve(session, planned) {
   const scale = [0, top].map((nl) => svg('text', { class: 'axis-text', x: LEFT - 8, y: y(nl) + 7, 'text-anchor': 'end' }, `${nl / 1e6}`));
   const axes = svg('polyline', { class: 'axis', points: `${LEFT},${TOP} ${LEFT},${BOTTOM} ${RIGHT},${BOTTOM}` });
   const goal = svg('line', { class: 'goal', x1: LEFT, x2: RIGHT, y1: y(planned), y2: y(planned) });
-  const node = svg('svg', { viewBox: `0 0 ${WIDE} ${HIGH}`, role: 'img' }, axes, goal, band, line, scale, last);
+  const node = svg('svg', { viewBox: `0 0 ${WIDE} ${HIGH}`, role: 'img', 'aria-label': t('curve_label') }, axes, goal, band, line, scale, last);
   const update = (emitted, seconds, left) => {
     if (emitted) points.add(seconds, emitted);
     while (minutes * 60 < seconds + (left ?? 0)) minutes += 2;

@@ -1,8 +1,12 @@
 // The page: what the core says at this moment, one screen for it, and the two buttons that never change their place.
 
-import { h, onHold, say, svg } from './parts.js';
+import { actions } from './actions.js';
+import { drawAlarm } from './alarm.js';
+import { drawHeader } from './header.js';
+import { keptLanguage, menu } from './menu.js';
+import { say } from './parts.js';
 import { buildScreen, screenOf } from './screens.js';
-import { chooseLanguage, language, said, t } from './text.js';
+import { heard, loadWords, t } from './text.js';
 
 const COVER_MS = 1000, AWAKE_MS = 60_000;
 const $ = (id) => document.getElementById(id);
@@ -11,20 +15,20 @@ let view = null;      // the newest view, as the core sent it
 let heardAt = 0;      // when it came, on the page's own clock
 let stream = null;
 let pending = false;  // one command at a time: a second tap waits for nothing and does nothing
-let stopping = 0;     // when a STOP that has not been answered yet went out
+let stopping = 0;     // when the last STOP went out
 let screen = null;    // what main shows now
 let local = {};       // steps that are the page's alone, forgotten with the session
 let awakeAt = 0;
 let refused = '';     // why the newest press was not taken, as the unit names it
-let alarmAt = 0;
 let box = null;       // the box that was filled last: after a sentence was read, the next scan goes there
 
 const page = {
   get view() { return view; },
   get local() { return local; },
   get pending() { return pending; },
+  get silent() { return performance.now() - heardAt > COVER_MS; },
   get refused() { return refused; },
-  send, step,
+  send, step, notice,
 };
 
 async function post(name, body) {
@@ -47,7 +51,7 @@ async function send(name, body) {
     return true;
   } catch (fault) {
     refused = fault.said?.code ?? '';
-    notice(fault.said ? said(`refused_${fault.said.code}`, fault.said.sentence) : t('not_answered'));
+    notice(fault.said ? heard(`refused_${fault.said.code}`, fault.said.sentence) : t('not_answered'));
     return false;
   } finally {
     pending = false;
@@ -55,7 +59,7 @@ async function send(name, body) {
   }
 }
 
-// STOP asks nobody and waits for nothing (S21); taps that follow while it is on its way are the same STOP.
+// STOP asks nobody and waits for nothing (S21); taps that follow within a second are the same STOP.
 async function stop() {
   const now = performance.now();
   if (stopping && now - stopping < COVER_MS) return;
@@ -64,9 +68,9 @@ async function stop() {
   try {
     await post('stop');
   } catch {
+    stopping = 0;
     notice(t('no_link'));
   } finally {
-    stopping = 0;
     draw();
   }
 }
@@ -83,8 +87,8 @@ function understood() {
 
 function notice(sentence) {
   say($('notice-text'), sentence);
-  say($('notice-close'), t('understood'));
   $('notice').hidden = false;
+  draw();
   $('notice-close').focus();
 }
 
@@ -111,93 +115,41 @@ function listen() {
 
 function draw() {
   drawCover();
+  drawMenu();
+  drawActions();
+  say($('notice-close'), t('understood'));
   if (!view) return;
-  drawHeader();
-  drawAlarm();
-  drawUpper();
+  drawHeader(view);
+  drawAlarm(view.alarms);
   const name = screenOf(page);
-  if (screen?.name !== name) {
-    const built = buildScreen(name, page);
-    screen = { name, update: built.update };
-    $('main').replaceChildren(built.node);
-    $('main').dataset.screen = name;
-    built.focus?.focus();
-  }
+  if (screen?.name !== name) show(name);
   screen.update?.(view);
+}
+
+function show(name) {
+  const built = buildScreen(name, page);
+  screen = { name, update: built.update };
+  $('main').replaceChildren(built.node);
+  $('main').dataset.screen = name;
+  built.focus?.focus();
+}
+
+// Writes every word anew, in another language; what was typed stays in its box.
+function redraw() {
+  const typed = [...$('main').querySelectorAll('input')].map((input) => [input.name, input.value]);
+  screen = null;
+  $('notice').hidden = true;
+  draw();
+  for (const [name, value] of typed) {
+    const input = $('main').querySelector(`input[name="${name}"]`);
+    if (input) { input.value = value; input.dispatchEvent(new Event('input')); }
+  }
 }
 
 // A page that heard nothing for a second knows nothing, and says so (S46).
 function drawCover() {
-  const silent = performance.now() - heardAt > COVER_MS;
   say($('cover-text'), t('no_link'));
-  if ($('cover').hidden === silent) $('cover').hidden = !silent;
-}
-
-function drawHeader() {
-  const { review, operator, stream: sent, local: now } = view;
-  say($('who'), review ? t('subject_day', review) : t(operator ? 'who_idle' : 'who_locked'));
-  say($('kit'), review ? t('kit_lot', review) : [view.unit, operator?.code].filter(Boolean).join(' · '));
-  say($('clock'), now.time);
-  const key = sent.waiting ? (sent.connected ? 'sync_waiting' : 'sync_offline') : 'sync_done';
-  say($('sync'), view.clock_trusted ? t(key, { count: sent.waiting }) : t('clock_wrong'));
-  say($('simulator'), t('simulator'));
-  $('simulator').hidden = !view.simulated;
-}
-
-const RANK = ['high', 'medium', 'low'];
-
-function drawAlarm() {
-  const node = $('alarm'), all = [...view.alarms].sort((a, b) => RANK.indexOf(a.priority) - RANK.indexOf(b.priority));
-  const alarm = all[alarmAt % Math.max(1, all.length)];
-  const now = JSON.stringify([alarm, all.length, language]);
-  if (node.dataset.shown === now) return;
-  node.dataset.shown = now;
-  node.hidden = !alarm;
-  if (!alarm) { alarmAt = 0; return; }
-  node.dataset.priority = alarm.priority;
-  const sign = svg('svg', { viewBox: '0 0 40 34', 'aria-hidden': 'true' }, svg('path', {
-    d: 'M20,2 L38,32 L2,32 Z M20,11 L20,22 M20,26 L20,29', fill: 'none', stroke: 'currentColor', 'stroke-width': 3.5,
-  }));
-  const more = all.length > 1 ? h('button', { type: 'button', onclick: () => { alarmAt += 1; draw(); } }, t('more_alarms', { at: alarmAt % all.length + 1, all: all.length })) : '';
-  node.replaceChildren(
-    h('div', { class: 'mark' }, sign, h('strong', {}, t(`alarm_${alarm.priority}`))),
-    h('p', {}, h('strong', {}, said(`wrong_${alarm.condition}`, alarm.wrong)), said(`act_${alarm.condition}`, alarm.act)),
-    more,
-  );
-}
-
-const MODES = { running: 'pause', paused: 'resume', ready: 'start' };
-const HELD = new Set(['start', 'resume']);
-
-// START, PAUSE and RESUME share the upper place; none of them is there for a page that nobody is logged in to.
-function upperMode() {
-  if (!view.operator) return 'none';
-  const mode = MODES[view.state] ?? 'none';
-  return mode === 'start' && screenOf(page) !== 'review' ? 'none' : mode;
-}
-
-let endHold = () => {};
-let begunAs = 'none';  // what the upper button was when a key went down on it
-
-function drawUpper() {
-  const button = $('upper'), mode = upperMode();
-  if (button.dataset.mode !== mode) endHold();
-  button.dataset.mode = mode;
-  button.dataset.hold = HELD.has(mode) ? 'yes' : 'no';
-  if (button.disabled !== (pending || mode === 'none')) button.disabled = pending || mode === 'none';
-  say(button.querySelector('strong'), mode === 'none' ? '' : t(mode));
-  say(button.querySelector('span'), pending ? t('wait') : HELD.has(mode) ? t('hold') : '');
-  say($('stop').querySelector('strong'), t('stop'));
-}
-
-function press() {
-  if (upperMode() === 'start') send('start', { auth: view.review.auth });
-  else if (upperMode() === 'resume') send('resume', { operator: view.operator.code });
-}
-
-// PAUSE acts where a press begins: the finger that held START is still there when the button becomes PAUSE.
-function pause() {
-  if (upperMode() === 'pause') send('pause', { reason: t('pause_reason') });
+  if ($('cover').hidden === page.silent) $('cover').hidden = !page.silent;
 }
 
 // A page that is touched is in use: the unit hears of it at most once a minute, so that the login does not end.
@@ -207,17 +159,13 @@ function stayAwake() {
   fetch('/api/state').catch(() => {});
 }
 
-endHold = onHold($('upper'), press);
-$('upper').addEventListener('pointerdown', pause);
-$('upper').addEventListener('keydown', (event) => { if (!event.repeat) begunAs = upperMode(); });
-$('upper').addEventListener('click', (event) => { if (event.detail === 0 && begunAs === 'pause') pause(); });
-$('stop').addEventListener('pointerdown', stop);
-$('stop').addEventListener('click', (event) => { if (event.detail === 0) stop(); });
 $('notice-close').addEventListener('click', understood);
 document.addEventListener('focusin', ({ target }) => { if (target.matches('input')) box = target; });
 document.addEventListener('pointerdown', stayAwake);
 document.addEventListener('contextmenu', (event) => event.preventDefault());
 
-await chooseLanguage(new URLSearchParams(location.search).get('lang') ?? 'en');
+await loadWords(new URLSearchParams(location.search).get('lang') ?? keptLanguage());
+const drawMenu = menu({ redraw, lock: () => send('logout'), person: () => view?.operator });
+const drawActions = actions(page, stop, () => screenOf(page));
 listen();
 setInterval(draw, 100);

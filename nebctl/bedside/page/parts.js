@@ -28,33 +28,6 @@ export function choice(text, act, kind = '') {
   return h('button', { class: `choice ${kind}`, type: 'button', onclick: act }, text);
 }
 
-export const HOLD_MS = 800;
-
-// Calls `act` once when the button was held for HOLD_MS without a break; a tap does nothing.
-export function onHold(button, act) {
-  let timer = null;
-  const end = () => {
-    clearTimeout(timer);
-    timer = null;
-    button.classList.remove('holding');
-  };
-  const begin = () => {
-    if (button.disabled || button.dataset.hold !== 'yes' || timer !== null) return;
-    button.classList.add('holding');
-    timer = setTimeout(() => {
-      end();
-      if (!button.disabled && button.dataset.hold === 'yes') act();
-    }, HOLD_MS);
-  };
-  button.addEventListener('pointerdown', begin);
-  for (const name of ['pointerup', 'pointerleave', 'pointercancel', 'blur']) button.addEventListener(name, end);
-  button.addEventListener('keydown', (event) => {
-    if ((event.key === 'Enter' || event.key === ' ') && !event.repeat) begin();
-  });
-  button.addEventListener('keyup', end);
-  return end;
-}
-
 // A box that a scanner, a keyboard or the keys on the screen fill. What it begins with is selected, so that a scan
 // replaces it while the keys on the screen add to it.
 export function box(label, name, begins = '') {

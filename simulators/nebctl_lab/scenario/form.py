@@ -48,7 +48,7 @@ class Step:
 class UnitWish:
     """One unit of the scenario's site: its device, the device's preset, and the subjects who have their leases here.
 
-    `balance` puts a balance under the cup.
+    `balance` puts a balance under the cup; a device that is `calibrated` had its saline runs on the evening before.
     """
 
     id: str
@@ -56,6 +56,7 @@ class UnitWish:
     preset: str
     subjects: tuple[str, ...]
     balance: bool = False
+    calibrated: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -116,6 +117,7 @@ class _Unit(Table):
     preset: Text | None = Field(default=None, examples=['"mesh.solo"'])
     subjects: list[Name] = Field(default=[], examples=['["MEX-001"]'])
     balance: bool = False
+    calibrated: bool | None = None
 
 
 class _Step(Table):
@@ -161,6 +163,9 @@ def _check_together(toml: TomlText, model: _Scenario) -> Iterator[Fault]:
     for index, unit in enumerate(model.unit):
         if unit.id in known[:index]:
             yield _fault(toml, ("unit", index, "id"), unit.id, "this unit stands twice", "give each its own id")
+        if unit.device == "jet" and unit.calibrated:
+            problem = "a simulated jet has no saline runs, which would want its aerosol share measured"
+            yield _fault(toml, ("unit", index, "calibrated"), True, problem, "leave it out, or write a mesh")
         yield from _check_preset(toml, ("unit", index, "preset"), unit)
     for index, step in enumerate(model.step):
         if step.unit is not None and step.unit not in known:
@@ -239,8 +244,14 @@ def _build(toml: TomlText, model: _Scenario, name: str) -> Scenario:
 
 
 def _build_unit(unit: _Unit) -> UnitWish:
-    preset = unit.preset or PRESETS[unit.device]
-    return UnitWish(id=unit.id, device=unit.device, preset=preset, subjects=tuple(unit.subjects), balance=unit.balance)
+    return UnitWish(
+        id=unit.id,
+        device=unit.device,
+        preset=unit.preset or PRESETS[unit.device],
+        subjects=tuple(unit.subjects),
+        balance=unit.balance,
+        calibrated=unit.device == "mesh" if unit.calibrated is None else unit.calibrated,
+    )
 
 
 def _build_step(toml: TomlText, index: int, step: _Step) -> Step:

@@ -76,7 +76,13 @@ def plan_of(scenario: Scenario, seed: int) -> SitePlan:
     return SitePlan(
         seed=seed,
         units=tuple(
-            UnitPlan(name=unit.id, device=unit.device, preset=unit.preset, balance=unit.balance)
+            UnitPlan(
+                name=unit.id,
+                device=unit.device,
+                preset=unit.preset,
+                balance=unit.balance,
+                calibrated=unit.calibrated,
+            )
             for unit in scenario.units
         ),
         subjects=tuple(

@@ -1,0 +1,54 @@
+// The last two screens before a dose: the self-test's list, and the values read back from the core.
+
+import { calibrationSaid } from './chart.js';
+import { choice, h, say } from './parts.js';
+import { content, heard, interval, ml, said, t, volume } from './text.js';
+
+const LONG = 36;  // what a line says beyond so many letters needs the whole width
+
+// What is not good stands first, large, with what to do; what is good needs no more than a tick and a word.
+export function selftest(page) {
+  const failed = h('ul', { class: 'failed' }), passed = h('ul', { class: 'checks' }), told = h('p', { class: 'sentence' });
+  const again = choice(t('test_again'), () => page.send('self-test'), 'plain');
+  const go = choice(t('test_review'), () => page.step({ reviewed: page.view.review.auth }));
+  let shown = null;
+  const update = ({ self_test: checks, state }) => {
+    const ready = state === 'ready', now = JSON.stringify([checks, ready, page.pending]);
+    if (now === shown) return;
+    shown = now;
+    failed.replaceChildren(...checks.filter(({ good }) => !good).map(line));
+    passed.replaceChildren(...checks.filter(({ good }) => good).map(line));
+    say(told, checks.length && !page.pending ? (ready ? '' : t('test_failed')) : t('test_runs'));
+    told.hidden = !told.textContent;
+    again.disabled = page.pending;
+    go.hidden = !ready;
+    again.hidden = ready;
+  };
+  return { node: h('div', {}, h('h1', {}, t('test_title')), told, failed, passed, h('div', { class: 'foot' }, again, go)), update };
+}
+
+function line({ name, good, note, facts }) {
+  const told = facts ? calibrationSaid(facts) : heard('note', note);
+  return h('li', { class: told.length > LONG ? 'wide' : '' }, h('span', { class: 'tick' }, good ? '✓' : '✗'),
+    h('div', {}, h('strong', {}, said(`check_${name}`, name)), ' ', h('span', {}, told)));
+}
+
+export function review(page) {
+  const { review: read, charge: filled } = page.view;
+  const values = { ...read, volume: whole(volume(read.volume_nl)), content: content(read.content) };
+  const inCup = `${ml(filled.best_nl)} mL (${t('charged', interval(filled.low_nl, filled.high_nl))})`;
+  const rows = [['review_charge', inCup], ['review_lot', read.lot], ['review_device', read.device], ['review_operator', read.operator]];
+  return { node: h('div', { class: 'review' }, h('h1', { class: 'quiet' }, t('review_title')),
+    h('p', { class: 'readback' }, unbroken(t('review_sentence', values))),
+    h('dl', { class: 'values' }, rows.flatMap(([key, text]) => [h('dt', {}, t(key)), h('dd', {}, text)])),
+    h('p', { class: 'foot quiet' }, t('review_wrong'))) };
+}
+
+// Keeps a number beside its unit, and each word on one line: no code is broken at its hyphen.
+function whole(quantity) {
+  return quantity.replaceAll(' ', '\u00a0');
+}
+
+function unbroken(sentence) {
+  return sentence.split(/(?<=[，：])|(?<= )/).flatMap((word) => [h('span', { class: 'whole' }, word.trimEnd()), word.endsWith(' ') ? ' ' : '']);
+}

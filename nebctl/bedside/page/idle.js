@@ -1,0 +1,27 @@
+// Between doses: what is due today, and what was given.
+
+import { choice, h } from './parts.js';
+import { has, siteTime, t } from './text.js';
+
+export function idle(page) {
+  const list = h('ul', { class: 'due' }), none = h('p', { class: 'sentence due' }, t('idle_none'));
+  const begin = choice(t('idle_begin'), () => page.step({ scan: true }));
+  const look = choice(t('device'), () => page.step({ device: true }), 'plain aside');
+  const foot = h('div', { class: 'foot' }, begin, look, choice(t('lock'), () => page.send('logout'), 'plain'));
+  let shown = null;
+  const update = ({ due, local }) => {
+    const now = JSON.stringify(due);
+    if (now === shown) return;
+    shown = now;
+    list.replaceChildren(...due.map((dose) => h('li', {}, h('strong', {}, dose.subject), t('day_of', dose),
+      h('span', {}, dose.kit ?? '', h('span', { class: 'quiet' }, dueText(dose, local.zone))))));
+    list.hidden = !due.length;
+    none.hidden = due.length > 0;
+  };
+  return { node: h('div', {}, h('h1', {}, t('idle_title')), list, none, foot), update };
+}
+
+function dueText({ state, started }, zone) {
+  if (!started) return t(has(`due_${state}`) ? `due_${state}` : `course_${state}`);
+  return t('due_given', { state: t(`course_${state}`), time: siteTime(started, zone) });
+}

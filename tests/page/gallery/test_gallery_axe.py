@@ -1,0 +1,36 @@
+"""An independent checker of accessibility, axe-core, finds nothing on any screen, by night and by day."""
+
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from .conftest import SCREENS, Stage
+
+AXE = Path(__file__).parents[3] / ".peers-npm" / "node_modules" / "axe-core" / "axe.min.js"
+RUN = """async () => {
+  const rules = { 'target-size': { enabled: true }, 'color-contrast-enhanced': { enabled: true } };
+  const { violations } = await axe.run(document, { rules, resultTypes: ['violations'] });
+  const told = ({ html, any }) => `${html.slice(0, 80)} ${any[0]?.message ?? ''}`;
+  return violations.map(({ id, nodes }) => `${id}: ${nodes.map(told).join(' | ')}`);
+}"""
+
+
+@pytest.mark.parametrize("theme", ["night", "day"])
+def test_axe_finds_nothing(stage: Stage, theme: str) -> None:
+    """Roles, names, target sizes and contrast of 7:1 hold on every screen."""
+    if not AXE.exists():
+        if os.environ.get("CI") == "true":
+            pytest.fail("axe-core is not here (make peers)")
+        pytest.skip("axe-core is not here (make peers)")
+    stage.reach(SCREENS[2])
+    stage.page.evaluate("(theme) => { document.documentElement.dataset.theme = theme; }", theme)
+    if not stage.page.evaluate("typeof axe !== 'undefined'"):
+        stage.page.evaluate(AXE.read_text("utf-8"))
+    found: dict[str, Any] = {}
+    for screen in SCREENS:
+        stage.reach(screen)
+        found[screen.name] = stage.page.evaluate(RUN)
+    stage.page.evaluate("() => { document.documentElement.dataset.theme = 'night'; }")
+    assert {name: what for name, what in found.items() if what} == {}

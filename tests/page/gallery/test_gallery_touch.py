@@ -1,0 +1,108 @@
+"""What touches do on every screen: STOP is one touch anywhere, START and STOP never move, taps are one command."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from .conftest import CHINESE, ENGLISH, SCREENS, Stage, open_stage
+
+BY_NAME = {screen.name: screen for screen in SCREENS}
+FREEZE = "(ms) => { const until = Date.now() + ms; while (Date.now() < until); }"
+
+
+@pytest.fixture
+def clocked(browser: Any) -> Iterator[Stage]:
+    """Give a page whose time the test lets jump."""
+    with open_stage(browser, clock=True) as opened:
+        yield opened
+
+
+@pytest.mark.req("S21")
+@pytest.mark.req("S45")
+def test_stop_is_one_touch_on_every_screen(clocked: Stage) -> None:
+    """On every screen, logged out, under the menu and an alarm, STOP is sent by one touch, and nothing ever moved."""
+    places, sent = set(), {}
+    for screen in SCREENS:
+        clocked.reach(screen)
+        places.add(str([clocked.page.locator(f"#{name}").bounding_box() for name in ("stop", "upper", "menu")]))
+        clocked.page.clock.fast_forward(1_001)
+        clocked.put_on(screen.view)
+        clocked.posts.clear()
+        clocked.page.touchscreen.tap(*clocked.middle("#stop"))
+        sent[screen.name] = clocked.sent()
+    assert {name: names for name, names in sent.items() if names != ["stop"]} == {}
+    assert len(places) == 1
+
+
+@pytest.mark.req("S21")
+@pytest.mark.req("S46")
+def test_stop_under_a_sentence_and_without_a_link(fresh: Stage, keep: Any) -> None:
+    """A sentence that waits to be read and the cover of a lost link leave STOP, alone, within reach."""
+    fresh.reach(BY_NAME["scan"])
+    fresh.answer = (
+        409,
+        {"code": "kit-other-subject", "sentence": "This kit belongs to another subject. Take the kit for MEX-007."},
+    )
+    fresh.tap("scan_check")
+    fresh.page.wait_for_selector("#notice:visible")
+    keep(fresh.page, "refused")
+    assert fresh.sent() == ["scan"]
+    fresh.answer = (200, {})
+    fresh.page.touchscreen.tap(*fresh.middle("#stop"))
+    assert fresh.sent() == ["stop"]
+    fresh.put_on(BY_NAME["running"].view)
+    fresh.put_on(None)
+    fresh.page.wait_for_selector("#cover:visible", timeout=2_000)
+    assert fresh.page.locator("#cover").inner_text() == ENGLISH["no_link"]
+    keep(fresh.page, "no-link")
+    assert fresh.page.evaluate("document.elementFromPoint(200, 200).closest('section').id") == "cover"
+    assert fresh.page.locator("#upper").get_attribute("data-mode") == "none"
+    fresh.page.touchscreen.tap(*fresh.middle("#stop"))
+    assert fresh.sent() == ["stop"]
+    fresh.tap("#menu")
+    fresh.tap("language_zh")
+    assert fresh.page.locator("#cover").inner_text() == CHINESE["no_link"]
+    fresh.put_on(BY_NAME["running"].view)
+    fresh.page.wait_for_selector("#cover", state="hidden")
+
+
+@pytest.mark.req("S45")
+def test_twenty_taps_are_one_command(fresh: Stage) -> None:
+    """Twenty taps in a second on START start nothing; on PAUSE and on STOP they are one command each."""
+    for name, selector, sent in (
+        ("review", "#upper", []),
+        ("running", "#upper", ["pause"]),
+        ("running", "#stop", ["stop"]),
+    ):
+        fresh.reach(BY_NAME[name])
+        fresh.page.wait_for_selector("#upper:enabled")
+        fresh.answer = (200, BY_NAME["paused"].view if sent == ["pause"] else {})
+        for _ in range(20):
+            fresh.page.touchscreen.tap(*fresh.middle(selector))
+        if sent == ["pause"]:
+            fresh.put_on(BY_NAME["paused"].view)
+        assert fresh.sent() == sent, name
+
+
+@pytest.mark.req("S44")
+@pytest.mark.req("S45")
+def test_a_frozen_page_takes_no_tap_for_a_hold(fresh: Stage) -> None:
+    """A page that froze for 2 s under twenty taps on START sends nothing when it wakes; a hold then starts once."""
+    fresh.reach(BY_NAME["review"])
+    fresh.page.wait_for_selector("#upper:enabled")
+    x, y = fresh.middle("#upper")
+    fresh.page.evaluate(f"setTimeout({FREEZE}, 0, 2000)")
+    for _ in range(20):
+        fresh.page.touchscreen.tap(x, y)
+    fresh.page.wait_for_timeout(300)
+    assert fresh.sent() == []
+    fresh.put_on(BY_NAME["review"].view)
+    fresh.page.wait_for_selector("#upper:enabled")
+    fresh.page.mouse.move(x, y)
+    fresh.page.mouse.down()
+    fresh.page.wait_for_selector("#upper.holding")
+    fresh.page.wait_for_selector("#upper:not(.holding)")
+    fresh.page.wait_for_timeout(900)
+    fresh.page.mouse.up()
+    assert fresh.posts == [("start", {"auth": BY_NAME["review"].view["review"]["auth"]})]
