@@ -93,7 +93,7 @@ class KnownKit:
 
     `expires` is the last date on which it may be given. `since_ns` is Unix time, when it came into its state.
     `subject` and `day` None mean that it is dispensed to nobody. `held_by` names another unit that holds it; None means
-    that no other does.
+    that no other does. `gtin` and `serial` are what its code says; "" where an older list says none.
     """
 
     kit: str
@@ -105,3 +105,5 @@ class KnownKit:
     subject: str | None = None
     day: int | None = None
     held_by: str | None = None
+    gtin: str = ""
+    serial: str = ""

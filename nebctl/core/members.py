@@ -13,14 +13,17 @@ T = TypeVar("T")
 class Members:
     """The members of one JSON object, each taken with its type; a fault names the place, as in `orders[0].doses`.
 
+    Members `later` came with a later version of the format: where one is missing, it counts as null.
+
     Every method raises: `ValueError`, with the place, the value seen and what was expected.
     """
 
-    def __init__(self, where: str, value: Json, names: Iterable[str]) -> None:
-        if not isinstance(value, dict) or value.keys() != set(names):
-            raise ValueError(f"{where} is not an object with exactly {', '.join(sorted(names))}")
+    def __init__(self, where: str, value: Json, names: Iterable[str], later: Iterable[str] = ()) -> None:
+        optional = dict.fromkeys(later)
+        if not isinstance(value, dict) or value.keys() | optional.keys() != set(names) | optional.keys():
+            raise ValueError(f"{where} is not an object with exactly {', '.join(sorted({*names, *optional}))}")
         self._where = where
-        self._value = value
+        self._value = {**optional, **value}
 
     def text(self, name: str, *, empty: bool = False) -> str:
         """Return printable text; "" passes only where `empty` says so."""
@@ -55,9 +58,9 @@ class Members:
         """Return what `read` makes of the member; null is None."""
         return None if self._value[name] is None else read(name)
 
-    def each(self, name: str, names: Iterable[str]) -> list["Members"]:
-        """Return the objects of a list, each with exactly the members `names`."""
-        return [Members(f"{name}[{i}]", value, names) for i, value in enumerate(self._list(name))]
+    def each(self, name: str, names: Iterable[str], later: Iterable[str] = ()) -> list["Members"]:
+        """Return the objects of a list, each with exactly the members `names`; those `later` may be missing."""
+        return [Members(f"{name}[{i}]", value, names, later) for i, value in enumerate(self._list(name))]
 
     def _list(self, name: str) -> list[Json]:
         value = self._value[name]

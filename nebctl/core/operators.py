@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import date
 
 from nebctl.core.guard import Refusal
+from nebctl.core.scan.digits import is_checked
 
 THERAPIST, PHARMACIST, INVESTIGATOR, ENGINEER = "therapist", "pharmacist", "investigator", "engineer"
 ROLES = (THERAPIST, PHARMACIST, INVESTIGATOR, ENGINEER)
@@ -55,15 +56,8 @@ class Operator:
 
 
 def gsrn_is_good(digits: str) -> bool:
-    """Return whether a text is a GSRN with its right check digit; weights 3 and 1 from the right.
-
-    Source: GS1 General Specifications, section 7.9.1.
-    """
-    if len(digits) != GSRN_DIGITS or not (digits.isascii() and digits.isdigit()):
-        return False
-    body = reversed(digits[:-1])
-    total = sum(int(digit) * (3 if place % 2 == 0 else 1) for place, digit in enumerate(body))
-    return (10 - total % 10) % 10 == int(digits[-1])
+    """Return whether a text is a GSRN with its right check digit."""
+    return is_checked(digits, GSRN_DIGITS)
 
 
 def code_is_good(code: str) -> bool:

@@ -96,7 +96,15 @@ def _contradiction(worklist: Worklist) -> WorklistRefused | None:
     subjects = [order.subject for order in worklist.orders]
     codes = [badge for person in worklist.operators for badge in {person.code, person.badge} - {""}]
     known = [kit.kit for kit in worklist.kits]
-    once = (("dose", leases), ("kit", kits), ("subject", subjects), ("operator", codes), ("known kit", known))
+    kit_codes = [(kit.gtin, kit.serial) for kit in worklist.kits if kit.serial]
+    once = (
+        ("code of a kit", kit_codes),
+        ("dose", leases),
+        ("kit", kits),
+        ("subject", subjects),
+        ("operator", codes),
+        ("known kit", known),
+    )
     for name, values in once:
         if len(set(values)) != len(values):
             return _refused(WorklistFault.CONTENT, f"a {name} twice", f"each {name} once")
@@ -126,6 +134,8 @@ def _kit_json(kit: KnownKit) -> dict[str, Json]:
         "subject": kit.subject,
         "day": kit.day,
         "held_by": kit.held_by,
+        "gtin": kit.gtin or None,
+        "serial": kit.serial or None,
     }
 
 
@@ -163,6 +173,7 @@ _ORDER = frozenset(("order", "subject", "day1", "doses", "history"))
 _DOSE = frozenset(("day", "dose", "kit", "lot", "not_after", "thawed_at", "use_by"))
 _HISTORY = frozenset(("day", "dose", "state", "unit", "session"))
 _KIT = frozenset(("kit", "lot", "lot_state", "expires", "state", "since", "subject", "day", "held_by"))
+_KIT_LATER = frozenset(("gtin", "serial"))
 
 
 def _read_worklist(members: Members) -> Worklist:
@@ -173,7 +184,7 @@ def _read_worklist(members: Members) -> Worklist:
         study=members.text("study"),
         orders=tuple(_read_order(item) for item in members.each("orders", _ORDER)),
         operators=tuple(read_operator(item) for item in members.each("operators", OPERATOR_MEMBERS)),
-        kits=tuple(_read_kit(item) for item in members.each("kits", _KIT)),
+        kits=tuple(_read_kit(item) for item in members.each("kits", _KIT, _KIT_LATER)),
     )
 
 
@@ -220,4 +231,6 @@ def _read_kit(members: Members) -> KnownKit:
         subject=members.optional("subject", members.text),
         day=members.optional("day", lambda name: members.count(name, 1)),
         held_by=members.optional("held_by", members.text),
+        gtin=members.optional("gtin", members.text) or "",
+        serial=members.optional("serial", members.text) or "",
     )

@@ -12,6 +12,7 @@ from nebctl.core.ledger.note import sign_note
 from nebctl.core.ledger.signing import Signer
 from nebctl.core.operators import Operator
 from nebctl.core.orders import DoseState, HistoryItem, Order, PlannedDose, Worklist, worklist_text
+from nebctl.core.scan.label import own_gtin
 from nebctl.pharmacy.database import transaction
 from nebctl.pharmacy.dates import day1_of
 from nebctl.pharmacy.delegations import staff_of
@@ -71,15 +72,16 @@ def _build(db: sqlite3.Connection, desk: Desk, unit: str, version: int, at_ns: i
         study=desk.study,
         orders=tuple(_order(db, unit, subject) for (subject,) in db.execute(query, (unit,)).fetchall()),
         operators=staff_of(db, desk.operators),
-        kits=_kits(db, unit),
+        kits=_kits(db, unit, desk.study),
     )
 
 
-def _kits(db: sqlite3.Connection, unit: str) -> tuple[KnownKit, ...]:
+def _kits(db: sqlite3.Connection, unit: str, study: str) -> tuple[KnownKit, ...]:
     """Return every kit of the site, each with whom it is dispensed to, and which other unit holds it."""
+    own = own_gtin(study)
     query = (
-        "SELECT k.kit, k.lot, l.state, k.expires, k.state, k.since, o.subject, o.day, o.unit FROM kit k"
-        " JOIN lot l ON l.lot = k.lot LEFT JOIN ordered o ON o.kit = k.kit ORDER BY k.kit"
+        "SELECT k.kit, k.lot, l.state, k.expires, k.state, k.since, o.subject, o.day, o.unit, k.gtin, k.serial"
+        " FROM kit k JOIN lot l ON l.lot = k.lot LEFT JOIN ordered o ON o.kit = k.kit ORDER BY k.kit"
     )
     return tuple(
         KnownKit(
@@ -92,8 +94,10 @@ def _kits(db: sqlite3.Connection, unit: str) -> tuple[KnownKit, ...]:
             subject=subject,
             day=day,
             held_by=held_by if held_by != unit else None,
+            gtin=gtin or own,
+            serial=serial or kit,
         )
-        for kit, lot, lot_state, expires, state, since, subject, day, held_by in db.execute(query)
+        for kit, lot, lot_state, expires, state, since, subject, day, held_by, gtin, serial in db.execute(query)
     )
 
 

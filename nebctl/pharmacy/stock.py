@@ -10,6 +10,7 @@ from nebctl.core.kits import GIVABLE, Illegal, KitState, LotState, move_kit, mov
 from nebctl.core.ledger import envelope
 from nebctl.core.ledger.records import Draft, Json
 from nebctl.core.operators import PHARMACIST
+from nebctl.pharmacy import labels
 from nebctl.pharmacy.books import Books
 from nebctl.pharmacy.faults import PharmacyFault
 
@@ -18,11 +19,16 @@ LABEL = re.compile(r"[A-Z0-9][A-Z0-9-]{0,31}", re.ASCII)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NewKit:
-    """A kit as it is received; `expires` is the last date on which it may be given."""
+    """A kit as it is received; `expires` is the last date on which it may be given.
+
+    `gtin` and `serial` are what its maker's code says; both "" where it has none, and the site prints its label.
+    """
 
     kit: str
     lot: str
     expires: date
+    gtin: str = ""
+    serial: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,22 +79,35 @@ def change_lot(books: Books, lot: str, to: LotState, by: str, reason: str) -> No
 def import_kits(books: Books, kits: Sequence[NewKit], by: str) -> None:
     """Receive kits of known lots into quarantine, all or none.
 
-    Raises: `PharmacyFault` where a kit or its lot does not fit.
+    Raises: `PharmacyFault` where a kit, its code or its lot does not fit.
     """
+    study = books.book.regimen.study
     books.person(by, PHARMACIST)
     with books.change() as sign:
         for kit in kits:
             lot_state(books.db, kit.lot)
             if books.db.execute("SELECT 1 FROM kit WHERE kit = ?", (kit.kit,)).fetchone():
                 raise PharmacyFault(f"kit {kit.kit} known before", "a new kit", "Nothing was imported.")
-        received: list[Json] = [{"kit": kit.kit, "lot": kit.lot, "expires": str(kit.expires)} for kit in kits]
+            if why := labels.why_bad(kit.kit, kit.lot, kit.gtin, kit.serial):
+                raise PharmacyFault(f"kit {kit.kit}", why, "Nothing was imported.")
+        codes = [labels.code_of(kit.kit, kit.gtin, kit.serial, study) for kit in kits]
+        labels.refuse_twice(books.db, codes, study)
+        received = [_received(kit, code) for kit, code in zip(kits, codes, strict=True)]
         states = (KitState.RECEIVED.value, KitState.QUARANTINED.value)
         sign(Draft(typ="kit", facts={"received": received, "through": [*states]}, private={"operator": by}))
         books.db.executemany(
-            "INSERT INTO kit (kit, lot, expires, state, since) VALUES (?, ?, ?, ?, ?)",
-            [(kit.kit, kit.lot, kit.expires.isoformat(), states[-1], books.now) for kit in kits],
+            "INSERT INTO kit (kit, lot, expires, state, since, gtin, serial) VALUES (?, ?, ?, ?, ?, ?, ?)",
+            [
+                (kit.kit, kit.lot, kit.expires.isoformat(), states[-1], books.now, *code)
+                for kit, code in zip(kits, codes, strict=True)
+            ],
         )
         books.renew_worklists()
+
+
+def _received(kit: NewKit, code: tuple[str, str]) -> Json:
+    gtin, serial = code
+    return {"kit": kit.kit, "lot": kit.lot, "expires": str(kit.expires), "gtin": gtin, "serial": serial}
 
 
 def change_kits(books: Books, names: Sequence[str], to: KitState, by: str, reason: str) -> None:

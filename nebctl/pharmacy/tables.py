@@ -61,6 +61,14 @@ def operators(db: sqlite_utils.Database) -> None:
     _make(db, "pin", {"code": str, "verifier": str}, {}, "code")
 
 
+@MIGRATIONS()
+def kit_codes(db: sqlite_utils.Database) -> None:
+    """Product and serial number of each kit's code; a kit from before has the site's own."""
+    for column in ("gtin", "serial"):
+        db.table("kit").add_column(column, str)
+    db.table("kit").create_index(["gtin", "serial"], unique=True, if_not_exists=True)
+
+
 def _make(
     db: sqlite_utils.Database,
     name: str,

@@ -29,6 +29,7 @@ BREACHES = {
     "second-simulator": ("simulators/nebctl_lab/bench/dose/second.py", "import nebctl_simulators.plant"),
     "pymodbus": ("nebctl/watch.py", "import pymodbus"),
     "aiomqtt": ("simulators/nebctl_lab/__init__.py", "import aiomqtt"),
+    "biip": ("nebctl/bundle.py", "import biip"),
     "sqlite3": ("nebctl/publish/breach.py", "import sqlite3"),
     "serial": ("simulators/nebctl_lab/__init__.py", "import serial"),
 }

@@ -5,9 +5,9 @@ const catalogues = {};
 export let language = 'en';
 
 // Takes all catalogues at once, so that the language can be changed also without a link; then uses one of them.
-// `text` has what the page says, `heard` what the unit says to it.
+// `text` has what the page says, `heard` what the unit says to it, `scanned` what it says of a code.
 export async function loadWords(name) {
-  const parts = await Promise.all(LANGUAGES.flatMap((one) => ['text', 'heard'].map(async (kind) => {
+  const parts = await Promise.all(LANGUAGES.flatMap((one) => ['text', 'heard', 'scanned'].map(async (kind) => {
     const answer = await fetch(`/${kind}.${one}.json`);
     return [one, await answer.json()];
   })));

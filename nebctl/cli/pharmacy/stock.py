@@ -94,7 +94,9 @@ def kit() -> None:
 @CONFIG
 @BY
 def import_(file: Path, config_file: Path, by: str) -> None:
-    """Receive the kits of a CSV file with the columns kit, lot, expires; all of them or none.
+    """Receive the kits of a CSV file with the columns kit, lot, expires, and gtin, serial where they have codes.
+
+    All of them are received, or none.
 
     Example: nebctl pharmacy kit import kits.csv --config pharmacy.toml --by PH-01
     """
@@ -205,6 +207,36 @@ def thaw(name: str, config_file: Path, by: str) -> None:
     with books(config_file) as opened:
         use_by = stock.thaw(opened, name, by)
     click.echo(f"kit {name}: thawed, to be used by {use_by}" if use_by else f"kit {name}: thawed")
+
+
+@kit.command("label")
+@KITS
+@CONFIG
+@click.option(
+    "--form", type=click.Choice(["readable", "zint", "zpl"]), default="readable", show_default=True, help="For whom."
+)
+@JSON
+def label(kits: tuple[str, ...], config_file: Path, form: str, as_json: bool) -> None:
+    """Print what belongs on the labels of kits, one line a kit: a GS1 DataMatrix of the site's own, or the maker's.
+
+    `readable` is for people, `zint` for programs that draw codes from bracketed fields, `zpl` for label printers;
+    with --json all of them, and what a scanner sends.
+
+    Example: nebctl pharmacy kit label KIT-0401 KIT-0402 --config pharmacy.toml --form zpl
+    """
+    from dataclasses import asdict
+
+    from nebctl.pharmacy.database import reading
+    from nebctl.pharmacy.labels import label_of
+
+    config = read(config_file)
+    with faults(), reading(config.database) as db:
+        found = [asdict(label_of(db, name, config.pharmacy.study)) for name in kits]
+    if as_json:
+        print_json({"labels": found})
+        return
+    for each in found:
+        click.echo(each[form])
 
 
 @kit.command()

@@ -22,7 +22,7 @@ SMALL, LARGE = {"width": 800, "height": 480}, {"width": 1280, "height": 800}
 
 def catalogue(language: str) -> dict[str, str]:
     """Return every sentence in a language: the page's own, and what the unit says to it."""
-    texts = (json.loads((PAGE / f"{kind}.{language}.json").read_text("utf-8")) for kind in ("text", "heard"))
+    texts = (json.loads((PAGE / f"{kind}.{language}.json").read_text("utf-8")) for kind in ("text", "heard", "scanned"))
     return {key: sentence for words in texts for key, sentence in words.items()}
 
 

@@ -12,9 +12,22 @@ from .conftest import CHINESE, ENGLISH, SCREENS, VIEWS, open_stage
 
 CORE = PAGE.parents[1]
 CHARTING = ("core/charting.py", "core/adverse.py", "bedside/charting.py")
-REFUSING = ("core/admission.py", "core/kit_admission.py", "bedside/desk.py", "bedside/api.py", "runner.py", *CHARTING)
+SCANNING = ("core/scan/kit_code.py", "core/scan/kit_match.py")
+REFUSING = (
+    "core/admission.py",
+    "core/kit_admission.py",
+    "bedside/desk.py",
+    "bedside/api.py",
+    "runner.py",
+    *CHARTING,
+    *SCANNING,
+)
 CODES = re.compile(r'(?:code=|_no\(|: \(|\(\s*(?="in-line-))"([a-z]+(?:-[a-z]+)*)"')
-HEARD: dict[str, str] = json.loads((PAGE / "heard.en.json").read_text("utf-8"))
+HEARD: dict[str, str] = {
+    key: text
+    for kind in ("heard", "scanned")
+    for key, text in json.loads((PAGE / f"{kind}.en.json").read_text("utf-8")).items()
+}
 
 PLACES = re.compile(r"\{(\w+)\}")
 SHOWN = """() => [...document.querySelectorAll('#page *')]
