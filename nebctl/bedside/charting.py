@@ -33,6 +33,7 @@ class Charting:
         self._runner, self._clock, self._zone, self._worklist = runner, clock, zone, worklist
         self._follow_up = follow_up
         self._session, self._seen = "", dict[Moment, Observation]()
+        self._told_pauses = 0
 
     async def chart(self, seen: Observation, operator: str) -> None:
         """Record an observation of the session under way; a later one of the same moment counts in its place.
@@ -45,6 +46,8 @@ class Charting:
             raise Refused(refusal or Refusal(code="chart-moment", sentence="There is no dose to chart. Scan first."))
         await self._runner.note(charting.draft(session.authorisation, seen, operator))
         self._of_now()[seen.moment] = seen
+        if seen.moment is Moment.PAUSE:
+            self._told_pauses = session.pauses
 
     async def report(self, event: adverse.AdverseEvent, operator: str) -> None:
         """Record an adverse event of a subject whom this unit has, or had, a dose for.
@@ -67,7 +70,7 @@ class Charting:
             raise Refused(refusal)
 
     def shown(self) -> dict[str, Json]:
-        """Return which moments of the session under way are charted, and through what the subject inhales."""
+        """Return what of the session under way is charted, and whether the newest pause has its reason."""
         seen = self._of_now()
         before = seen.get(Moment.PRE)
         moments: list[Json] = [moment.value for moment in Moment if moment in seen]
@@ -75,6 +78,7 @@ class Charting:
             "moments": moments,
             "interface": before.interface if before else None,
             "humidifier_removed": before.humidifier_removed if before else None,
+            "pause_told": Moment.PAUSE in seen and self._told_pauses == self._runner.session.pauses,
         }
 
     def _of_now(self) -> dict[Moment, Observation]:

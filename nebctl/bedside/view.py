@@ -33,7 +33,7 @@ def _no_worklist() -> Worklist | None:
 
 
 def _nothing_charted() -> dict[str, Json]:
-    return {"moments": [], "interface": None, "humidifier_removed": None}
+    return {"moments": [], "interface": None, "humidifier_removed": None, "pause_told": False}
 
 
 def _no_checks() -> tuple[ev.Check, ...]:

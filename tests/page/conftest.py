@@ -283,6 +283,12 @@ class Panel:
         self.tap("Log in")
         self.page.wait_for_selector('#main:not([data-screen="login"])')
 
+    def explain(self) -> None:
+        """Say why the dose was stopped, which comes before what is left in the cup."""
+        self.on("why")
+        self.tap("Subject asked")
+        self.on("residual")
+
     def finish(self) -> None:
         """Leave a dose that has ended, without a residual and unsigned."""
         self.tap("Cannot be measured")

@@ -11,7 +11,7 @@
   const alarming = (degrees) => degrees !== null
     && (degrees < 20 || degrees > 340 || (degrees > 40 && degrees < 70) || (degrees > 170 && degrees < 200));
   const problems = [];
-  const buttons = [];
+  const buttons = [], texts = [];
   for (const node of document.querySelectorAll('#page *')) {
     if (!node.checkVisibility({ visibilityProperty: true })) continue;
     const style = getComputedStyle(node), name = `${node.tagName} ${node.id || (node.className.baseVal ?? node.className)}`;
@@ -38,19 +38,28 @@
     if (own.length && node.closest('#main') && !node.closest('svg')) {
       const range = document.createRange();
       range.selectNodeContents(node);
+      texts.push({ node, words, box: range.getBoundingClientRect() });
       const text = range.getBoundingClientRect(), main = document.getElementById('main').getBoundingClientRect();
       if (text.bottom > main.bottom + 1 || text.right > main.right + 1) problems.push(`${name}: over the edge: ${words}`);
     }
   }
   const seen = ({ node, box }) => document.elementFromPoint((box.left + box.right) / 2, (box.top + box.bottom) / 2)?.closest('button') === node;
   const free = buttons.filter(seen);
+  // The menu lies over the foot of a screen for a moment: its keys are compared with each other.
+  const passing = ({ node }) => node.closest('#choices') !== null;
   for (const [at, one] of free.entries()) {
     for (const other of free.slice(at + 1)) {
+      if (passing(one) !== passing(other)) continue;
       const across = Math.max(one.box.left, other.box.left) - Math.min(one.box.right, other.box.right);
       const down = Math.max(one.box.top, other.box.top) - Math.min(one.box.bottom, other.box.bottom);
       const gap = Math.max(across, down);
       if (gap < 16 * scale - 0.5) problems.push(`${one.node.textContent} and ${other.node.textContent}: ${gap.toFixed(1)} apart`);
     }
+  }
+  for (const { node, words, box } of document.getElementById('choices').hidden ? texts : []) {
+    const under = free.find((one) => !one.node.contains(node) && box.left < one.box.right - 1 && box.right > one.box.left + 1
+      && box.top < one.box.bottom - 1 && box.bottom > one.box.top + 1);
+    if (under) problems.push(`${words}: under ${under.node.textContent}`);
   }
   return problems;
 }

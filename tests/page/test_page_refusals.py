@@ -364,7 +364,7 @@ def test_after_a_dose_neither_its_kit_nor_a_second_dose(panel: Any, ward: Any, p
     panel.hold()
     panel.upper("pause")
     panel.tap("STOP")
-    panel.on("residual")
+    panel.explain()
     panel.finish()
     panel.asked.clear()
     pharmacy.holds(replace(THE_LIST, orders=(order("MEX-001", {1: "KIT-0720"}), *THE_LIST.orders[1:])), panel.until)

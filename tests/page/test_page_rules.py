@@ -56,7 +56,7 @@ def test_taps_start_nothing_and_press_once(panel: Any, ward: Any) -> None:
         panel.page.touchscreen.tap(x, y)
     panel.upper("resume")
     panel.tap("STOP")
-    panel.on("residual")
+    panel.explain()
     panel.finish()
     assert [panel.asked.count(f"POST api/{name}") for name in ("start", "pause", "resume", "stop")] == [1, 1, 0, 1]
     assert [len(ward.records(typ)) for typ in ("start", "pause", "resume")] == [1, 1, 0]
@@ -89,7 +89,7 @@ def test_a_tampered_page_and_a_stop_without_a_badge(panel: Any, ward: Any) -> No
     panel.tap("STOP")
     panel.until(lambda: ward.state()["state"] == "residual")
     panel.log_in()
-    panel.on("residual")
+    panel.explain()
     assert panel.text(".word") == "STOPPED"
     panel.finish()
 

@@ -1,6 +1,7 @@
 // The last two screens before a dose: the self-test's list, and the values read back from the core.
 
 import { calibrationSaid } from './chart.js';
+import { begin } from './forms.js';
 import { choice, h, say } from './parts.js';
 import { content, heard, interval, ml, said, t, volume } from './text.js';
 
@@ -11,6 +12,7 @@ export function selftest(page) {
   const failed = h('ul', { class: 'failed' }), passed = h('ul', { class: 'checks' }), told = h('p', { class: 'sentence' });
   const again = choice(t('test_again'), () => page.send('self-test'), 'plain');
   const go = choice(t('test_review'), () => page.step({ reviewed: page.view.review.auth }));
+  const chart = chartFirst(page);
   let shown = null;
   const update = ({ self_test: checks, state }) => {
     const ready = state === 'ready', now = JSON.stringify([checks, ready, page.pending]);
@@ -21,10 +23,10 @@ export function selftest(page) {
     say(told, checks.length && !page.pending ? (ready ? '' : t('test_failed')) : t('test_runs'));
     told.hidden = !told.textContent;
     again.disabled = page.pending;
-    go.hidden = !ready;
+    go.hidden = chart.hidden = !ready;
     again.hidden = ready;
   };
-  return { node: h('div', {}, h('h1', {}, t('test_title')), told, failed, passed, h('div', { class: 'foot' }, again, go)), update };
+  return { node: h('div', {}, h('h1', {}, t('test_title')), told, failed, passed, h('div', { class: 'foot' }, again, go, chart)), update };
 }
 
 function line({ name, good, note, facts }) {
@@ -37,11 +39,16 @@ export function review(page) {
   const { review: read, charge: filled } = page.view;
   const values = { ...read, volume: whole(volume(read.volume_nl)), content: content(read.content) };
   const inCup = `${ml(filled.best_nl)} mL (${t('charged', interval(filled.low_nl, filled.high_nl))})`;
-  const rows = [['review_charge', inCup], ['review_lot', read.lot], ['review_device', read.device], ['review_operator', read.operator]];
+  const { interface: through } = page.view.charted;
+  const rows = [...(through ? [['ask_interface', t(`interface_${through}`)]] : []), ['review_charge', inCup], ['review_lot', read.lot], ['review_device', read.device], ['review_operator', read.operator]];
   return { node: h('div', { class: 'review' }, h('h1', { class: 'quiet' }, t('review_title')),
     h('p', { class: 'readback' }, unbroken(t('review_sentence', values))),
     h('dl', { class: 'values' }, rows.flatMap(([key, text]) => [h('dt', {}, t(key)), h('dd', {}, text)])),
-    h('p', { class: 'foot quiet' }, t('review_wrong'))) };
+    h('div', { class: 'foot' }, h('p', { class: 'quiet' }, t('review_wrong')), chartFirst(page))) };
+}
+
+function chartFirst(page) {
+  return choice(t('chart_pre'), () => begin(page, 'pre'), 'plain aside');
 }
 
 // Keeps a number beside its unit, and each word on one line: no code is broken at its hyphen.

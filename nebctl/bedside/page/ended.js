@@ -2,6 +2,7 @@
 
 import { course } from './curve.js';
 import { amount } from './entries.js';
+import { begin } from './forms.js';
 import { choice, h } from './parts.js';
 import { interval, ml, t } from './text.js';
 
@@ -46,6 +47,6 @@ export function outcome(page) {
     came.end === 'uncertain' ? null : [
       h('p', { class: 'sentence' }, h('strong', {}, t('emitted', { best: ml(came.best_nl), ...range }))),
       h('p', { class: 'sentence quiet' }, t(`verdict_${came.verdict}`))],
-    h('div', { class: 'foot above-course' }, choice(t('sign_go'), () => page.step({ sign: true })), choice(t('sign_later'), () => page.send('leave'), 'plain')),
+    h('div', { class: 'foot above-course' }, choice(t('sign_go'), () => page.step({ sign: true })), choice(t('chart_post'), () => begin(page, 'post'), 'plain'), choice(t('sign_later'), () => page.send('leave'), 'plain')),
     days.node) };
 }

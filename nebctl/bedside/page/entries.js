@@ -6,9 +6,8 @@ import { ml, t } from './text.js';
 const CUP = 'CUP-';
 
 // Builds one such screen: a title, boxes with a button under them, and the keys beside.
-export function entry({ title, boxes, point, under = [], button }) {
+export function entry({ title, boxes, point, under = [], button, pad = keys(boxes, { point, erase: t('delete') }) }) {
   const fields = h('div', { class: 'boxes' }, boxes.map(({ node }) => node), under, button);
-  const pad = keys(boxes, { point, erase: t('delete') });
   return h('div', { class: 'entry' }, h('h1', {}, title), fields, pad);
 }
 

@@ -19,8 +19,9 @@ function lighten(name) {
   kept.set('theme', name);
 }
 
-// Wires the menu; `redraw` is called when every word must be written anew, `lock` where a person wants to log out.
-export function menu({ redraw, lock, person }) {
+// Wires the menu; `redraw` is called when every word must be written anew, `lock` where a person wants to log out,
+// `event` where an adverse event is to be entered.
+export function menu({ redraw, lock, event, person }) {
   const button = document.getElementById('menu'), node = document.getElementById('choices');
   let timer = null;
   lighten(kept.get('theme') ?? 'night');
@@ -35,7 +36,7 @@ export function menu({ redraw, lock, person }) {
     const other = theme() === 'day' ? 'night' : 'day';
     const tongue = (name) => choice(t(`language_${name}`), talk(name), name === language ? '' : 'plain');
     node.replaceChildren(tongue('en'), tongue('zh'), choice(t(`theme_${other}`), then(() => lighten(other)), 'plain'),
-      ...(person() ? [choice(t('lock'), then(lock), 'plain')] : []), choice(t('back'), close, 'plain'));
+      ...(person() ? [choice(t('event'), then(event), 'plain'), choice(t('lock'), then(lock), 'plain')] : []));
     node.hidden = false;
     button.setAttribute('aria-expanded', 'true');
     timer = setTimeout(close, OPEN_MS);

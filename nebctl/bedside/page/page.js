@@ -2,6 +2,7 @@
 
 import { actions } from './actions.js';
 import { drawAlarm } from './alarm.js';
+import { begin } from './forms.js';
 import { drawHeader } from './header.js';
 import { keptLanguage, menu } from './menu.js';
 import { say } from './parts.js';
@@ -165,7 +166,7 @@ document.addEventListener('pointerdown', stayAwake);
 document.addEventListener('contextmenu', (event) => event.preventDefault());
 
 await loadWords(new URLSearchParams(location.search).get('lang') ?? keptLanguage());
-const drawMenu = menu({ redraw, lock: () => send('logout'), person: () => view?.operator });
+const drawMenu = menu({ redraw, lock: () => send('logout'), event: () => begin(page, 'adverse'), person: () => view?.operator });
 const drawActions = actions(page, stop, () => screenOf(page));
 listen();
 setInterval(draw, 100);

@@ -40,6 +40,13 @@ export function box(label, name, begins = '') {
   return { input, node: h('label', { class: 'box' }, h('span', {}, label), input) };
 }
 
+// A key on the screen: it leaves the focus in the box that it fills.
+function key(text, act, kind = '') {
+  const button = h('button', { type: 'button', class: kind, tabindex: '-1', onclick: act }, text);
+  button.addEventListener('pointerdown', (event) => event.preventDefault());
+  return button;
+}
+
 // The keys that fill whichever of these boxes has the focus.
 export function keys(boxes, { point, erase }) {
   let target = boxes[0];
@@ -52,13 +59,26 @@ export function keys(boxes, { point, erase }) {
     target.input.value = target.input.value.slice(0, -1);
     target.input.dispatchEvent(new Event('input'));
   };
-  const key = (text, act, kind = '') => {
-    const button = h('button', { type: 'button', class: kind, tabindex: '-1', onclick: act }, text);
-    button.addEventListener('pointerdown', (event) => event.preventDefault());
-    return button;
-  };
   const digits = [...'123456789'].map((digit) => key(digit, put(digit)));
-  return h('div', { class: 'keys' }, digits, key(point, put(point)), key('0', put('0')), key(erase, drop, 'named'));
+  return h('div', { class: 'keys' }, digits, point ? key(point, put(point)) : h('span'), key('0', put('0')), key(erase, drop, 'named'));
+}
+
+const GROUPS = ['.,-1', 'abc2', 'def3', 'ghi4', 'jkl5', 'mno6', 'pqrs7', 'tuv8', 'wxyz9', "'?!", ' 0'];
+const AGAIN_MS = 900;
+
+// Keys with several letters each, as on a telephone: the same key again within AGAIN_MS is its next letter.
+export function letters({ input }, erase) {
+  let last = { group: '', at: 0, time: 0 };
+  const write = (value) => { input.value = value; input.dispatchEvent(new Event('input')); };
+  const put = (group) => () => {
+    const again = group === last.group && performance.now() - last.time < AGAIN_MS && input.value;
+    const at = again ? (last.at + 1) % group.length : 0;
+    last = { group, at, time: performance.now() };
+    write((again ? input.value.slice(0, -1) : input.value) + group[at]);
+  };
+  const drop = () => { last = { group: '', at: 0, time: 0 }; write(input.value.slice(0, -1)); };
+  const keys = GROUPS.map((group) => key(group.replace(' ', '␣ '), put(group), 'named'));
+  return h('div', { class: 'keys' }, keys, key(erase, drop, 'named'));
 }
 
 // Moves on with Enter, which scanners send after each code: to the next box, and after the last to `done`.

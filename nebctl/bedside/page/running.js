@@ -1,12 +1,13 @@
 // A dose under way: how far, how sure, how long still; and the same while it is paused or stops.
 
 import { course, curve, ring } from './curve.js';
+import { begin, reasons } from './forms.js';
 import { choice, h, say } from './parts.js';
 import { interval, ml, t } from './text.js';
 
 export function running(page) {
   const { review: read } = page.view;
-  const round = ring(), days = course(), beside = { moves: moving(page, read), rests: resting() };
+  const round = ring(), days = course(), beside = { moves: moving(page, read), rests: resting(page) };
   const range = h('p', { class: 'interval' }), sure = h('p', { class: 'quiet sentence' }, t('confidence'));
   const update = (view) => {
     const moves = view.state === 'running' && !view.stale;
@@ -33,17 +34,26 @@ function moving(page, read) {
     say(left, leftText(view.seconds_left));
     say(rate, view.rate_nl_per_s ? t('rate', { rate: ml(view.rate_nl_per_s * 60) }) : '');
   };
-  return { node: h('div', { class: 'beside' }, drawn.node, left, rate, h('div', { class: 'can' }, seen)), update };
+  return { node: h('div', { class: 'beside' }, drawn.node, left, rate, h('div', { class: 'can' }, seen, choice(t('chart_mid'), () => begin(page, 'mid'), 'plain'))), update };
 }
 
 // Beside the ring while nothing is known to flow: one word, what it means, what to do; clear of the alarm band.
-function resting() {
+function resting(page) {
   const word = h('h1'), message = h('p', { class: 'sentence' });
+  const why = h('div', { class: 'options' }, reasons(page, 'pause'));
+  const can = h('div', { class: 'can' }, choice(t('chart_mid'), () => begin(page, 'mid'), 'plain'));
+  const node = h('div', { class: 'beside rests' }, word, message, why, can);
   const update = (view) => {
+    const asked = view.state === 'paused' && view.pause_reason === t('pause_reason') && !view.charted.pause_told;
+    why.hidden = !asked;
+    message.hidden = asked;
+    can.hidden = asked || view.state !== 'paused';
+    node.classList.toggle('asks', asked);
+    if (asked) { say(word, t('why_paused')); return; }
     say(word, t(view.stale ? 'state_stale' : `state_${view.state}`));
     say(message, messageOf(view));
   };
-  return { node: h('div', { class: 'beside rests' }, word, message), update };
+  return { node, update };
 }
 
 function leftText(seconds) {

@@ -5,6 +5,7 @@ import { device } from './chart.js';
 import { lost, measure, outcome, recording, residual } from './ended.js';
 import { cup, scan, sign } from './entries.js';
 import { charge, weigh } from './filling.js';
+import { buildForm, formScreen, telling, whyStopped } from './forms.js';
 import { idle } from './idle.js';
 import { running } from './running.js';
 import { login } from './signin.js';
@@ -14,18 +15,27 @@ const FILLING = new Set(['charge', 'weigh']);
 
 export function screenOf({ view, local }) {
   if (!view.operator) return 'login';
+  if (view.state !== 'lost' && local.form) return formScreen({ view, local });
+  if (view.state !== 'lost' && local.telling) return 'telling';
   switch (view.state) {
     case 'idle': return local.scan ? 'scan' : local.device ? 'device' : 'idle';
     case 'authorised': return FILLING.has(local.fill) ? local.fill : 'cup';
     case 'ready': return local.reviewed === view.review.auth ? 'review' : 'selftest';
-    case 'residual': return local.left ? 'measure' : 'residual';
+    case 'residual': return unexplained(view) ? 'why' : local.left ? 'measure' : 'residual';
     case 'signing': return !view.outcome ? 'recording' : local.sign ? 'sign' : 'outcome';
     default: return BY_STATE[view.state] ?? 'running';
   }
 }
 
-const BUILD = { login, idle, device, scan, cup, charge, weigh, selftest, review, running, lost, residual, measure, recording, outcome, sign };
+const PEOPLE = new Set(['page', 'api', 'button']);
+
+// A stop that a person pressed and nobody has given a reason for; what is uncertain says that first.
+function unexplained({ stopped_by: by, doubts, charted }) {
+  return PEOPLE.has(by) && !doubts.length && !charted.moments.includes('stop');
+}
+
+const BUILD = { login, idle, device, scan, cup, charge, weigh, selftest, review, running, lost, residual, measure, recording, outcome, sign, why: whyStopped, telling };
 
 export function buildScreen(name, page) {
-  return BUILD[name](page);
+  return (BUILD[name] ?? buildForm)(page);
 }

@@ -39,8 +39,6 @@ class Screen:
     taps: tuple[str, ...] = ()
 
 
-CURVE = [[at, 5_900 * at, 6_170 * at, 6_440 * at] for at in range(0, 231, 10)]
-"""What a page remembers of a dose: seconds, and the emitted volume's interval in nanolitres."""
 SCREENS = tuple(
     Screen(one["name"], one["screen"], VIEWS["base"] | one["view"], tuple(one["taps"])) for one in VIEWS["screens"]
 )
@@ -66,13 +64,11 @@ class Stage:
 
     def reach(self, screen: Screen) -> None:
         """Go to a screen from a page that has forgotten the screen before."""
-        self.put_on(VIEWS["base"] | {"operator": None})
-        self.page.evaluate("(points) => sessionStorage.setItem('curve 2026-02-16-abcdef', points)", json.dumps(CURVE))
-        self.put_on(screen.view)
-        for tap in screen.taps:
-            self.tap(tap)
-        self.page.wait_for_selector(f'#main[data-screen="{screen.screen}"]', timeout=2_000)
-        self.page.wait_for_selector("#main h1", timeout=2_000, state="attached")
+        taps = [tap if tap[0] in "#=" else self.words[tap].split("{")[0] for tap in screen.taps]
+        away = VIEWS["base"] | {"operator": None}
+        found = self.page.evaluate("([away, view, taps]) => window.reach(away, view, taps)", [away, screen.view, taps])
+        assert found == screen.screen
+        self.page.wait_for_selector("#main h1", state="attached")
 
     def tap(self, key: str) -> None:
         """Tap what a catalogue key names, or what a selector that begins with # finds."""
@@ -111,15 +107,22 @@ class Stage:
 
 
 @contextlib.contextmanager
-def open_stage(browser: Any, *, clock: bool = False, files: dict[str, bytes] | None = None) -> Iterator[Stage]:
-    """Open a page on the stage, at the size of a 7-inch panel; with a clock, the test may let its time jump."""
-    context = browser.new_context(viewport=SMALL, has_touch=True)
-    opened = Stage(context.new_page(), files=files or {})
+def open_stage(
+    browser: Any,
+    *,
+    size: dict[str, int] = SMALL,
+    language: str = "en",
+    clock: bool = False,
+    files: dict[str, bytes] | None = None,
+) -> Iterator[Stage]:
+    """Open a page on the stage; with a clock, the test may let its time jump."""
+    context = browser.new_context(viewport=size, has_touch=True)
+    opened = Stage(context.new_page(), files=files or {}, words=CHINESE if language == "zh" else ENGLISH)
     if clock:
         context.clock.install()
     context.add_init_script(path=HERE / "stage.js")
     context.route("**/*", opened.serve)
-    opened.page.goto(ADDRESS)
+    opened.page.goto(f"{ADDRESS}/?lang={language}")
     opened.put_on(VIEWS["base"])
     opened.page.wait_for_selector('#main[data-screen="idle"]')
     yield opened
@@ -127,10 +130,14 @@ def open_stage(browser: Any, *, clock: bool = False, files: dict[str, bytes] | N
 
 
 @pytest.fixture(scope="session")
-def stage(browser: Any) -> Iterator[Stage]:
-    """Give one page on the stage to all tests that leave it as they found it."""
-    with open_stage(browser) as opened:
-        yield opened
+def stages(browser: Any) -> Iterator[dict[str, Stage]]:
+    """Give the pages that all looks share: English at both sizes, and Chinese at the small one."""
+    with contextlib.ExitStack() as stack:
+        yield {
+            "": stack.enter_context(open_stage(browser)),
+            "-large": stack.enter_context(open_stage(browser, size=LARGE)),
+            "-zh": stack.enter_context(open_stage(browser, language="zh")),
+        }
 
 
 @pytest.fixture

@@ -11,4 +11,36 @@
   window.EventSource = Stream;
   window.putOn = (next) => { view = next; emit(); };
   setInterval(emit, 300);
+
+  // What a command is answered is what the unit shows from then on.
+  const ask = window.fetch.bind(window);
+  window.fetch = async (path, options) => {
+    const answer = await ask(path, options);
+    const told = options?.method === 'POST' && answer.ok ? await answer.clone().json() : {};
+    if (told.state) view = { ...told, operator: view.operator };
+    return answer;
+  };
+
+  // Goes to a screen as taps would: "#id" is touched, "=box=text" typed, anything else is the words of a button.
+  const touch = (tap) => {
+    const [, name, text] = tap.split('=');
+    if (text !== undefined) {
+      const input = document.querySelector(`input[name="${name}"]`);
+      input.value = text;
+      input.dispatchEvent(new Event('input'));
+      return;
+    }
+    const buttons = [...document.querySelectorAll(tap.startsWith('#') ? tap : '#main button, #choices button')];
+    const found = buttons.find((one) => one.checkVisibility() && (tap.startsWith('#') || one.textContent.includes(tap)));
+    if (!found) throw new Error(`no button ${tap} on ${document.getElementById('main').dataset.screen}`);
+    found.click();
+  };
+  window.reach = (away, view, taps) => {
+    if (!document.getElementById('choices').hidden) document.getElementById('menu').click();
+    sessionStorage.setItem('curve 2026-02-16-abcdef', JSON.stringify([...Array(24).keys()].map((at) => [at * 10, at * 59_000, at * 61_700, at * 64_400])));
+    window.putOn(away);
+    window.putOn(view);
+    taps.forEach(touch);
+    return document.getElementById('main').dataset.screen;
+  };
 })();

@@ -18,13 +18,13 @@ RUN = """async () => {
 
 
 @pytest.mark.parametrize("theme", ["night", "day"])
-def test_axe_finds_nothing(stage: Stage, theme: str) -> None:
+def test_axe_finds_nothing(stages: dict[str, Stage], theme: str) -> None:
     """Roles, names, target sizes and contrast of 7:1 hold on every screen."""
     if not AXE.exists():
         if os.environ.get("CI") == "true":
             pytest.fail("axe-core is not here (make peers)")
         pytest.skip("axe-core is not here (make peers)")
-    stage.reach(SCREENS[2])
+    stage = stages[""]
     stage.page.evaluate("(theme) => { document.documentElement.dataset.theme = theme; }", theme)
     if not stage.page.evaluate("typeof axe !== 'undefined'"):
         stage.page.evaluate(AXE.read_text("utf-8"))
