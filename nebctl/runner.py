@@ -3,16 +3,17 @@
 import asyncio
 import logging
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
+from nebctl.alarming import Alarming
 from nebctl.core import events as ev
-from nebctl.core.alarms import LASTING, Condition
+from nebctl.core.alarms import Condition
+from nebctl.core.annunciator import Change, Seen, Standing
 from nebctl.core.calibrated import calibration_of, known_rules
 from nebctl.core.clock_records import ClockSeen, look
-from nebctl.core.device import Output
 from nebctl.core.effects import ClearAlarms, Effect, RaiseAlarm, Record, StartAerosol, StopAerosol
-from nebctl.core.guard import LATE_PRESS_MS, Actuation, Refusal, permit
+from nebctl.core.guard import LATE_PRESS_MS, LOCKED_OUT, Actuation, Refusal, permit
 from nebctl.core.history import UnitHistory, fold
 from nebctl.core.instant import ClockState, Instant
 from nebctl.core.ledger.records import Draft, Entry
@@ -23,7 +24,7 @@ from nebctl.core.trace import Trace
 from nebctl.ports import Clock, EntryStore, Nebulizer
 from nebctl.selftest import try_all
 from nebctl.tracing import TraceRows
-from nebctl.watch import NEVER, DeviceWatch
+from nebctl.watch import NEVER, OVERDUE_S, DeviceWatch
 from nebctl.witnessed import Witnessed
 
 log = logging.getLogger(__name__)
@@ -65,7 +66,7 @@ class Runner:
     """Drives one nebulizer through one session at a time.
 
     `session`, `alarms`, `history`, `outcome` (the newest dose record, None before the first) and `watch` may
-    be read at any time; nothing is changed from outside but through `press`, `stop`, `raise_alarm` and `clear_alarm`.
+    be read at any time; nothing is changed from outside but through `press`, `stop`, and what `alarming` takes.
     """
 
     def __init__(
@@ -89,7 +90,7 @@ class Runner:
         self.history = history
         self.outcome: Entry | None = None
         self.refused: Refusal | None = None
-        self.alarms: dict[Condition, Instant] = {}
+        self.alarming = Alarming(clock, rules.site, self._alarm_changed)
         self.witnessed = Witnessed(rules=rules, doses_per_day=doses_per_day)
         self._rows = TraceRows(store)
         self.watch = DeviceWatch(
@@ -97,11 +98,10 @@ class Runner:
             witnessed=self.witnessed,
             session=lambda: self.session,
             post=self._post_own,
-            alarm=self._alarm_at_once,
+            alarm=self.raise_alarm,
         )
         self._urgent: deque[_Posted] = deque()
         self._posted: deque[_Posted] = deque()
-        self._unrecorded_alarms: deque[Condition] = deque()
         self._waiters: set[asyncio.Future[None]] = set()
         self._wake = asyncio.Event()
         self._ended = False
@@ -171,8 +171,8 @@ class Runner:
             await self.watch.close()
 
     async def _turn(self) -> None:
-        while self._unrecorded_alarms:
-            await self._record_alarm(self._unrecorded_alarms.popleft())
+        while self.alarming.unrecorded:
+            await self._record_alarm(self.alarming.unrecorded.popleft())
         if self._urgent:
             await self._handle(self._urgent.popleft())
         elif self._posted:
@@ -221,6 +221,8 @@ class Runner:
             self._rows.add(outcome.session.authorisation.session, outcome.reading)
         for effect in outcome.effects:
             await self._perform(effect)
+        if self.session.state not in LIVE:
+            self.alarming.turned_off()
         self._answer(posted, outcome)
         self._tell_changed()
 
@@ -230,7 +232,10 @@ class Runner:
             sentence = "The press came too long ago and was discarded. Press again."
             raise Refused(Refusal(code="late-press", sentence=sentence))
         now = self._clock.instant()
-        return step(self.session, posted.event, now, self._rules_at(now))
+        outcome = step(self.session, posted.event, now, self._rules_at(now))
+        if isinstance(posted.event, ev.StartPressed | ev.ResumePressed) and self.alarming.locks():
+            raise Refused(LOCKED_OUT)  # before the intent: it would consume the kit
+        return outcome
 
     def _rules_at(self, now: Instant) -> Rules:
         """Return the rules with what is known of the device now; from its authorisation on, a session keeps its own."""
@@ -278,18 +283,14 @@ class Runner:
             case StopAerosol():
                 self.watch.send_stop()
             case RaiseAlarm(condition=condition):
-                self._alarm_at_once(condition)
-            case ClearAlarms():
-                self._clear_alarms()
+                self.alarming.raise_alarm(condition)
+            case ClearAlarms(seen=seen):
+                (self.alarming.attend if seen else self.alarming.tick)(self._seen())
 
-    def _clear_alarms(self) -> None:
-        """Clear the alarms of the session that ended, but for those whose cause still stands."""
-        standing = set(LASTING)
-        if self.witnessed.output is not Output.OFF:
-            standing |= {Condition.CANNOT_STOP, Condition.RUNS_UNASKED}
-        if self.witnessed.device is None:
-            standing.add(Condition.LINK_LOST)
-        self.alarms = {name: at for name, at in self.alarms.items() if name in standing}
+    def _seen(self) -> Seen:
+        """Return what the causes of alarms are judged by."""
+        heard = self.watch.age_s() <= OVERDUE_S
+        return self.alarming.seen(self.session.state, self.witnessed, heard=heard)
 
     async def _record(self, effect: Record) -> None:
         try:
@@ -334,7 +335,8 @@ class Runner:
             waited_ms=int(min(self._now_s() - self._pressed_s, 3600.0) * 1000),
         )
         now = self._clock.instant()
-        envelope = self.witnessed.envelope(session, self.history, clock_trusted=self._around.trusted(now.clock))
+        trusted, locked = self._around.trusted(now.clock), self.alarming.locked
+        envelope = self.witnessed.envelope(session, self.history, clock_trusted=trusted, locked_out=locked)
         decision = permit(command, envelope, now)
         self.witnessed.use(session)
         if isinstance(decision, Refusal):
@@ -343,33 +345,34 @@ class Runner:
             return
         await self.watch.start(effect)
 
-    def _alarm_at_once(self, condition: Condition) -> None:
-        """Raise an alarm, once; its record follows in the loop, for a slow disk must not keep an alarm back."""
-        if condition in self.alarms:
-            return
-        self.alarms[condition] = self._clock.instant()
-        self._unrecorded_alarms.append(condition)
+    def _alarm_changed(self) -> None:
+        """Tell the page at once; the record follows in the loop, for a slow disk must not keep an alarm back."""
         self._wake.set()
         self._tell_changed()
 
+    @property
+    def alarms(self) -> Mapping[Condition, Standing]:
+        """Return every alarm that stands, the first raised first."""
+        return self.alarming.standing
+
     def raise_alarm(self, condition: Condition) -> None:
-        """Raise an alarm that something outside the session found."""
-        self._alarm_at_once(condition)
+        """Raise an alarm, if it does not stand already."""
+        self.alarming.raise_alarm(condition)
 
     def clear_alarm(self, condition: Condition) -> None:
         """Clear an alarm that something outside the session raised, once its cause is gone."""
-        if self.alarms.pop(condition, None) is not None:
-            self._tell_changed()
+        self.alarming.clear_alarm(condition)
 
-    async def _record_alarm(self, condition: Condition) -> None:
+    async def _record_alarm(self, change: Change) -> None:
         if self.witnessed.records_durable:
-            await self._record(Record(drafts=(records.alarm(condition, self.session.authorisation),)))
+            await self._record(Record(drafts=(records.alarm(change, self.session.authorisation),)))
 
     # Time.
 
     async def _poll(self) -> None:
         self._polled_s = self._now_s()
         await self.watch.poll()
+        self.alarming.tick(self._seen())
         self._post_own(ev.Ticked())
         await self._note_clock()
         if self._now_s() - self._saved_s >= TRACE_SAVE_S:

@@ -66,7 +66,7 @@ class Witnessed:
     def _limit_nl(self) -> int:
         return self.rules.limits.upper_nl * self.doses_per_day
 
-    def envelope(self, session: str, history: UnitHistory, *, clock_trusted: bool) -> Envelope:
+    def envelope(self, session: str, history: UnitHistory, *, clock_trusted: bool, locked_out: bool) -> Envelope:
         """Return what the gate may know about this session now."""
         auth, charge = self.granted.get(session), self.charges.get(session)
         ceiling = self.rules.site.max_on_ns // NS_PER_MS
@@ -89,6 +89,7 @@ class Witnessed:
             limit_nl=self._limit_nl(),
             max_on_ceiling_ms=ceiling,
             stops=self.stops,
+            locked_out=locked_out,
         )
 
 

@@ -13,7 +13,7 @@ from nebctl.core.alarms import PARTED
 from nebctl.core.authorisation import Authorisation
 from nebctl.core.device import Identity
 from nebctl.core.dose import Charge, Residual
-from nebctl.core.guard import Refusal
+from nebctl.core.guard import LOCKED_OUT, Refusal
 from nebctl.core.instant import NS_PER_S, Instant
 from nebctl.core.ledger.envelope import utc_text
 from nebctl.core.ledger.records import Draft, SessionDay
@@ -208,6 +208,8 @@ class Desk:
         if not PARTED.isdisjoint(self._runner.alarms):
             sentence = "This unit's records and the pharmacy's are not the same. Use another unit. Call the engineer."
             return Refusal(code="records-parted", sentence=sentence)
+        if self._runner.alarming.locks(looking=True):
+            return LOCKED_OUT
         ends_ns = self._place.approved_until_ns
         if ends_ns is None or now.wall_ns < ends_ns:
             return None

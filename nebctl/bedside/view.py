@@ -5,9 +5,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
+from nebctl.alarming import Alarming
 from nebctl.bedside.course import course, due, prefixes_of
 from nebctl.core import events as ev
-from nebctl.core.alarms import MESSAGES
+from nebctl.core.alarms import MESSAGES, Condition
+from nebctl.core.annunciator import Standing
 from nebctl.core.authorisation import Authorisation
 from nebctl.core.dose import seconds_left
 from nebctl.core.instant import NS_PER_S, Instant
@@ -25,7 +27,19 @@ _DOSING = LIVE | {State.PAUSED, State.RESUME_INTENDED}
 
 
 _UTC = ZoneInfo("UTC")
-_PUBLIC = ("unit", "simulated", "state", "stale", "alarms", "device", "utc", "local", "clock_trusted", "stream")
+_PUBLIC = (
+    "unit",
+    "simulated",
+    "state",
+    "stale",
+    "alarms",
+    "sound",
+    "device",
+    "utc",
+    "local",
+    "clock_trusted",
+    "stream",
+)
 
 
 def _no_worklist() -> Worklist | None:
@@ -79,16 +93,8 @@ def view(runner: Runner, around: Surroundings) -> dict[str, Json]:
         "on_ms": session.estimate.on_ms,
         "doubts": list(session.doubts),
         "stopped_by": session.stopped_by,
-        "alarms": [
-            {
-                "condition": condition.value,
-                "priority": MESSAGES[condition].priority.value,
-                "wrong": MESSAGES[condition].wrong,
-                "act": MESSAGES[condition].act,
-                "since": utc_text(since.wall_ns),
-            }
-            for condition, since in runner.alarms.items()
-        ],
+        "alarms": [_alarm(condition, standing) for condition, standing in runner.alarms.items()],
+        "sound": _sound(runner.alarming),
         "outcome": _outcome(runner.outcome, session),
         "device": runner.witnessed.device.serial if runner.witnessed.device else None,
         "utc": utc_text(now.wall_ns),
@@ -96,6 +102,24 @@ def view(runner: Runner, around: Surroundings) -> dict[str, Json]:
         "stream": around.stream(),
         **_day(runner, around, now),
     }
+
+
+def _alarm(condition: Condition, standing: Standing) -> Json:
+    message = MESSAGES[condition]
+    return {
+        "condition": condition.value,
+        "priority": standing.priority.value,
+        "wrong": message.wrong,
+        "act": message.act,
+        "since": utc_text(standing.since.wall_ns),
+        "acknowledged": standing.acknowledged,
+    }
+
+
+def _sound(alarming: Alarming) -> Json:
+    """Return the priority whose melody is to be heard, None for silence, and what is left of an audio pause."""
+    heard = alarming.heard()
+    return {"priority": heard.value if heard else None, "quiet_s": alarming.quiet_left_s()}
 
 
 def public(shown: dict[str, Json]) -> dict[str, Json]:

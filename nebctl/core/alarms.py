@@ -17,11 +17,17 @@ class Priority(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """A condition's priority and its two sentences: what is wrong, what to do."""
+    """One row of the table: a condition's priority and its two sentences, what is wrong and what to do.
+
+    `latching`: it stands until a person has seen it, also after its cause is gone. `escalates` is the priority that it
+    rises to when nobody has acknowledged it in the site's time; None means that it does not rise.
+    """
 
     priority: Priority
     wrong: str
     act: str
+    latching: bool = False
+    escalates: Priority | None = None
 
 
 class Condition(Enum):
@@ -41,6 +47,7 @@ class Condition(Enum):
     RATE_HIGH = "rate-high"
     RECORDS_FAIL = "records-fail"
     PAUSED_LONG = "paused-long"
+    LOCKED_OUT = "locked-out"
     RECEIPT_AHEAD = "receipt-ahead"
     LOG_FORKED = "log-forked"
     RECORDS_RESTORED = "records-restored"
@@ -51,15 +58,27 @@ class Condition(Enum):
 PARTED = frozenset((Condition.RECEIPT_AHEAD, Condition.LOG_FORKED))
 """While one of these stands, the unit does not know every dose that was given under its name."""
 
-LASTING = PARTED | {Condition.RECORDS_FAIL, Condition.UNRECEIPTED, Condition.DOSE_LEFT_OPEN}
-"""Alarms that a session's end does not clear: they are not of any session."""
+OF_THE_DOSE = frozenset(
+    (
+        *(Condition.CANNOT_STOP, Condition.RUNS_UNASKED, Condition.NOT_STARTED, Condition.LINK_LOST),
+        *(Condition.COMMAND_UNRESOLVED, Condition.DEVICE_RESTARTED, Condition.TELEMETRY_LOST, Condition.PREMATURE_DRY),
+        *(Condition.STOPPED_ITSELF, Condition.CUP_CHANGED, Condition.RATE_LOW, Condition.RATE_HIGH),
+    )
+)
+"""Alarms of device and dose: a start after one of these and a stop ends a cycle of alarm, stop and start (S25)."""
 
 MESSAGES: dict[Condition, Message] = {
     Condition.CANNOT_STOP: Message(
-        Priority.HIGH, "The nebulizer did not confirm that it is off.", "Use the device's own switch now."
+        Priority.HIGH,
+        "The nebulizer did not confirm that it is off.",
+        "Use the device's own switch now.",
+        latching=True,
     ),
     Condition.RUNS_UNASKED: Message(
-        Priority.HIGH, "The nebulizer runs although it was not started.", "Use the device's own switch now."
+        Priority.HIGH,
+        "The nebulizer runs although it was not started.",
+        "Use the device's own switch now.",
+        latching=True,
     ),
     Condition.NOT_STARTED: Message(
         Priority.MEDIUM, "The nebulizer did not start.", "Check the cup and the cable, then hold RESUME, or press STOP."
@@ -68,57 +87,86 @@ MESSAGES: dict[Condition, Message] = {
         Priority.HIGH,
         "The connection to the nebulizer is lost: its state is unknown.",
         "Look at the device. It should stop by itself within 2 s; if not, use its own switch.",
+        latching=True,
     ),
     Condition.COMMAND_UNRESOLVED: Message(
         Priority.HIGH,
         "It is not certain whether the nebulizer took the last command.",
         "Look at the device. Do not repeat the dose. Call the pharmacy.",
+        latching=True,
     ),
     Condition.DEVICE_RESTARTED: Message(
-        Priority.HIGH, "The nebulizer restarted in mid-dose and is off.", "Do not repeat the dose. Call the pharmacy."
+        Priority.HIGH,
+        "The nebulizer restarted in mid-dose and is off.",
+        "Do not repeat the dose. Call the pharmacy.",
+        latching=True,
     ),
     Condition.TELEMETRY_LOST: Message(
-        Priority.MEDIUM, "The nebulizer no longer reports; it was stopped.", "Check its cable and power."
+        Priority.MEDIUM,
+        "The nebulizer no longer reports; it was stopped.",
+        "Check its cable and power.",
+        latching=True,
+        escalates=Priority.HIGH,
     ),
     Condition.PREMATURE_DRY: Message(
         Priority.MEDIUM,
         "The mesh stopped with liquid left in the cup.",
         "Tap the cup and check the plug, then hold RESUME. Do not refill.",
+        latching=True,
     ),
     Condition.STOPPED_ITSELF: Message(
-        Priority.MEDIUM, "The nebulizer stopped by itself before the end.", "Check the device, then resume or stop."
+        Priority.MEDIUM,
+        "The nebulizer stopped by itself before the end.",
+        "Check the device, then resume or stop.",
+        latching=True,
     ),
     Condition.CUP_CHANGED: Message(
         Priority.MEDIUM,
         "The cup became lighter or heavier in one go; the nebulizer was turned off.",
         "Look at cup and hose. If liquid was spilled or added, press STOP; else hold RESUME.",
+        latching=True,
+        escalates=Priority.HIGH,
     ),
     Condition.RATE_LOW: Message(
         Priority.MEDIUM, "The output fell below its tolerance.", "Look at mesh, gas and cup. Pause if no mist is seen."
     ),
     Condition.RATE_HIGH: Message(
-        Priority.MEDIUM, "The cup loses more than it should.", "Look for a leak or a drip below the cup."
+        Priority.MEDIUM,
+        "The cup loses more than it should.",
+        "Look for a leak or a drip below the cup.",
+        escalates=Priority.HIGH,
     ),
     Condition.RECORDS_FAIL: Message(
         Priority.HIGH,
         "Records cannot be written; delivery was stopped.",
         "Note the dose by hand and call the engineer. No dose can be started.",
+        latching=True,
     ),
-    Condition.PAUSED_LONG: Message(Priority.LOW, "The dose is paused for more than 5 min.", "Resume or stop."),
+    Condition.PAUSED_LONG: Message(
+        Priority.LOW, "The dose is paused for more than 5 min.", "Resume or stop.", escalates=Priority.MEDIUM
+    ),
+    Condition.LOCKED_OUT: Message(
+        Priority.MEDIUM,
+        "Three starts in 10 min followed an alarm and a stop: no more starts now.",
+        "Press STOP and call the engineer. It can start again after 10 min.",
+    ),
     Condition.RECEIPT_AHEAD: Message(
         Priority.HIGH,
         "The pharmacy holds records of this unit that the unit has lost.",
         "Use another unit and call the engineer: the storage may have been restored from a copy.",
+        latching=True,
     ),
     Condition.LOG_FORKED: Message(
         Priority.HIGH,
         "The pharmacy holds other records under this unit's name than the unit does.",
         "Use another unit and call the engineer: a copy of this unit's storage is or was in use.",
+        latching=True,
     ),
     Condition.RECORDS_RESTORED: Message(
         Priority.MEDIUM,
         "Records that this unit had lost were fetched back from the pharmacy.",
         "Call the engineer: the storage was put back to an older copy.",
+        latching=True,
     ),
     Condition.UNRECEIPTED: Message(
         Priority.MEDIUM,

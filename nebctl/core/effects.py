@@ -42,7 +42,9 @@ class RaiseAlarm:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ClearAlarms:
-    """Clear the alarms of the session that has ended."""
+    """Clear the alarms of the session that has ended; `seen` says that a person ended it, who saw what they said."""
+
+    seen: bool = True
 
 
 Effect: TypeAlias = Record | StartAerosol | StopAerosol | RaiseAlarm | ClearAlarms

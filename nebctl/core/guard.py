@@ -24,6 +24,7 @@ class Envelope:
     command whose effect is not known. `given_high_nl` is the sum of the upper bounds that the subject may have had this
     day from other sessions, `charge_high_nl` the most that this cup can hold, `limit_nl` the day's limit.
     `max_on_ceiling_ms` is the most on-time that the site and the device allow. `stops` counts the STOPs up to now.
+    `locked_out` says that too many starts in a short time followed an alarm and a stop.
     """
 
     authorisation: Authorisation | None = None
@@ -42,6 +43,7 @@ class Envelope:
     limit_nl: Nanolitres = 0
     max_on_ceiling_ms: int = 0
     stops: int = 0
+    locked_out: bool = False
 
 
 SILENT = Envelope()
@@ -75,6 +77,12 @@ class Refusal:
 
 LATE_PRESS_MS = 5_000
 """A start that waited longer than this is discarded, never run late (S47)."""
+
+LOCKED_OUT = Refusal(
+    code="locked-out",
+    sentence="Alarms came again after each start. Nothing can be started for a while. Call the engineer.",
+)
+"""Why nothing starts after three cycles of alarm, stop and start (S25)."""
 
 _Rule: TypeAlias = tuple[str, str, Callable[[Actuation, Envelope, Instant], bool]]
 
@@ -125,6 +133,7 @@ RULES: tuple[_Rule, ...] = (
         "A fault of the nebulizer stands. Mend it and repeat the self-test.",
         lambda _c, e, _: e.fault is None,
     ),
+    (LOCKED_OUT.code, LOCKED_OUT.sentence, lambda _c, e, _: not e.locked_out),
     (
         "unresolved",
         "The last command is not resolved: the nebulizer may have acted on it. Press STOP and look at the device.",

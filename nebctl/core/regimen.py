@@ -142,6 +142,9 @@ class SiteRules:
     `max_unreceipted_ns` is how long a record may wait for the pharmacy's receipt before the unit raises an alarm.
     Whoever is signed in is signed out after `idle_lock_ns` without a touch. The third wrong PIN in a row makes the next
     one wait `pin_wait_ns`, each further one twice as long, and `pin_misses` of them lock the badge.
+    An audio pause lasts `audio_pause_ns`, at most 120 s; an alarm that nobody acknowledged may rise after
+    `escalate_ns`. The start that ends the `lockout_cycles`-th cycle of alarm, stop and start within `lockout_window_ns`
+    is refused, and so is every other for as long again.
     `keep_private_until` is the last date on which private facts are kept; None means that none may be erased.
     """
 
@@ -169,6 +172,10 @@ class SiteRules:
     idle_lock_ns: Nanoseconds = 15 * NS_PER_MIN
     pin_wait_ns: Nanoseconds = NS_PER_MIN // 4
     pin_misses: int = 10
+    audio_pause_ns: Nanoseconds = 2 * NS_PER_MIN
+    escalate_ns: Nanoseconds = 2 * NS_PER_MIN
+    lockout_cycles: int = 3
+    lockout_window_ns: Nanoseconds = 10 * NS_PER_MIN
 
     def acceptance(self, promise: str) -> str | None:
         """Return the deviation by which the site accepts a device without `promise`, S22 or S24; None: it does not."""

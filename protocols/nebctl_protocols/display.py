@@ -81,6 +81,10 @@ def rules_lines(rules: SiteRules) -> Iterator[str]:
     pause, session = format_duration(rules.max_pause_ns), format_duration(rules.max_session_ns)
     yield f"Session: at most {session}; one pause at most {pause}."
     yield f"The verdict waits {format_duration(rules.residual_wait_ns)} for the residual."
+    cycles, window = rules.lockout_cycles, format_duration(rules.lockout_window_ns)
+    yield f"After {cycles} cycles of alarm, stop and start in {window} no start is made for {window}."
+    quiet, rise = format_duration(rules.audio_pause_ns), format_duration(rules.escalate_ns)
+    yield f"Alarms: quiet for at most {quiet}; one that nobody acknowledged may rise after {rise}."
     yield f"A record without a receipt for {format_duration(rules.max_unreceipted_ns)} raises an alarm."
 
 

@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, PlainValidator, ValidationError
 
+from nebctl.core.annunciator import LONGEST_QUIET_NS
 from nebctl.core.faults import Fault, FieldError, show_value
 from nebctl.core.regimen import SiteRules
 from nebctl.core.toml_text import TomlText, read_toml
@@ -53,6 +54,16 @@ def _read_misses(value: object) -> int:
     return value
 
 
+LEAST_CYCLES, MOST_CYCLES = 2, 10
+
+
+def _read_cycles(value: object) -> int:
+    if not isinstance(value, int) or isinstance(value, bool) or not LEAST_CYCLES <= value <= MOST_CYCLES:
+        raise FieldError("this is no number of cycles", f"write a number from {LEAST_CYCLES} to {MOST_CYCLES}")
+    return value
+
+
+Cycles = Annotated[int, PlainValidator(_read_cycles)]
 Misses = Annotated[int, PlainValidator(_read_misses)]
 Deviation = Annotated[str, PlainValidator(_read_deviation)]
 
@@ -86,6 +97,10 @@ class _SiteRules(Table):
     idle_lock: Duration = _D.idle_lock_ns
     pin_wait: Duration = _D.pin_wait_ns
     pin_misses: Misses = _D.pin_misses
+    audio_pause: Duration = _D.audio_pause_ns
+    escalate: Duration = _D.escalate_ns
+    lockout_cycles: Cycles = _D.lockout_cycles
+    lockout_window: Duration = _D.lockout_window_ns
     deviations: _Deviations = _Deviations()
 
 
@@ -131,6 +146,8 @@ def _check_together(toml: TomlText, rules: _SiteRules) -> Iterator[Fault]:
         yield _fault(toml, "window_start", "the window ends before it starts", right)
     if rules.calibration_warn > rules.calibration_max:
         yield _fault(toml, "calibration_warn", "it is longer than calibration_max", "write at most calibration_max")
+    if rules.audio_pause > LONGEST_QUIET_NS:
+        yield _fault(toml, "audio_pause", "an alarm may not be silent for so long", 'write at most "120 s"')
     if rules.max_on > rules.max_session:
         yield _fault(toml, "max_on", "it is longer than max_session", "write at most max_session")
 
@@ -167,4 +184,8 @@ def _build(rules: _SiteRules) -> SiteRules:
         idle_lock_ns=rules.idle_lock,
         pin_wait_ns=rules.pin_wait,
         pin_misses=rules.pin_misses,
+        audio_pause_ns=rules.audio_pause,
+        escalate_ns=rules.escalate,
+        lockout_cycles=rules.lockout_cycles,
+        lockout_window_ns=rules.lockout_window,
     )

@@ -16,6 +16,7 @@ BREAKS: dict[str, dict[str, Any]] = {
     "authorisation-used": {"authorisation_used": True},
     "other-device": {"device": "SIM-0002"},
     "fault": {"fault": "HW"},
+    "locked-out": {"locked_out": True},
     "unresolved": {"unresolved": "start"},
     "output-on": {"output": Output.RUNNING},
     "self-test": {"self_tested": False},

@@ -30,7 +30,7 @@ def test_the_documented_defaults_are_the_defaults() -> None:
     """Each default in the reference page's table, set as a rule, leaves the rules as they are by default."""
     page = Path(__file__).parents[2].joinpath("docs", "reference", "study-protocol.md").read_text("utf-8")
     rows = dict(re.findall(r"^\| `(\w+)` \| `([^`]+)` \|", page, flags=re.MULTILINE))
-    assert len(rows) == 13
+    assert len(rows) == 16
     text = "".join(f'{rule} = "{default}"\n' for rule, default in rows.items())
     assert load_site_rules(FORMAT + text, "site.toml") == SiteRules()
 
@@ -43,6 +43,7 @@ def test_every_rule_can_be_set() -> None:
         'authorisation = "5 min"\nmax_on = "15 min"\nsoft_on = "120 %"\nmax_session = "25 min"\n'
         'max_pause = "90 s"\nresidual_wait = "1 h"\nmax_unreceipted = "2 h"\n'
         'idle_lock = "5 min"\npin_wait = "30 s"\npin_misses = 5\n'
+        'audio_pause = "90 s"\nescalate = "3 min"\nlockout_cycles = 4\nlockout_window = "15 min"\n'
     )
     assert load_site_rules(text, "site.toml") == SiteRules(
         completeness_low_ppm=950_000,
@@ -62,6 +63,10 @@ def test_every_rule_can_be_set() -> None:
         idle_lock_ns=5 * NS_PER_MIN,
         pin_wait_ns=30 * 10**9,
         pin_misses=5,
+        audio_pause_ns=90 * 10**9,
+        escalate_ns=3 * NS_PER_MIN,
+        lockout_cycles=4,
+        lockout_window_ns=15 * NS_PER_MIN,
     )
 
 
@@ -78,6 +83,8 @@ def test_every_rule_can_be_set() -> None:
         ('completeness_low = "101 %"', "completeness_low", "no dose as prescribed", "at most 100 %"),
         ('completeness_high = "99 %"', "completeness_high", "would be too much", "at least 100 %"),
         ("window_start = 08:00:00", "window_start", "a start and an end", "or neither"),
+        ('audio_pause = "121 s"', "audio_pause", "silent for so long", "at most"),
+        ("lockout_cycles = 1", "lockout_cycles", "no number of cycles", "from 2 to 10"),
         ("window_end = 08:00:00", "window_end", "a start and an end", "or neither"),
         ('window_start = "08:00"', "window_start", "no time of day", "08:00:00"),
         ('max_on = "31 min"', "max_on", "longer than max_session", "at most max_session"),

@@ -6,7 +6,7 @@ from nebctl.core import events as ev
 from nebctl.core.alarms import Condition
 from nebctl.core.effects import ClearAlarms, Record, StartAerosol, StopAerosol
 from nebctl.core.session import drafts
-from nebctl.core.session.moment import LOST, Action, Moment, Outcome, alarm, doubted, ended, pause_begun
+from nebctl.core.session.moment import LOST, Action, Moment, Outcome, alarm, doubted, ended, over, pause_begun
 from nebctl.core.session.state import IDLE
 from nebctl.core.verify import Deviation
 
@@ -67,7 +67,7 @@ def abort(reason: str) -> Action:
     """Return the action that ends a session whose device was never commanded."""
 
     def act(m: Moment) -> Outcome:
-        return IDLE, (StopAerosol(), Record(drafts=(drafts.abort(m.auth, reason),)), ClearAlarms())
+        return IDLE, (StopAerosol(), Record(drafts=(drafts.abort(m.auth, reason),)), over(m))
 
     return act
 
@@ -237,7 +237,7 @@ def settle(m: Moment) -> Outcome:
         event = ev.ResidualRefused(reason="not given in time", operator="")
     residual = event.residual if isinstance(event, ev.ResidualGiven) else None
     outcome = (drafts.residual(m.auth, event), drafts.dose(m.auth, m.session, residual, m.rules))
-    return m.session, (Record(drafts=outcome, trace_of=m.auth.session), ClearAlarms())
+    return m.session, (Record(drafts=outcome, trace_of=m.auth.session), over(m))
 
 
 def sign(m: Moment) -> Outcome:

@@ -2,7 +2,7 @@
 
 from nebctl.core import dose as dosing
 from nebctl.core import events as ev
-from nebctl.core.alarms import MESSAGES, Condition
+from nebctl.core.annunciator import Change
 from nebctl.core.authorisation import Authorisation
 from nebctl.core.device import Declaration, Identity
 from nebctl.core.dose import Residual, Settled
@@ -96,14 +96,15 @@ def refusal(auth: Authorisation, event: ev.Gated) -> Draft:
     return Draft(typ="refusal", facts={"code": event.code, "sentence": event.sentence}, session=auth.place)
 
 
-def alarm(condition: Condition, auth: Authorisation | None) -> Draft:
-    """Return the record that an alarm was raised."""
+def alarm(change: Change, auth: Authorisation | None) -> Draft:
+    """Return the record of what became of an alarm: raised, acknowledged, paused, escalated or cleared."""
     facts: dict[str, Json] = {
-        "condition": condition.value,
-        "priority": MESSAGES[condition].priority.value,
-        "state": "raised",
+        "condition": change.condition.value,
+        "priority": change.priority.value,
+        "state": change.state,
     }
-    return Draft(typ="alarm", facts=facts, session=auth.place if auth else None)
+    private: dict[str, Json] = {"operator": change.by} if change.by else {}
+    return Draft(typ="alarm", facts=facts, private=private, session=auth.place if auth else None)
 
 
 def residual(auth: Authorisation, event: ev.ResidualGiven | ev.ResidualRefused) -> Draft:

@@ -4,9 +4,10 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any, TypeAlias
 
+from nebctl.core import events as ev
 from nebctl.core.alarms import Condition
 from nebctl.core.authorisation import Authorisation
-from nebctl.core.effects import Effect, RaiseAlarm, StopAerosol
+from nebctl.core.effects import ClearAlarms, Effect, RaiseAlarm, StopAerosol
 from nebctl.core.instant import Instant
 from nebctl.core.session.state import Rules, Session
 
@@ -40,6 +41,11 @@ LOST = "the link was lost in mid-dose"
 def alarm(condition: Condition) -> tuple[Effect, ...]:
     """Return the effect that raises an alarm."""
     return (RaiseAlarm(condition=condition),)
+
+
+def over(m: Moment) -> ClearAlarms:
+    """Return the effect that clears a session's alarms; what time alone ended, nobody has seen."""
+    return ClearAlarms(seen=not isinstance(m.event, ev.Ticked))
 
 
 def doubted(session: Session, doubt: str) -> Session:

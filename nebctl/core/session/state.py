@@ -36,6 +36,9 @@ class State(Enum):
 LIVE = frozenset((State.STARTING, State.RUNNING, State.PAUSING, State.RESUMING, State.STOPPING, State.LOST))
 """States in which the output may be on because this session asked for it."""
 
+BEGUN = LIVE | {State.PAUSED, State.RESUME_INTENDED, State.RESIDUAL}
+"""States of a dose that was begun and is not settled."""
+
 
 class Kind(Enum):
     """What an event means in the state that it meets; the table is written in these."""
