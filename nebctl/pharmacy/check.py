@@ -7,6 +7,7 @@ from enum import Enum
 from nebctl.core.ledger import disclosure, envelope, head, jws, tree
 from nebctl.core.ledger.encoding import FormatError, b64url, show
 from nebctl.core.ledger.keyring import KeyRing
+from nebctl.core.ledger.members import check_members
 from nebctl.core.ledger.note import Vkey
 from nebctl.core.ledger.records import Entry, Json
 from nebctl.core.ledger.signing import Verifier
@@ -87,7 +88,7 @@ def read_body(body: bytes) -> Signed | Refused:
         return Refused(reason=Reason.FORMAT, seen=show(body[:40]), expected="jws~disclosures~ and a signature line")
     try:
         parsed = jws.parse(parts.jws)
-        envelope.check_members(parsed.payload)
+        check_members(parsed.payload)
     except ValueError as fault:
         return _refused(Reason.FORMAT, fault)
     try:

@@ -10,6 +10,7 @@ from nebctl.core.ledger.check import check_record
 from nebctl.core.ledger.encoding import FormatError, b64
 from nebctl.core.ledger.grammar import SessionGrammar, check_volumes
 from nebctl.core.ledger.keyring import KeyRing
+from nebctl.core.ledger.members import check_members
 from nebctl.core.ledger.note import Vkey, parse_note
 from nebctl.core.ledger.records import Entry, Json
 from nebctl.core.ledger.signing import Verifier
@@ -126,7 +127,7 @@ def _gather(db: sqlite3.Connection, place: Place, by: Examiner) -> _Case:
 
 def _text(case: _Case) -> str:
     payload = case.payload
-    envelope.check_members(payload)
+    check_members(payload)
     return f"{len(case.text)} characters, {len(payload)} members, written the one way they can be"
 
 

@@ -13,7 +13,7 @@ from enum import Enum
 from nebctl.core.ledger import disclosure, jws
 from nebctl.core.ledger.encoding import FormatError, unb64url
 from nebctl.core.ledger.records import Json
-from nebctl.core.ledger.stretch import Row
+from nebctl.core.ledger.rows import Row
 from nebctl.store.reader import LedgerFile, LogName
 
 _TOLD = frozenset(("start", "dose", "abort", "correction"))

@@ -14,7 +14,8 @@ from nebctl.core.ledger.check import Finding
 from nebctl.core.ledger.encoding import FormatError, b64, show
 from nebctl.core.ledger.keyring import KeyRing, find_ring, open_receipt_by
 from nebctl.core.ledger.note import Vkey
-from nebctl.core.ledger.stretch import Authority, Row, TraceClaim, check_stretch
+from nebctl.core.ledger.rows import Row
+from nebctl.core.ledger.stretch import Authority, TraceClaim, check_stretch
 from nebctl.core.reestimate import NotReplayed
 from nebctl.keys import KeyFault
 from nebctl.ports import Verifier
@@ -185,9 +186,12 @@ class _LogWalk:
         yield from self._check_counts({"disclosure": chain.disclosures, "outbox": chain.waiting})
 
     def _check_traces(self, claims: list[TraceClaim]) -> Iterator[Finding]:
-        for claim in filter(self._must_have_trace, claims):
+        for claim in claims:
+            stored = self._file.trace(claim.session)
+            if stored is None and self._was_fetched_back(claim.seq):
+                continue
             try:
-                self._check_trace(claim)
+                self._check_trace(claim, stored)
             except FormatError as error:
                 yield finding(self._log, claim.seq, error.where, error.seen, error.expected)
             else:
@@ -203,16 +207,13 @@ class _LogWalk:
             else:
                 self._estimated += 1
 
-    def _must_have_trace(self, claim: TraceClaim) -> bool:
-        """Return whether a trace must be there: records that were fetched back from the pharmacy have none."""
-        if self._file.trace(claim.session) is not None:
-            return True
+    def _was_fetched_back(self, seq: int) -> bool:
+        """Return whether a record was fetched back from the pharmacy: such a one has no trace."""
         if self._fetched_back is None:
             self._fetched_back = list(_fetched_back(self._file, self._log))
-        return not any(claim.seq in places for places in self._fetched_back)
+        return any(seq in places for places in self._fetched_back)
 
-    def _check_trace(self, claim: TraceClaim) -> None:
-        stored = self._file.trace(claim.session)
+    def _check_trace(self, claim: TraceClaim, stored: tuple[str, str] | None) -> None:
         if stored is None:
             raise FormatError("trace", "none", f"the one with SHA-256 {claim.sha256}")
         self._traces += 1

@@ -13,7 +13,7 @@ from urllib.parse import quote
 
 from nebctl.core.ledger import head, jws, note, tree
 from nebctl.core.ledger.encoding import FormatError
-from nebctl.core.ledger.stretch import Row
+from nebctl.core.ledger.rows import Row
 from nebctl.store.faults import StoreFault, explain
 
 Cell = TypeVar("Cell", int, str, bytes)

@@ -12,7 +12,7 @@ from nebctl.core.ledger.chain import check_chain
 from nebctl.core.ledger.check import Finding
 from nebctl.core.ledger.keyring import KeyRing
 from nebctl.core.ledger.records import Draft, SessionDay
-from nebctl.core.ledger.stretch import Row
+from nebctl.core.ledger.rows import Row
 from nebctl.keys import verify
 
 S = "2026-11-22-7f3a9c"

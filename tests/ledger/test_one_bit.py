@@ -1,6 +1,7 @@
 """Every bit of a small ledger: of each record, leaf, head and receipt, flipped alone, each is found at its place."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -8,7 +9,8 @@ import pytest
 from nebctl.core.ledger.chain import Chain
 from nebctl.core.ledger.keyring import KeyRing
 from nebctl.core.ledger.records import Draft
-from nebctl.core.ledger.stretch import Authority, Row, check_stretch
+from nebctl.core.ledger.rows import Row
+from nebctl.core.ledger.stretch import Authority, check_stretch
 from nebctl.keys import verify
 
 
@@ -50,10 +52,7 @@ def test_every_bit_of_every_record_and_leaf(small: Any, seq: int) -> None:
         changed.append(row._replace(leaf=leaf))
     for each in changed:
         (harmed,) = Chain(by, None).stretches([each], most=1)
-        placed = type(stretch)(
-            rows=harmed.rows, leaves=harmed.leaves, before=stretch.before, next_seq=seq, roots={}, receipted=None
-        )
-        checked = check_stretch(placed, by)
+        checked = check_stretch(replace(stretch, rows=harmed.rows, leaves=harmed.leaves), by)
         assert not checked.whole, each
         assert checked.remarks[0].finding.seq == seq
 
@@ -83,7 +82,4 @@ def test_every_bit_of_a_private_fact(small: Any) -> None:
         for text in flips(shown):
             disclosures = (*entry.disclosures[:at], text, *entry.disclosures[at + 1 :])
             row = before.rows[0]._replace(disclosures=disclosures)
-            harmed = type(before)(
-                rows=(row,), leaves=before.leaves, before=before.before, next_seq=2, roots={}, receipted=None
-            )
-            assert check_stretch(harmed, by).remarks, text
+            assert check_stretch(replace(before, rows=(row,)), by).remarks, text

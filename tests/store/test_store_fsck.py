@@ -21,7 +21,8 @@ from nebctl.core.ledger.chain import Chain
 from nebctl.core.ledger.check import Finding
 from nebctl.core.ledger.keyring import KeyRing
 from nebctl.core.ledger.records import Draft
-from nebctl.core.ledger.stretch import Authority, Row, check_stretch
+from nebctl.core.ledger.rows import Row
+from nebctl.core.ledger.stretch import Authority, check_stretch
 from nebctl.keys import verify
 from nebctl.store import schema
 from nebctl.store.audit import Auditor, LogTally

@@ -60,8 +60,7 @@ def _may_need_walk(data: bytes) -> bool:
 
     The walk costs as much as parsing does, and few records need it.
     """
-    deep = data.count(b"{") + data.count(b"[") > _DEPTH
-    if deep or not data.isascii():
+    if not data.isascii() or data.count(b"{") + data.count(b"[") > _DEPTH:
         return True
     return _LONG in data.translate(_DIGITS) and _MAY_BE_LARGE.search(data) is not None
 
@@ -133,7 +132,9 @@ def _refuse_number(text: str) -> NoReturn:
     raise FormatError("JSON", text, "an integer; floats have no single spelling")
 
 
-_ENCODER = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False, default=dict)
+_ENCODER = json.JSONEncoder(
+    sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False, check_circular=False, default=dict
+)  # nothing circular comes here: `_check` has walked it, or it was parsed
 _DECODER = json.JSONDecoder(parse_float=_refuse_number, parse_constant=_refuse_number)
 _TELLING_DECODER = json.JSONDecoder(object_pairs_hook=_pairs, parse_float=_refuse_number, parse_constant=_refuse_number)
 """Names the key that stands twice; the quick one keeps the last of them, so that the bytes differ."""

@@ -9,8 +9,9 @@ from nebctl.core.ledger.grammar import SessionGrammar
 from nebctl.core.ledger.head import Checkpoint, Origin
 from nebctl.core.ledger.keyring import KeyRing, open_head_by, open_receipt_by
 from nebctl.core.ledger.note import Vkey
+from nebctl.core.ledger.rows import Row, Stretch, cut
 from nebctl.core.ledger.signing import Verifier
-from nebctl.core.ledger.stretch import Authority, Checked, Row, Stretch, check_stretch, cut
+from nebctl.core.ledger.stretch import Authority, Checked, check_stretch
 from nebctl.core.ledger.tree import EMPTY_ROOT, Frontier
 
 STRETCH = 512

@@ -6,8 +6,9 @@ from functools import lru_cache
 
 from nebctl.core.ledger import disclosure, jws
 from nebctl.core.ledger.encoding import FormatError
-from nebctl.core.ledger.envelope import check_members, entry_of
+from nebctl.core.ledger.envelope import entry_of
 from nebctl.core.ledger.head import Origin, kid
+from nebctl.core.ledger.members import check_members
 from nebctl.core.ledger.note import Vkey
 from nebctl.core.ledger.records import Entry
 from nebctl.core.ledger.signing import Verifier
@@ -40,27 +41,26 @@ def check_record(text: str, disclosures: Sequence[str], unit: Vkey, verify: Veri
     The key's name is the origin, so it says which unit and epoch the record must name.
     Raises: `FormatError` naming the first thing that is wrong.
     """
-    parsed = check_text(text, unit, verify)
+    parsed = jws.parse(text)
+    check_signed(parsed, unit, good=verify(unit.public, parsed.signing_input, parsed.signature))
     disclosure.check(parsed.payload, disclosures)
     return entry_of(parsed, text, disclosures)
 
 
-def check_text(text: str, unit: Vkey, verify: Verifier) -> jws.Jws:
-    """Return a record taken apart, checked as `check_record` does where no private fact is shown.
+def check_signed(parsed: jws.Jws, unit: Vkey, *, good: bool) -> None:
+    """Check a record taken apart, but for private facts, as `check_record` does; `good` is what its signature is.
 
     Raises: `FormatError` naming the first thing that is wrong.
     """
-    parsed = jws.parse(text)
     key, owner = _named(unit)
     if parsed.kid != key:
         raise FormatError("kid", parsed.kid, f"{key}, the key of {unit.name}")
-    if not verify(unit.public, parsed.signing_input, parsed.signature):
+    if not good:
         raise FormatError("signature", "a bad signature", f"a good one by {unit.name} key {key}")
     check_members(parsed.payload)
     for name, expected in (("unit", owner.unit), ("ep", owner.epoch), ("sim", owner.simulated)):
         if parsed.payload[name] != expected:
             raise FormatError(f"member {name}", parsed.payload[name], f"{expected}, as the key {unit.name} says")
-    return parsed
 
 
 @lru_cache(maxsize=64)

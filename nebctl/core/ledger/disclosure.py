@@ -13,7 +13,7 @@ from nebctl.core.ledger.records import Json
 
 SALT_BYTES = 16
 ALGORITHM = "sha-256"
-_PLAIN = re.compile(rb'\["([A-Za-z0-9_-]{21}[AQgw])","([a-z_]+)","([ !#-\[\]-~]*)"\]')
+_PLAIN = re.compile(r'\["([A-Za-z0-9_-]{21}[AQgw])","([a-z_]+)","([ !#-\[\]-~]*)"\]', re.ASCII)
 """A salt, a name and a short text without escapes, as most facts are: such JSON is canonical as it stands."""
 _RESERVED = frozenset(("_sd", "_sd_alg", "..."))
 
@@ -24,6 +24,8 @@ def disclose(salt: bytes, name: str, value: Json) -> str:
     Raises: `FormatError` for a salt of another length, a reserved name, or a value without canonical bytes.
     """
     _check_parts(salt, name)
+    if isinstance(value, str) and _PLAIN.fullmatch(plain := f'["{b64url(salt)}","{name}","{value}"]'):
+        return b64url(plain.encode("ascii"))
     return b64url(canonical.encode([b64url(salt), name, value]))
 
 
@@ -38,8 +40,8 @@ def reveal(disclosure: str) -> tuple[str, str, Json]:
     Raises: `FormatError` where it is not the one spelling of a salt, a name and a value.
     """
     data = unb64url(disclosure, "disclosure")
-    if plain := _PLAIN.fullmatch(data):
-        salt_text, name_text, fact_text = (part.decode("ascii") for part in plain.groups())
+    if data.isascii() and (plain := _PLAIN.fullmatch(data.decode("ascii"))):
+        salt_text, name_text, fact_text = plain.groups()
         _check_name(name_text)
         return salt_text, name_text, fact_text
     value = canonical.decode_value(data)
@@ -73,8 +75,8 @@ def check(payload: Mapping[str, Json], disclosures: Iterable[str]) -> dict[str, 
     revealed: dict[str, Json] = {}
     for disclosure in disclosures:
         _, name, value = reveal(disclosure)
-        if digest(disclosure) not in digests:
-            raise FormatError(f"disclosure {name}", digest(disclosure), "a digest that stands in the record's _sd")
+        if (found := digest(disclosure)) not in digests:
+            raise FormatError(f"disclosure {name}", found, "a digest that stands in the record's _sd")
         if name in revealed or name in payload:
             raise FormatError(f"disclosure {name}", "the name twice", "each fact once")
         revealed[name] = value

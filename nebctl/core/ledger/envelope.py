@@ -1,25 +1,17 @@
 """The members that every record carries, written one way and read strictly."""
 
-import operator
-import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from nebctl.core.instant import NS_PER_MS, ClockState, Instant
 from nebctl.core.ledger import disclosure, jws, tree
 from nebctl.core.ledger.encoding import FormatError, b64url
-from nebctl.core.ledger.head import UNIT
+from nebctl.core.ledger.members import UTC_TEXT, check_members
 from nebctl.core.ledger.records import ENVELOPE, SESSION_FIELDS, VERSION, Draft, Entry, Json
 
+_RESERVED = ENVELOPE | SESSION_FIELDS
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_UTC = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}\.[0-9]{3}Z", re.ASCII)
-_HEX64 = re.compile(r"[0-9a-f]{64}", re.ASCII)
-_BYTES_16 = re.compile(r"[A-Za-z0-9_-]{21}[AQgw]", re.ASCII)
-_BYTES_32 = re.compile(r"[A-Za-z0-9_-]{42}[AEIMQUYcgkosw048]", re.ASCII)
-"""base64url in its one spelling: the last letter's spare bits are 0. Source: RFC 4648, section 3.5."""
-_TYPE = re.compile(r"[a-z][a-z0-9-]{0,31}", re.ASCII)
-_DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -116,7 +108,7 @@ def parse_utc(text: str) -> int:
     Raises: `FormatError` where it is written otherwise or does not exist.
     """
     expected = "a UTC time such as 2026-11-22T11:11:40.123Z"
-    if not _UTC.fullmatch(text):
+    if not UTC_TEXT.fullmatch(text):
         raise FormatError("utc", text, expected)
     try:
         moment = datetime.fromisoformat(text)
@@ -128,23 +120,9 @@ def parse_utc(text: str) -> int:
     return milliseconds * NS_PER_MS
 
 
-def check_members(payload: Mapping[str, Json]) -> None:
-    """Check that every member of the envelope is there and what it must be; of the session's members all or none.
-
-    Raises: `FormatError` naming the first member that is not.
-    """
-    in_session = not SESSION_FIELDS.isdisjoint(payload)
-    for name, (expected, holds) in (*_MEMBERS.items(), *(_SESSION_MEMBERS.items() if in_session else ())):
-        if name not in payload:
-            raise FormatError(f"member {name}", "nothing", expected)
-        if not holds(payload[name]):
-            raise FormatError(f"member {name}", payload[name], expected)
-
-
 def _check_names(draft: Draft) -> None:
-    reserved = ENVELOPE | SESSION_FIELDS
     for name in (*draft.facts, *draft.private):
-        if name in reserved or (name in draft.facts and name in draft.private):
+        if name in _RESERVED or (name in draft.facts and name in draft.private):
             raise FormatError(f"{draft.typ} fact", name, "a name that no other member of the record has")
 
 
@@ -182,68 +160,3 @@ def _integer(payload: Mapping[str, Json], name: str) -> int:
     value = payload[name]
     assert isinstance(value, int)
     return value
-
-
-def _is_count(value: Json, least: int = 0) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and value >= least
-
-
-def _is_utc(value: Json) -> bool:
-    """Return whether `parse_utc` would read it: with the form given, only the date itself may be wrong or too early."""
-    if not isinstance(value, str) or value < "1970" or not _UTC.fullmatch(value):
-        return False
-    try:
-        datetime.fromisoformat(value)
-    except ValueError:
-        return False
-    return True
-
-
-def _is_clock(value: Json) -> bool:
-    if not isinstance(value, dict) or not {"sync", "src"} <= value.keys() <= {"sync", "src", "max_us", "scale"}:
-        return False
-    source_known = value["src"] == "sim" or _is_count(value["src"])
-    bounds = [value[name] for name in ("max_us", "scale") if name in value]
-    return isinstance(value["sync"], bool) and source_known and all(map(_is_count, bounds))
-
-
-def _is_digests(value: Json) -> bool:
-    if not isinstance(value, list) or not all(map(_is_hash, value)):
-        return False
-    texts = [str(each) for each in value]
-    return all(map(operator.lt, texts, texts[1:]))
-
-
-def _matches(pattern: re.Pattern[str]) -> Callable[[Json], bool]:
-    return lambda value: isinstance(value, str) and pattern.fullmatch(value) is not None
-
-
-def _is_text(value: Json) -> bool:
-    return isinstance(value, str) and 0 < len(value) <= 255
-
-
-_is_hash = _matches(_BYTES_32)
-_MEMBERS: Mapping[str, tuple[str, Callable[[Json], bool]]] = {
-    "v": (f"the integer {VERSION}", lambda value: value is not True and value == VERSION),
-    "typ": ("a record type in lower case", _matches(_TYPE)),
-    "unit": ("a unit such as neb-0001", _matches(UNIT)),
-    "ep": ("an integer of 1 or more", lambda value: _is_count(value, 1)),
-    "seq": ("an integer of 0 or more", _is_count),
-    "prev": ("base64url of 32 bytes", _is_hash),
-    "boot": ("text", _is_text),
-    "mono_ns": ("an integer of 0 or more", _is_count),
-    "utc": ("a UTC time such as 2026-11-22T11:11:40.123Z", _is_utc),
-    "clk": ("an object of sync, src and perhaps max_us, scale", _is_clock),
-    "sw": ("text", _is_text),
-    "cfg": ("64 hex digits", _matches(_HEX64)),
-    "sim": ("true or false", lambda value: isinstance(value, bool)),
-    "salt": ("base64url of 16 bytes", _matches(_BYTES_16)),
-    "_sd": ("a sorted list of digests", _is_digests),
-    "_sd_alg": ("sha-256", lambda value: value == disclosure.ALGORITHM),
-}
-_SESSION_MEMBERS: Mapping[str, tuple[str, Callable[[Json], bool]]] = {
-    "session": ("text", _is_text),
-    "day": ("an integer of 0 or more", _is_count),
-    "tz": ("the name of a time zone", _is_text),
-    "date_local": ("a date such as 2026-11-22", _matches(_DATE)),
-}

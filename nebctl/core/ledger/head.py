@@ -5,6 +5,7 @@ Source: C2SP tlog-checkpoint v1.0.0 and tlog-cosignature v1.0.1.
 
 import re
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from nebctl.core.ledger.encoding import FormatError, b64, undecimal, unhash64
 from nebctl.core.ledger.note import (
@@ -79,8 +80,7 @@ def kid(vkey: Vkey) -> str:
     return vkey.key_id.hex()
 
 
-@dataclass(frozen=True, slots=True)
-class Checkpoint:
+class Checkpoint(NamedTuple):
     """How a tree stands: its origin, its number of leaves, its root."""
 
     origin: str

@@ -5,8 +5,8 @@ Source: RFC 7515, RFC 8037, RFC 9864 (the algorithm is named "Ed25519").
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from functools import lru_cache
+from typing import NamedTuple
 
 from nebctl.core.ledger import canonical
 from nebctl.core.ledger.encoding import FormatError, b64url, unb64url
@@ -17,8 +17,7 @@ _KID = re.compile(r"[0-9a-f]{8}", re.ASCII)
 _HEADER = re.compile(rb'\{"alg":"Ed25519","kid":"([0-9a-f]{8})","typ":"nebctl-dose\+jws"\}')
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Jws:
+class Jws(NamedTuple):
     """One signed record, taken apart; the signature is not checked yet."""
 
     kid: str
@@ -79,7 +78,7 @@ def parse(text: str) -> Jws:
         kid=kid,
         payload=canonical.decode(payload_bytes),
         payload_bytes=payload_bytes,
-        signing_input=f"{parts[0]}.{parts[1]}".encode("ascii"),
+        signing_input=text[: -len(parts[2]) - 1].encode("ascii"),
         signature=signature,
     )
 

@@ -45,7 +45,10 @@ class KeyRing:
 
     def of_record(self, seq: int) -> Vkey:
         """Return the one key that may sign the record at this place."""
-        return next(span.vkey for span in reversed(self.spans) if span.first <= seq)
+        for span in reversed(self.spans):
+            if span.first <= seq:
+                return span.vkey
+        raise ValueError(f"record {seq}, expected a place from 0 on")
 
     def of_head(self, size: int) -> tuple[Vkey, ...]:
         """Return the keys that sign a head of this size, in the order of their lines.

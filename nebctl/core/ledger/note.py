@@ -7,6 +7,7 @@ import hashlib
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import lru_cache
 
 from nebctl.core.ledger.encoding import FormatError, b64, unb64
 from nebctl.core.ledger.signing import Signer, Verifier
@@ -23,6 +24,7 @@ _MAX_BYTES = 1_000_000
 _MAX_LINES = 100
 
 
+@lru_cache(maxsize=256)
 def key_id(name: str, kind: int, public: bytes) -> bytes:
     """Return the 4 bytes that name a key on its signature lines."""
     return hashlib.sha256(name.encode("utf-8") + b"\n" + bytes((kind,)) + public).digest()[:4]

@@ -3,36 +3,25 @@
 So stretches can be checked at the same time, by as many processes as there are cores, and put together in order.
 """
 
-import contextlib
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from itertools import islice
 from typing import NamedTuple
 
-from nebctl.core.ledger.check import Finding, check_text
-from nebctl.core.ledger.encoding import FormatError, b64, b64url, unb64url
+from nebctl.core.ledger import jws
+from nebctl.core.ledger.check import Finding, check_signed
+from nebctl.core.ledger.encoding import FormatError, b64, b64url
 from nebctl.core.ledger.grammar import READS, SessionEvent, check_volumes, read_event
 from nebctl.core.ledger.head import Checkpoint, Origin, verify_head_line
 from nebctl.core.ledger.keyring import KeyRing
 from nebctl.core.ledger.records import Json
+from nebctl.core.ledger.rows import Row, Stretch
 from nebctl.core.ledger.shown import check_shown
 from nebctl.core.ledger.signing import Verifier
-from nebctl.core.ledger.tree import Frontier, leaf_hash
+from nebctl.core.ledger.tree import Frontier
 
-
-class Row(NamedTuple):
-    """One record as a store keeps it, and what stands beside it.
-
-    `disclosures` None means that they are not looked at, and may hold anything that a damaged store does; `waiting` is
-    the head's signature line of a record in the outbox, None where it is not in it.
-    """
-
-    epoch: int
-    seq: int
-    leaf: bytes
-    text: str
-    disclosures: tuple[object, ...] | None = None
-    waiting: str | None = None
+HANDFUL = 16
+"""Rows that are read before the first of them is judged: few enough for a processor to keep them at hand."""
 
 
 class TraceClaim(NamedTuple):
@@ -41,23 +30,6 @@ class TraceClaim(NamedTuple):
     seq: int
     session: str
     sha256: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Stretch:
-    """Rows that follow one another, and what the check must know of the log before them.
-
-    `leaves` are the hashes of the rows' texts, `before` the tree before the first row, `next_seq` the place that it is
-    to have; `roots` are those that receipts name for sizes inside the stretch. `receipted` is how many records need no
-    longer wait in the outbox; None means that this kind of store has no outbox.
-    """
-
-    rows: tuple[Row, ...]
-    leaves: tuple[bytes, ...]
-    before: Frontier
-    next_seq: int
-    roots: Mapping[int, tuple[bytes, ...]]
-    receipted: int | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,42 +66,43 @@ class Checked:
     waiting: int = 0
 
 
-def cut(
-    rows: Iterable[Row], roots: Mapping[int, tuple[bytes, ...]], receipted: int | None, most: int
-) -> Iterator[Stretch]:
-    """Yield a log's rows as stretches of `most` rows, growing the tree between them by the records' own hashes."""
-    before, next_seq, stream = Frontier(), 0, iter(rows)
-    while taken := tuple(islice(stream, most)):
-        leaves = tuple(leaf_hash(row.text.encode("utf-8", "surrogatepass")) for row in taken)
-        after = before.extend(leaves)
-        within = {size: roots[size] for size in range(before.size + 1, after.size + 1) if size in roots}
-        yield Stretch(rows=taken, leaves=leaves, before=before, next_seq=next_seq, roots=within, receipted=receipted)
-        before, next_seq = after, taken[-1].seq + 1
-
-
 def check_stretch(stretch: Stretch, by: Authority) -> Checked:
     """Return what is wrong in a stretch, as if all before it were right."""
-    walk = _Walk(stretch, replace(by, verify=_verify_first(stretch, by)))
-    for row, leaf, root in zip(stretch.rows, stretch.leaves, stretch.before.roots(stretch.leaves), strict=True):
-        walk.take(row, leaf, root)
+    walk = _Walk(stretch, by)
+    places = zip(stretch.rows, stretch.leaves, stretch.before.roots(stretch.leaves), strict=True)
+    while handful := tuple(islice(places, HANDFUL)):
+        for (row, leaf, root), read in zip(handful, _read([row for row, _, _ in handful], by), strict=True):
+            walk.take(row, leaf, root, read)
     return walk.checked
 
 
-def _verify_first(stretch: Stretch, by: Authority) -> Verifier:
-    """Check the records' signatures one right after the other, and return what remembers the good ones.
+class _Read(NamedTuple):
+    """A row's text taken apart, or why it cannot be; `good` says whether the key of its place signed it."""
+
+    record: jws.Jws | FormatError
+    good: bool
+
+
+def _read(rows: Sequence[Row], by: Authority) -> list[_Read]:
+    """Take the texts apart, and then check their signatures one right after the other.
 
     Between other work each check takes a tenth longer, for what a processor keeps at hand is then the other work's.
     """
-    good: set[tuple[bytes, bytes, bytes]] = set()
-    for row in stretch.rows:
-        message, _, signature = row.text.rpartition(".")
-        with contextlib.suppress(FormatError, UnicodeEncodeError):
-            each = by.ring.of_record(max(row.seq, 0)).public, message.encode("ascii"), unb64url(signature)
-            if by.verify(*each):
-                good.add(each)
-    return lambda public, message, signature: (
-        (public, message, signature) in good or by.verify(public, message, signature)
-    )
+    records = [_parse(row.text) for row in rows]
+    return [_Read(record, _is_signed(row.seq, record, by)) for row, record in zip(rows, records, strict=True)]
+
+
+def _parse(text: str) -> jws.Jws | FormatError:
+    try:
+        return jws.parse(text)
+    except FormatError as error:
+        return error
+
+
+def _is_signed(seq: int, record: jws.Jws | FormatError, by: Authority) -> bool:
+    if isinstance(record, FormatError):
+        return False
+    return by.verify(by.ring.of_record(max(seq, 0)).public, record.signing_input, record.signature)
 
 
 class _Walk:
@@ -144,13 +117,13 @@ class _Walk:
         self._next = stretch.next_seq
         self.checked = Checked(
             records=len(stretch.rows),
-            after=stretch.before.extend(stretch.leaves),
+            after=stretch.after,
             next_seq=stretch.rows[-1].seq + 1,
         )
 
-    def take(self, row: Row, leaf: bytes, root: bytes) -> None:
+    def take(self, row: Row, leaf: bytes, root: bytes, read: _Read) -> None:
         """Check a row; `leaf` is its text's hash, `root` the tree's root after it."""
-        payload = self._take_record(row, leaf)
+        payload = self._take_record(row, leaf, read)
         self._next = row.seq + 1
         self._size += 1
         self._root = root
@@ -158,12 +131,15 @@ class _Walk:
             self._compare_receipts(row.seq)
         self._take_beside(row, payload)
 
-    def _take_record(self, row: Row, leaf: bytes) -> Mapping[str, Json] | None:
+    def _take_record(self, row: Row, leaf: bytes, read: _Read) -> Mapping[str, Json] | None:
         """Return the members of the record where its text and signature are good, wherever it stands."""
         payload = None
         try:
             self._check_order(row)
-            payload = check_text(row.text, self._by.ring.of_record(row.seq), self._by.verify).payload
+            if isinstance(read.record, FormatError):
+                raise read.record
+            check_signed(read.record, self._by.ring.of_record(row.seq), good=read.good)
+            payload = read.record.payload
             self._check_place(row, leaf, payload)
         except FormatError as error:
             self._remark(row.seq, error, follows=error.where == "prev")

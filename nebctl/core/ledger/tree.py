@@ -33,7 +33,11 @@ class Frontier:
     nodes: tuple[bytes, ...] = ()
 
     def __post_init__(self) -> None:
-        if self.size < 0 or len(self.nodes) != self.size.bit_count() or any(len(node) != 32 for node in self.nodes):
+        if (
+            self.size < 0
+            or len(self.nodes) != self.size.bit_count()
+            or (self.nodes and {*map(len, self.nodes)} != {32})
+        ):
             raise ValueError(f"a frontier of size {self.size} with {len(self.nodes)} nodes, expected one a set bit")
 
     @classmethod

@@ -1,0 +1,88 @@
+"""The members of the envelope: the quick look at them never says more than the one that decides."""
+
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from nebctl.core.ledger.encoding import FormatError
+from nebctl.core.ledger.members import check_each, check_members, holds_quickly
+
+DIGESTS = ["A" * 43, "B" * 42 + "A"]
+GOOD: dict[str, Any] = {
+    "v": 1,
+    "typ": "start",
+    "unit": "neb-0001",
+    "ep": 1,
+    "seq": 7,
+    "prev": "A" * 43,
+    "boot": "b",
+    "mono_ns": 0,
+    "utc": "2026-02-14T10:00:00.000Z",
+    "clk": {"sync": True, "src": "sim", "scale": 60},
+    "sw": "nebctl 0.1.0",
+    "cfg": "0" * 64,
+    "sim": True,
+    "salt": "A" * 22,
+    "_sd": DIGESTS,
+    "_sd_alg": "sha-256",
+    "session": "2026-02-14-7f3a9c",
+    "day": 1,
+    "tz": "UTC",
+    "date_local": "2026-02-14",
+}
+VALUES = (
+    *(
+        None,
+        True,
+        False,
+        0,
+        1,
+        2,
+        -1,
+        2**53,
+        "",
+        "A",
+        "1",
+        "sim",
+        "sha-256",
+        "é",
+        "x" * 256,
+        [],
+        {},
+        [1],
+        DIGESTS[::-1],
+    ),
+    *("2026-02-30T10:00:00.000Z", "1969-12-31T10:00:00.000Z", {"sync": 1, "src": "sim"}, {"sync": True}),
+    *({"sync": True, "src": True}, {"sync": True, "src": 532226, "max_us": 1}, {"sync": True, "src": 1, "more": 1}),
+)
+NAMES = st.sampled_from(sorted(GOOD))
+
+
+def decides(payload: dict[str, Any]) -> bool:
+    """Return what the one that decides says."""
+    try:
+        check_each(payload)
+    except FormatError:
+        return False
+    return True
+
+
+@pytest.mark.req("S34")
+@settings(max_examples=600, deadline=None)
+@given(st.dictionaries(NAMES, st.sampled_from(VALUES), max_size=3), st.sets(NAMES, max_size=2))
+def test_the_quick_look_says_what_decides(changes: dict[str, Any], gone: set[str]) -> None:
+    """Whatever members are changed or missing, seen before or not, both say the same; True is never taken for 1."""
+    payload = {name: value for name, value in {**GOOD, **changes}.items() if name not in gone}
+    good = decides(payload)
+    assert [holds_quickly(payload), holds_quickly(payload)] == [good, good]
+
+
+@pytest.mark.parametrize("name", sorted(GOOD))
+def test_the_member_that_is_wrong_is_named(name: str) -> None:
+    """A member that is missing or no value it may have is named; a session's are all there or none."""
+    with pytest.raises(FormatError, match=f"member {name}"):
+        check_members({**GOOD, name: [1]})
+    with pytest.raises(FormatError, match=f"member {name}"):
+        check_members({key: value for key, value in GOOD.items() if key != name})
