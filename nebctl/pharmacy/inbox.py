@@ -38,6 +38,13 @@ class Inbox:
         """
         await self._came.wait()
         await self._settle()
+        return self._take_out()
+
+    def take_waiting(self) -> list[Arrival]:
+        """Take out what a handful more waits, so that it can be read ahead; nothing where it is less."""
+        return self._take_out() if len(self._waiting) >= TOGETHER else []
+
+    def _take_out(self) -> list[Arrival]:
         handful = [self._waiting.popleft() for _ in range(min(len(self._waiting), TOGETHER))]
         self._bytes -= sum(len(arrival.body) for arrival in handful)
         if not self._waiting:

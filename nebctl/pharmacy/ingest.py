@@ -37,11 +37,17 @@ class ClockBehind:
     last_s: int
 
 
+class Witness(NamedTuple):
+    """By whom receipts are signed: the name of the key, and the key."""
+
+    name: str
+    signer: Signer
+
+
 class _Branch:
     """The messages of one unit's epoch in a batch, with their places in it."""
 
     def __init__(self, known: Known | Refused) -> None:
-        self.known = known
         self.places: list[int] = []
         self.records: list[Signed] = []
         self._newest = None if isinstance(known, Refused) else known.keys.ring.newest
@@ -57,48 +63,79 @@ class _Branch:
             ahead.ask(Question(self._newest.public, record.signing_input, record.signature))
 
 
+class _Reading:
+    """Messages that were read and not judged yet: those that are no records, and the others by unit and epoch."""
+
+    def __init__(self, arrivals: Sequence[Arrival], ahead: Ahead) -> None:
+        self.arrivals = arrivals
+        self.ahead = ahead
+        self.answers: dict[int, Taken] = {}
+        self.branches: dict[tuple[str, int], _Branch] = {}
+
+
 class Ingest:
     """The register of records of one pharmacy; `simulated` says which kind of units it takes.
 
-    `cores` check the signatures of large batches ahead; None: each is checked where it is needed.
+    `cores` check the signatures of large batches ahead; None: each is checked where it is needed. With a `witness`
+    the receipt for what a call keeps is written down in the same transaction, so that one sync serves both; it is
+    there for `countersign_all` to hand out once that has returned.
     """
 
     def __init__(
-        self, db: sqlite3.Connection, *, simulated: bool, verify: Verifier, cores: Cores | None = None
+        self,
+        db: sqlite3.Connection,
+        *,
+        simulated: bool,
+        verify: Verifier,
+        cores: Cores | None = None,
+        witness: Witness | None = None,
     ) -> None:
         self._db = db
         self._simulated = simulated
         self._cores = cores or Cores(verify, alone=True)
+        self._witness = witness
+        self._read_ahead: _Reading | None = None
 
     def take(self, unit: str, body: bytes, at_ns: int) -> Taken:
         """Take one `record` message of `unit`; a record is kept only when all of it holds, and then durably."""
         (taken,) = self.take_all([Arrival(unit, body)], at_ns)
         return taken
 
-    def take_all(self, arrivals: Sequence[Arrival], at_ns: int) -> list[Taken]:
-        """Take messages that arrived together, in one transaction, and return an answer for each."""
-        answers: dict[int, Taken] = {}
-        branches: dict[tuple[str, int], _Branch] = {}
-        ahead = self._cores.ahead(len(arrivals))
-        for place, arrival in enumerate(arrivals):
-            signed = read_body(arrival.body)
-            if isinstance(signed, Refused):
-                answers[place] = signed
-                continue
-            key = (arrival.unit, signed.entry.epoch)
-            if key not in branches:
-                branches[key] = _Branch(self._known(*key))
-            branches[key].add(place, signed, ahead)
+    def take_all(self, arrivals: Sequence[Arrival], at_ns: int, following: Sequence[Arrival] = ()) -> list[Taken]:
+        """Take messages that arrived together, in one transaction, and return an answer for each.
+
+        `following` are those of the next call: where there are other cores, they check its signatures meanwhile.
+        """
+        reading, self._read_ahead = self._read_ahead, None
+        if reading is None or reading.arrivals is not arrivals:
+            reading = self._read(arrivals)
+        if self._cores.helps(len(following)):
+            self._read_ahead = self._read(following)
+        answers = reading.answers
         runs: dict[tuple[str, int], Run] = {}
-        for (unit, epoch), branch in branches.items():
-            runs[unit, epoch] = run = self._judge(unit, epoch, branch, ahead.verify)
+        for (unit, epoch), branch in reading.branches.items():
+            runs[unit, epoch] = run = self._judge(unit, epoch, branch, reading.ahead.verify)
             answers.update(zip(branch.places, run.answers, strict=True))
         taken = [answers[place] for place in range(len(arrivals))]
         remarks = self._write(runs, list(zip(arrivals, taken, strict=True)), at_ns)
-        return [_remarked(answer, remarks) for answer in taken]
+        return [_remarked(answer, remarks) for answer in taken] if remarks else taken
+
+    def _read(self, arrivals: Sequence[Arrival]) -> _Reading:
+        """Read messages, and ask for the signatures of those that look new."""
+        reading = _Reading(arrivals, self._cores.ahead(len(arrivals)))
+        for place, arrival in enumerate(arrivals):
+            signed = read_body(arrival.body)
+            if isinstance(signed, Refused):
+                reading.answers[place] = signed
+                continue
+            key = (arrival.unit, signed.entry.epoch)
+            if key not in reading.branches:
+                reading.branches[key] = _Branch(self._known(*key))
+            reading.branches[key].add(place, signed, reading.ahead)
+        return reading
 
     def _judge(self, unit: str, epoch: int, branch: "_Branch", verify: Verifier) -> Run:
-        known = branch.known
+        known = self._known(unit, epoch)  # as it is now: what was read ahead of others' commit may have seen it before
         if isinstance(known, Refused):
             return Run(answers=(known,) * len(branch.records), kept=(), frontier=tree.Frontier())
 
@@ -132,6 +169,8 @@ class Ingest:
                 if run.kept:
                     self._keep(unit, epoch, run, at_ns)
                     remarks |= self._note_records(unit, epoch, run)
+                    if self._witness is not None:
+                        self._receipt(unit, *self._witness, at_ns)
             self._count(taken, at_ns)
         return remarks
 

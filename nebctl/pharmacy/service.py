@@ -20,6 +20,8 @@ from nebctl.store.faults import StoreFault
 
 LOOK_S = 0.5
 """How soon an enrolment by another process is noticed."""
+REST_S = 0.25
+"""How long worklists rest after they were made anew: outcomes that come meanwhile, as after a night, share the next."""
 OWN_FAULTS = (ValueError, ArithmeticError, LookupError)
 """What a message may do wrong without ending the service."""
 SETTLE_S = 3.0
@@ -131,10 +133,11 @@ class PharmacyService:
 
     async def _take_records(self) -> None:
         """Take in what comes, with or without a broker; what comes while the disk is busy shares the next commit."""
+        following: list[Arrival] = []
         while True:
-            arrivals = await self._inbox.take()
+            arrivals, following = following or await self._inbox.take(), self._inbox.take_waiting()
             try:
-                taken = await self._store.take_all(arrivals, self._now_ns())
+                taken = await self._store.take_all(arrivals, self._now_ns(), following)
             except (StoreFault, *OWN_FAULTS):
                 await self._take_singly(arrivals)
             else:
@@ -217,6 +220,7 @@ class PharmacyService:
         while True:
             with self._surviving("worklists"):
                 await self._send_each(live, await self._store.renew_worklists(self._now_ns()))
+            await asyncio.sleep(REST_S)
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(LOOK_S):
                     await self._outcome_came.wait()

@@ -18,7 +18,7 @@ from nebctl.pharmacy.check import Reason
 from nebctl.pharmacy.cores import Cores
 from nebctl.pharmacy.database import own
 from nebctl.pharmacy.greeting import Greeted, greet
-from nebctl.pharmacy.ingest import Arrival, ClockBehind, Ingest
+from nebctl.pharmacy.ingest import Arrival, ClockBehind, Ingest, Witness
 from nebctl.pharmacy.intake import Taken
 from nebctl.store.faults import explain
 
@@ -61,7 +61,8 @@ class PharmacyStore:
             self._db = self._open.enter_context(own(self._path))
             cores = Cores(verify, alone=self._alone)
             self._open.callback(cores.close)
-            self._ingest = Ingest(self._db, simulated=simulated, verify=verify, cores=cores)
+            witness = Witness(self._witness.name, self._signer)
+            self._ingest = Ingest(self._db, simulated=simulated, verify=verify, cores=cores, witness=witness)
 
         try:
             await self._in_thread(enter)
@@ -74,10 +75,13 @@ class PharmacyStore:
         await self._in_thread(self._open.close)
         self._thread.shutdown(wait=False)
 
-    async def take_all(self, arrivals: Sequence[Arrival], at_ns: int) -> list[Taken]:
-        """Take `record` messages, and return an answer for each; what is accepted is on disk when this returns."""
+    async def take_all(self, arrivals: Sequence[Arrival], at_ns: int, following: Sequence[Arrival] = ()) -> list[Taken]:
+        """Take `record` messages, and return an answer for each; what is accepted is on disk when this returns.
+
+        `following` are those of the next call, where they are here already.
+        """
         assert self._ingest is not None
-        return await self._in_thread(self._ingest.take_all, arrivals, at_ns)
+        return await self._in_thread(self._ingest.take_all, arrivals, at_ns, following)
 
     async def refuse(self, unit: str, reason: Reason, at_ns: int) -> None:
         """Count a message that is no record and was not taken."""

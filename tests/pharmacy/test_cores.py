@@ -13,9 +13,9 @@ import pytest
 
 from nebctl import keys
 from nebctl.pharmacy.check import Reason, Refused
-from nebctl.pharmacy.cores import LEAST, Cores
+from nebctl.pharmacy.cores import CHUNK, LEAST, Cores, Question
 from nebctl.pharmacy.ingest import Arrival, Ingest
-from nebctl.pharmacy.intake import Accepted
+from nebctl.pharmacy.intake import Accepted, Duplicate
 
 UNIT = "neb-0001"
 PROGRAM = """
@@ -24,7 +24,8 @@ from nebctl import keys
 from nebctl.pharmacy.cores import LEAST, Cores
 if __name__ == "__main__":
     cores = Cores(keys.verify, alone=False)
-    print(*(each.pid for each in cores.ahead(LEAST)._pool._pool), flush=True)
+    cores.ahead(LEAST)
+    print(*(each.pid for each in cores.workers), flush=True)
     signal.pause()
 """
 
@@ -70,23 +71,64 @@ def test_few_records_start_no_process(pharmacy: Any, unit: Any, cores: Cores) ->
     """A batch that is quickly checked is checked where it is."""
     ingest = Ingest(pharmacy.db, simulated=True, verify=keys.verify, cores=cores)
     assert all(isinstance(answer, Accepted) for answer in ingest.take_all(many(unit, 20), 10**18))
-    assert cores._pool is None
+    assert cores.workers == []
 
 
 @several
-def test_a_killed_process_costs_time_and_nothing_else(pharmacy: Any, unit: Any, cores: Cores) -> None:
-    """Where the processes die with their work, it is done by the pharmacy itself."""
-    ahead = cores.ahead(LEAST)
-    assert ahead._pool is not None
-    for process in ahead._pool._pool:  # type: ignore[attr-defined]
-        os.kill(process.pid, signal.SIGSTOP)
-    stopped = list(ahead._pool._pool)  # type: ignore[attr-defined]
+@pytest.mark.parametrize("blow", [signal.SIGSTOP, signal.SIGKILL])
+def test_a_process_that_does_not_answer_costs_time_and_nothing_else(
+    pharmacy: Any, unit: Any, cores: Cores, blow: signal.Signals
+) -> None:
+    """Where the processes hang or die with their work, it is done by the pharmacy itself; the next ones are new."""
+    cores.ahead(LEAST)
+    struck = list(cores.workers)
+    for worker in struck:
+        os.kill(worker.pid, blow)
     ingest = Ingest(pharmacy.db, simulated=True, verify=keys.verify, cores=cores)
-    try:
-        assert all(isinstance(answer, Accepted) for answer in ingest.take_all(many(unit), 10**18))
-    finally:
-        for process in stopped:
-            os.kill(process.pid, signal.SIGCONT)
+    assert all(isinstance(answer, Accepted) for answer in ingest.take_all(many(unit), 10**18))
+    assert not any(worker.lives for worker in struck)
+    assert all(isinstance(answer, Accepted) for answer in ingest.take_all(many(unit), 10**18))
+    assert all(worker.lives for worker in cores.workers)
+
+
+@several
+def test_more_than_a_pipe_holds_is_checked_here(cores: Cores) -> None:
+    """Nobody waits for room in a pipe whose process hangs: what finds none is checked on the spot."""
+    long = [Question(bytes(32), bytes(100_000) + bytes((each,)), b"\xff" * 64) for each in range(CHUNK)]
+    ahead = cores.ahead(LEAST)
+    for worker in cores.workers:
+        os.kill(worker.pid, signal.SIGSTOP)
+    for each in long:
+        ahead.ask(each)
+    assert not any(ahead.verify(*each) for each in long)
+    for worker in cores.workers:
+        os.kill(worker.pid, signal.SIGCONT)
+    assert all(worker.lives for worker in cores.workers)
+
+
+@several
+def test_what_was_read_ahead_is_judged_by_what_was_kept_meanwhile(pharmacy: Any, unit: Any, cores: Cores) -> None:
+    """Handfuls that are read while the one before is judged give the same answers, repeats and gaps included."""
+    first, second = many(unit), many(unit)
+    second = [first[-1], *second, Arrival("nobody", second[0].body), Arrival(UNIT, b"no record")]
+    ingest = Ingest(pharmacy.db, simulated=True, verify=keys.verify, cores=cores)
+    assert all(isinstance(answer, Accepted) for answer in ingest.take_all(first, 10**18, second))
+    repeated, *kept, stranger, formless = ingest.take_all(second, 10**18)
+    assert isinstance(repeated, Duplicate)
+    assert all(isinstance(answer, Accepted) for answer in kept)
+    assert isinstance(stranger, Refused)
+    assert isinstance(formless, Refused)
+    assert pharmacy.rows("SELECT count(*) FROM rec") == [(len(first) + len(kept),)]
+
+
+@several
+def test_what_was_read_ahead_and_given_up_disturbs_nobody(pharmacy: Any, unit: Any, cores: Cores) -> None:
+    """Where another handful follows than the one that was read ahead, its answers are its own."""
+    first, second, third = many(unit), many(unit), many(unit)
+    ingest = Ingest(pharmacy.db, simulated=True, verify=keys.verify, cores=cores)
+    ingest.take_all(first, 10**18, third)
+    assert all(isinstance(answer, Accepted) for answer in ingest.take_all(second, 10**18))
+    assert all(isinstance(answer, Accepted) for answer in ingest.take_all(third, 10**18))
 
 
 @several

@@ -129,9 +129,10 @@ def verify_bare(public: bytes, records: Sequence[Outgoing]) -> float:
 def take(ingest: Ingest, unit: str, records: Sequence[Outgoing]) -> float:
     """Return how many records the pharmacy checks and keeps in a second, by handfuls, each durable at its end."""
     arrivals = [Arrival(unit, format_record(each.jws, each.disclosures, each.head_line)) for each in records]
+    handfuls = [arrivals[first : first + TOGETHER] for first in range(0, len(arrivals), TOGETHER)]
     began = time.perf_counter()
-    for first in range(0, len(arrivals), TOGETHER):
-        answers = ingest.take_all(arrivals[first : first + TOGETHER], AT.wall_ns)
+    for handful, following in zip(handfuls, [*handfuls[1:], []], strict=True):
+        answers = ingest.take_all(handful, AT.wall_ns, following)
         if not all(isinstance(answer, Accepted) for answer in answers):
             raise RuntimeError(f"a good record was not taken: {answers}")
     return len(arrivals) / (time.perf_counter() - began)
