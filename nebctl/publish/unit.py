@@ -16,7 +16,7 @@ from nebctl.publish.steady import stream_forever
 from nebctl.publish.topics import INBOUND, format_record, parse_topic, topic
 from nebctl.publish.window import Numbered, Window
 
-LIMIT = 50
+LIMIT = 100
 RESEND_S = 5.0
 STATE_S = 30.0
 ASK_S = 5.0
