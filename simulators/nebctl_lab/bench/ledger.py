@@ -98,6 +98,7 @@ def describe(figures: Figures) -> Iterator[str]:
     yield f"{'':<13}{start['start_s']} s for {start['records']} records in {start['file_mib']} MiB"
     fsck = figures["fsck"]
     yield f"{'fsck':<13}{fsck['ratio']} of the bare signature check (least {fsck['ratio_limit']:g}): {marks['fsck']}"
-    where = f"on {fsck['processes']} cores, {fsck['process_rss_mib']} MiB each"
-    yield f"{'':<13}{fsck['fsck_per_s']} records a second {where}"
+    for name, mix in fsck["mixes"].items():
+        yield f"{'':<13}{mix['ratio']} where {name} dominate: {mix['fsck_per_s']} records a second"
+    yield f"{'':<13}on {fsck['processes']} cores, {fsck['process_rss_mib']} MiB each"
     yield f"{'all limits kept' if figures['kept'] else 'NOT ALL LIMITS KEPT'}, in {figures['seconds']} s"

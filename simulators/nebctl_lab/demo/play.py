@@ -33,7 +33,8 @@ MESH_SERIAL = "SIM-0001"
 class Wishes:
     """What the demonstration was asked for; `speed` is simulated seconds a real second in a dose.
 
-    With `guest`, one more subject is enrolled whose doses nobody gives, for a person to play with afterwards.
+    With `guest`, one more subject is enrolled whose doses nobody gives, for a person to play with afterwards; the units
+    then run on, and may have written more than is reported.
     """
 
     data: Path
@@ -44,7 +45,7 @@ class Wishes:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stage:
-    """Everything that runs at the end of the course; `pharmacy` is the address of its page."""
+    """What there is at the end of the course; `pharmacy` is the address of its page."""
 
     site: Site
     report: Report
@@ -53,7 +54,9 @@ class Stage:
 
 
 def play(wishes: Wishes, display: Display, afterwards: Callable[[Stage], None]) -> Report:
-    """Give five daily doses at two units and prove them; `afterwards` is called while everything still runs.
+    """Give five daily doses at two units, end the units and prove the doses; then call `afterwards`.
+
+    For a guest the units are not ended.
 
     Raises: `SiteFault`, `ChildFault`, `CourseFault` or `Answer` where it does not come to its end.
     """
@@ -61,12 +64,14 @@ def play(wishes: Wishes, display: Display, afterwards: Callable[[Stage], None]) 
     site = prepare(wishes.data)
     with contextlib.ExitStack() as stack:
         stack.enter_context(site.alone())
-        pharmacy, therapists = _raise_curtain(stack, site, wishes, display)
+        pharmacy, therapists, units = _raise_curtain(stack, site, wishes, display)
         for day in range(1, DAYS + 1):
             set_time(site, day, wishes.speed)
             _give_all(therapists, day)
         for therapist in therapists:
             _wait_for_receipts(therapist.unit)
+        for unit in () if wishes.guest else units:
+            unit.stop()  # from here on nobody writes what is about to be counted
         display.say("the course is given; checking everything from the raw records")
         bedsides = [therapist.bedside for therapist in therapists]
         report = Report(
@@ -81,8 +86,8 @@ def play(wishes: Wishes, display: Display, afterwards: Callable[[Stage], None]) 
 
 def _raise_curtain(
     stack: contextlib.ExitStack, site: Site, wishes: Wishes, display: Display
-) -> tuple[str, Sequence[Therapist]]:
-    """Start every process; return the address of the pharmacy's page, and a therapist for each unit."""
+) -> tuple[str, Sequence[Therapist], Sequence[Child]]:
+    """Start every process; return the address of the pharmacy's page, and a therapist and the process of each unit."""
     broker = _child(stack, site, "broker", ["-m", "nebctl_lab.broker", "--port", "0"])
     jet_wire, jet_control = _simulator(stack, site, wishes, JET, ["jet", "--tcp", "127.0.0.1:0"])
     jet = replace(JET, port=f"tcp://{jet_wire}")
@@ -99,12 +104,13 @@ def _raise_curtain(
     ]
     _, mesh_control = _simulator(stack, site, wishes, MESH, mesh)
     pharmacy = _child(stack, site, "pharmacy", ["-m", "nebctl", "pharmacy", "run", "--config", str(site.pharmacy)])
+    bedsides = {bedside: _unit(stack, site, bedside) for bedside in (MESH, jet)}
     therapists = [
-        _bedside(stack, site, wishes, display, bedside, control)
-        for bedside, control in ((MESH, mesh_control), (jet, jet_control))
+        _therapist(site, wishes, display, bedside, unit, control)
+        for (bedside, unit), control in zip(bedsides.items(), (mesh_control, jet_control), strict=True)
     ]
     display.say(f"in {site.root}: a broker, a pharmacy, two units with simulated nebulizers; speed {wishes.speed}")
-    return pharmacy.ready.split()[-1], therapists
+    return pharmacy.ready.split()[-1], therapists, tuple(bedsides.values())
 
 
 def _child(stack: contextlib.ExitStack, site: Site, name: str, arguments: list[str]) -> Child:
@@ -123,14 +129,15 @@ def _simulator(
     return wire, control
 
 
-def _bedside(
-    stack: contextlib.ExitStack, site: Site, wishes: Wishes, display: Display, bedside: Bedside, control: str
-) -> Therapist:
-    folder = site.unit(bedside.unit)
-    unit = _child(stack, site, bedside.unit, ["-m", "nebctl", "run", "--config", str(folder / "unit.toml")])
+def _unit(stack: contextlib.ExitStack, site: Site, bedside: Bedside) -> Child:
+    config = site.unit(bedside.unit) / "unit.toml"
+    return _child(stack, site, bedside.unit, ["-m", "nebctl", "run", "--config", str(config)])
+
+
+def _therapist(site: Site, wishes: Wishes, display: Display, bedside: Bedside, unit: Child, control: str) -> Therapist:
     return Therapist(
         bedside=bedside,
-        unit=Http(unit.ready, (folder / "api.token").read_text("ascii")),
+        unit=Http(unit.ready, (site.unit(bedside.unit) / "api.token").read_text("ascii")),
         device=Http(control),
         chance=random.Random(f"{wishes.seed} {bedside.unit}"),  # noqa: S311 - chance that repeats, not a secret
         speed=wishes.speed,
