@@ -21,6 +21,8 @@ help:  ## Say what each target does
 demo: $(DEMO)  ## Give a whole course against simulated devices (flags: DEMO_ARGS)
 	@$(BIN)/nebctl demo $(DEMO_ARGS)
 
+# Without flags of your own: on every core, each file of tests in one piece.
+test: TEST_ARGS ?= -n auto --dist loadfile
 test: $(DEV)  ## Run every test (flags: TEST_ARGS)
 	@$(BIN)/python -m pytest $(TEST_ARGS)
 
