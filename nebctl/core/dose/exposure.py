@@ -27,8 +27,8 @@ START_SIGMA_S = 1.8
 """A start sweeps for resonance before it emits, 0.15 to 2.4 s. Source: docs/wire-protocol.md, section 7."""
 HOST_LOSS_S = 2.0
 """How long a device that keeps S22 runs on without its host."""
-SPUTTER_DUTY = 0.4
-"""A jet that sputters works part of the time, falling from the whole to a fifth; a planning figure."""
+SPUTTER_DUTY, SPUTTER_SIGMA = 0.45, 0.25
+"""A jet that sputters works part of the time, falling from the whole to a fifth: mean and spread; planning figures."""
 GAS_BASE_S = 10.0
 """The first seconds of gas give the flow and pressure that the rest of the run is held against."""
 GAS_FAST_S = 2.0
@@ -42,7 +42,7 @@ class Exposure(NamedTuple):
     `on_ms` is the plain driving time, `starts` how often driving began; `rows` is 0 before the first reading, else 1;
     `every_ms` is about how far apart rows are, 0 before two of them.
     `flow` and `pressure` are a jet's early means, 0.0 before there are any; `flow_now` and `pressure_now` follow the
-    last seconds; `gas_s` is how long gas was seen.
+    last seconds; `gas_s` is how long gas was seen, `spat_s` how long a jet sputtered.
     """
 
     at_ms: int = 0
@@ -56,6 +56,7 @@ class Exposure(NamedTuple):
     lost_from: Doing = Doing.OFF
     rows: int = 0
     every_ms: int = 0
+    spat_s: float = 0.0
     gas_s: float = 0.0
     flow: float = 0.0
     pressure: float = 0.0
@@ -96,6 +97,7 @@ def expose(before: Exposure, reading: Reading, model: DeviceModel, *, spits: boo
         every_ms=_every(before, reading),
         cold_ks=before.cold_ks + cold * kelvin,
         lost_from=before.doing if before.doing is not Doing.LOST else before.lost_from,
+        spat_s=before.spat_s + (best if spits else 0.0),
         gas_s=gas[0] if gas else 0.0,
         flow=gas[1] if gas else 0.0,
         pressure=gas[2] if gas else 0.0,
@@ -151,12 +153,19 @@ def _factor(before: Exposure, reading: Reading, model: DeviceModel) -> tuple[flo
     return max(LEAST_FACTOR, 1 - COLD_PER_K * kelvin), kelvin
 
 
+def weakness(seen: Exposure, model: DeviceModel) -> float:
+    """Return by how much of the class's usual flow a compressor is weaker; 0.0 within the spread between them."""
+    if seen.flow <= 0 or not model.gas_sccm or seen.flow >= WEAK * model.gas_sccm:
+        return 0.0
+    return 1 - seen.flow / model.gas_sccm
+
+
 def _gas_factor(seen: Exposure, model: DeviceModel) -> float:
     """Return a jet's rate by its gas: the fall since the run began, and a weak compressor's from the class's flow."""
     factor = seen.gas_share
-    if seen.flow > 0 and model.gas_sccm and seen.flow < WEAK * model.gas_sccm:
-        # A calibration was made on the same compressor: its rate has the weakness in it already.
-        factor *= 1.0 if model.calibrated else seen.flow / model.gas_sccm
+    weak = weakness(seen, model)
+    # A calibration may have been made on the same weak compressor, or before it was weak.
+    factor *= 1 - weak / 2 if model.calibrated else 1 - weak
     return min(1.0, max(LEAST_FACTOR, factor))
 
 

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from nebctl.core.dose.belief import spread_of
 from nebctl.core.dose.charge import Charge
-from nebctl.core.dose.exposure import COLD_SIGMA_PER_K, Exposure, start_delay_s
+from nebctl.core.dose.exposure import COLD_SIGMA_PER_K, SPUTTER_SIGMA, Exposure, start_delay_s, weakness
 from nebctl.core.dose.model import DeviceModel, Kind
 from nebctl.core.units import WHOLE_PPM
 
@@ -16,6 +16,10 @@ FRESH, FRESH_S = 0.06, 120.0
 Source: solution cools by 8 to 15 degrees within 2 to 5 min and output falls with it (Phipps and Gonda, Chest
 1990;97:1327, gives the principle); how much it falls is a planning figure.
 """
+
+
+WEAK_SIGMA = 0.4
+"""Between a compressor that was weak when the jet was calibrated and one that became so: a standard deviation."""
 
 
 class Known(NamedTuple):
@@ -74,10 +78,11 @@ def by_time(exposure: Exposure, model: DeviceModel) -> tuple[float, float]:
     if exposure.best_s <= 0:
         return 0.0, 1.0
     warm = _warmth(driven) if model.kind is Kind.JET else 0.0
-    relative = spread_of((model.sigma_ppm / 1e6, model.run_sigma_ppm / 1e6, warm))
+    unsure = WEAK_SIGMA * weakness(exposure, model) if model.calibrated else 0.0
+    relative = spread_of((model.sigma_ppm / 1e6, model.run_sigma_ppm / 1e6, warm, unsure))
     driven *= 1 + warm
     cold = COLD_SIGMA_PER_K * exposure.cold_ks
-    spread = spread_of((relative * driven, delay_sigma, cold))
+    spread = spread_of((relative * driven, delay_sigma, cold, SPUTTER_SIGMA * exposure.spat_s))
     return model.rate_nl_per_s * driven, max(1.0, model.rate_nl_per_s * spread)
 
 

@@ -85,15 +85,15 @@ def _before_the_end(nodes: Nodes, cup: Cup, model: DeviceModel) -> Nodes:
     The later it is, the more speaks for a rate that fell unseen, by as much as half.
     """
     early = model.premature_ppm / WHOLE_PPM
-    left = 1 - EARLY_LEAST
+    most = (1 - EARLY_LEAST) * cup.filled
+    wet_below = cup.available - SURE * cup.available_sigma
     known: Nodes = []
     if nodes[-1][0] > NEAR_THE_END * cup.available:
         slow, mass = nodes[len(nodes) // 2][0], math.fsum(weight for _, weight in nodes)
         nodes = sorted((*nodes, *((slow * share, CLOGGED * mass / len(SLOWER)) for share in SLOWER)))
     for volume, weight in nodes:
-        over = (cup.available - volume) / cup.available_sigma
-        wet = (1 - early) * (1.0 if over > SURE else phi(over))
-        stays = early * min(1.0, max(0.0, (left - volume / cup.filled) / left))
+        wet = 1 - early if volume < wet_below else (1 - early) * phi((cup.available - volume) / cup.available_sigma)
+        stays = early * (1 - volume / most) if volume < most else 0.0
         known.append((volume, weight * (wet + stays)))
     return known
 
