@@ -265,6 +265,9 @@ class Runner:
             case ev.SelfTested(checks=checks) if auth and all(check.good for check in checks):
                 self.witnessed.tested.add(auth.session)
             case ev.StartPressed() | ev.ResumePressed():
+                if isinstance(posted.event, ev.ResumePressed):
+                    leave = posted.event.authorisation
+                    self.witnessed.resumed[leave.session] = leave
                 self._press_stops, self._pressed_s = posted.stops, posted.at_s
 
     def _tell_changed(self) -> None:

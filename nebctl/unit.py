@@ -9,7 +9,6 @@ import socket
 from collections.abc import AsyncIterator, Callable
 from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import dataclass, field
-from datetime import datetime
 from pathlib import Path
 from typing import TypeAlias
 from zoneinfo import ZoneInfo
@@ -28,9 +27,8 @@ from nebctl.bedside.view import Surroundings as Shown
 from nebctl.bedside.view import view
 from nebctl.clock import trusted
 from nebctl.config import LoadedConfig
-from nebctl.contact import LOOK_S, Contact, Terms
+from nebctl.contact import Contact, Terms
 from nebctl.core import events as ev
-from nebctl.core.admission import left_open
 from nebctl.core.alarms import Condition
 from nebctl.core.device import CommandFailed
 from nebctl.core.history import UnitHistory
@@ -39,6 +37,7 @@ from nebctl.core.ledger.hello import NONCE_BYTES
 from nebctl.core.ledger.note import Vkey
 from nebctl.core.ledger.records import Json
 from nebctl.core.session import LIVE, Rules, State
+from nebctl.daywatch import watch_day
 from nebctl.pins import PinKey
 from nebctl.ports import Clock, Link, Nebulizer
 from nebctl.publish.connection import Connect, MqttSettings, connect
@@ -344,15 +343,9 @@ class Unit:
             yield address
 
     async def _watch_day(self) -> None:
-        """Raise an alarm while a dose of an earlier day is open here (S53); runs until cancelled."""
-        while True:
-            worklist, now = self._opened.worklists.current(), self._opened.clock.instant()
-            if worklist is not None and self._trusted():
-                today = datetime.fromtimestamp(now.wall_ns // NS_PER_S, self._opened.zone).date()
-                still = left_open(worklist, self._runner.history, today)
-                tell = self._runner.raise_alarm if still else self._runner.clear_alarm
-                tell(Condition.DOSE_LEFT_OPEN)
-            await asyncio.sleep(LOOK_S)
+        opened = self._opened
+        listed, longest_ns = opened.worklists.current, opened.study.rules.max_unsigned_ns
+        await watch_day(self._runner, opened.clock, opened.zone, listed, self._trusted, longest_ns)
 
     def _show(self) -> Callable[[], dict[str, Json]]:
         shown = Shown(

@@ -16,13 +16,16 @@ from nebctl.core.session import Rules
 class Witnessed:
     """Facts that the gate judges a start by, each written down at the moment it was seen.
 
-    `intents` maps each session whose intent is on disk and not yet used to the type of that record, start or resume.
+    `granted` and `resumed` hold each session's leave to start and its newest leave to resume, `spent` the ids of those
+    that were used. `intents` maps each session whose intent is on disk and not yet used to the type of that record,
+    start or resume.
     `unresolved` names a command that the device may or may not have taken; only a read-back of OFF resolves it.
     """
 
     rules: Rules
     doses_per_day: int
     granted: dict[str, Authorisation] = field(default_factory=dict)
+    resumed: dict[str, Authorisation] = field(default_factory=dict)
     charges: dict[str, Charge] = field(default_factory=dict)
     tested: set[str] = field(default_factory=set)
     spent: set[str] = field(default_factory=set)
@@ -55,9 +58,10 @@ class Witnessed:
             self.unresolved = None
 
     def use(self, session: str) -> None:
-        """Spend the session's authorisation and its intent: neither passes the gate again."""
-        self.intents.pop(session, None)
-        self.spent.add(session)
+        """Spend the session's intent and the authorisation that it was under: neither passes the gate again."""
+        auth = (self.resumed if self.intents.pop(session, None) == "resume" else self.granted).get(session)
+        if auth is not None:
+            self.spent.add(auth.auth)
 
     def room_nl(self, session: str, history: UnitHistory) -> int:
         """Return how much the session's cup may hold at most, so that the day's limit holds."""
@@ -68,14 +72,16 @@ class Witnessed:
 
     def envelope(self, session: str, history: UnitHistory, *, clock_trusted: bool, locked_out: bool) -> Envelope:
         """Return what the gate may know about this session now."""
-        auth, charge = self.granted.get(session), self.charges.get(session)
+        resuming = self.intents.get(session) == "resume"
+        first, charge = self.granted.get(session), self.charges.get(session)
+        auth = self.resumed.get(session) if resuming else first
         ceiling = self.rules.site.max_on_ns // NS_PER_MS
         if self.device is not None:
             ceiling = min(ceiling, self.device.max_on_ms)
         return Envelope(
             authorisation=auth,
-            authorisation_used=session in self.spent,
-            resuming=session in self.spent and self.intents.get(session) == "resume",
+            authorisation_used=auth is None or auth.auth in self.spent,
+            first=first if resuming and first is not None and first.auth in self.spent else None,
             intent=session if session in self.intents else None,
             output=self.output,
             device=self.device.serial if self.device else None,
@@ -85,7 +91,7 @@ class Witnessed:
             records_durable=self.records_durable,
             self_tested=session in self.tested,
             charge_high_nl=charge.volume.high_nl if charge else None,
-            given_high_nl=_given_high_nl(auth, history),
+            given_high_nl=_given_high_nl(first, history),
             limit_nl=self._limit_nl(),
             max_on_ceiling_ms=ceiling,
             stops=self.stops,

@@ -25,7 +25,7 @@ from nebctl.bedside.logins import Logins
 from nebctl.bedside.view import public
 from nebctl.core.guard import Refusal
 from nebctl.core.ledger.records import Json
-from nebctl.core.operators import Operator
+from nebctl.core.operators import THERAPIST, Operator
 from nebctl.core.session import IllegalEventError
 from nebctl.core.units import UnitError
 from nebctl.runner import Refused, Runner
@@ -45,7 +45,6 @@ _Person = TypeVar(
     bodies.Scan,
     bodies.Person,
     bodies.ResidualBody,
-    bodies.Signature,
     chart_bodies.ChartBody,
     chart_bodies.AdverseBody,
 )
@@ -89,6 +88,7 @@ class Api:
             "adverse": self._adverse,
             "sign": self._sign,
             "leave": self._leave,
+            "handover": self._handover,
         }
         return Starlette(
             routes=[
@@ -155,14 +155,24 @@ class Api:
 
     async def _login(self, request: Request) -> Response:
         """Sign a person in: the page gets a cookie, a script with the unit's token the session that it is to send."""
-        body, machine = await _body(request, bodies.SignIn), self._knows_machine(request)
-        if not machine and request.headers.get("origin") != f"http://{request.headers['host']}":
-            return _problem(403, "origin", "Only the unit's own page may sign a person in.")
-        person = await self.credentials.prove(body.operator, body.pin.get_secret_value())
+        body = await _body(request, bodies.SignIn)
+        if refused := self._foreign(request):
+            return refused
+        return self._signed_in(request, await self.credentials.prove(body.operator, body.pin.get_secret_value()))
+
+    def _foreign(self, request: Request) -> Response | None:
+        """Return why a page that is not the unit's own signs nobody in; None for its own, and for a script of its."""
+        if self._knows_machine(request) or request.headers.get("origin") == f"http://{request.headers['host']}":
+            return None
+        return _problem(403, "origin", "Only the unit's own page may sign a person in.")
+
+    def _signed_in(self, request: Request, person: Operator) -> Response:
+        """Begin a login in place of the one that the page or the script had."""
+        self.logins.end(request.headers.get(SESSION, ""))
         self.logins.end(request.cookies.get(self.cookie, ""))
         who: dict[str, Json] = {"operator": {"code": person.code, "name": person.name}}
         token = self.logins.begin(person.code, person.pin)
-        if machine:
+        if self._knows_machine(request):
             return JSONResponse({**who, "session": token})
         response = JSONResponse(who)
         response.set_cookie(self.cookie, token, path="/", httponly=True, samesite="strict")
@@ -211,7 +221,7 @@ class Api:
 
     async def _resume(self, request: Request) -> Response:
         await _own(request, bodies.Person)
-        await self.desk.resume(_by(request))
+        await self.desk.resume(self.credentials.person(_by(request), THERAPIST).code)
         return self._shown()
 
     async def _end_seen(self, request: Request) -> Response:
@@ -244,8 +254,16 @@ class Api:
         return self._shown()
 
     async def _sign(self, request: Request) -> Response:
-        body = await _own(request, bodies.Signature)
-        await self.desk.sign(request.state.person, body.meaning)
+        """Take a signature: badge and PIN are entered for it, whoever is signed in (21 CFR 11.200)."""
+        body = await _body(request, bodies.Signature)
+        person = await self.credentials.prove(body.operator, body.pin.get_secret_value())
+        await self.desk.sign(person, body.meaning, body.session)
+        return self._shown()
+
+    async def _handover(self, request: Request) -> Response:
+        """Let the second person, who has signed in with a badge and a PIN of her own, take a dose over."""
+        await _own(request, bodies.Person)
+        await self.desk.hand_over(self.credentials.person(_by(request), THERAPIST).code)
         return self._shown()
 
     async def _leave(self, _request: Request) -> Response:

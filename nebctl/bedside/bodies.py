@@ -116,8 +116,8 @@ class SignIn(Person):
     pin: Annotated[SecretStr, Field(min_length=1, max_length=64)]
 
 
-class Signature(Body):
-    """Who signs, and what the signature means."""
+class Signature(SignIn):
+    """Who signs, by badge and PIN entered for this signature, what it means, and of which session; "" is the newest."""
 
-    operator: Code
     meaning: Text
+    session: Annotated[str, Field(max_length=64)] = ""

@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 
 from nebctl.bedside.charting import Charting
 from nebctl.core import events as ev
-from nebctl.core.admission import Admitted, Request, admit
+from nebctl.core.admission import Admitted, Request, admit, use_by
 from nebctl.core.alarms import PARTED
 from nebctl.core.authorisation import Authorisation
 from nebctl.core.device import Identity
@@ -21,6 +21,7 @@ from nebctl.core.operators import Operator
 from nebctl.core.orders import Worklist
 from nebctl.core.regimen import FollowUp, Regimen, SiteRules
 from nebctl.core.session import IllegalEventError, Kind, State
+from nebctl.core.session.drafts import signature
 from nebctl.core.units import format_ml
 from nebctl.ports import Clock
 from nebctl.runner import Refused, Runner
@@ -138,8 +139,21 @@ class Desk:
         await self._runner.press(ev.PausePressed(reason=reason))
 
     async def resume(self, operator: str) -> None:
-        """RESUME was held by a person who answers for going on."""
-        await self._run(ev.ResumePressed(operator=operator))
+        """RESUME was held by a person who answers for going on, under leave of its own that names the session (S03).
+
+        Raises: `IllegalEventError` where nothing is paused; `Refused` where the guard let nothing pass.
+        """
+        session = self._runner.session
+        if session.authorisation is None or session.start_seq is None:
+            raise IllegalEventError(session.state, Kind.RESUME)
+        if session.observers[-1:] != (operator,):
+            sentence = (
+                f"{session.observers[-1]} answers for this dose. Take it over with your badge and PIN, then resume."
+            )
+            raise Refused(Refusal(code="resume-other", sentence=sentence))
+        expires_ns = self._clock.instant().mono_ns + self._place.rules.authorisation_ns
+        leave = session.authorisation.to_resume(session.start_seq, self._place.random_hex(8), operator, expires_ns)
+        await self._run(ev.ResumePressed(authorisation=leave))
 
     async def stop(self, source: str) -> None:
         """STOP; nobody needs to be known for it."""
@@ -169,23 +183,37 @@ class Desk:
         """Nobody gives the residual; the dose is judged without."""
         await self._runner.press(ev.ResidualRefused(reason=reason, operator=operator))
 
-    async def sign(self, person: Operator, meaning: str) -> None:
-        """A person signs the dose record.
+    async def hand_over(self, operator: str) -> None:
+        """Let a person who has proven badge and PIN answer for the dose from here on (S55).
 
-        Raises: `Refused` where there is no dose record to sign.
+        Raises: `Refused` where she answers for it already; `IllegalEventError` where no dose is under way.
         """
-        outcome, auth = self._runner.outcome, self._runner.session.authorisation
-        if outcome is None or (auth is not None and outcome.payload["session"] != auth.session):
-            raise Refused(Refusal(code="nothing-to-sign", sentence="There is no dose record to sign."))
-        await self._runner.press(
-            ev.Signed(
-                operator=person.code,
-                printed=person.name,
-                meaning=meaning,
-                ref_seq=outcome.seq,
-                ref_leaf=outcome.leaf.hex(),
-            )
+        if self._runner.session.observers[-1:] == (operator,):
+            raise Refused(Refusal(code="handed-over", sentence=f"{operator} answers for this dose already."))
+        await self._runner.press(ev.HandedOver(operator=operator))
+
+    async def sign(self, person: Operator, meaning: str, session: str = "") -> None:
+        """A person signs the part of a dose that she observed; `session` "" is the newest that she has not signed.
+
+        Raises: `Refused` where there is nothing of hers to sign.
+        """
+        parts = [part for part in self._runner.history.unsigned if session in ("", part.place.session)]
+        own = [part for part in parts if part.operator == person.code]
+        if not own:
+            raise Refused(_nothing_to_sign(bool(parts)))
+        part, auth = own[-1], self._runner.session.authorisation
+        event = ev.Signed(
+            operator=person.code,
+            printed=person.name,
+            meaning=meaning,
+            ref_seq=part.ref_seq,
+            ref_leaf=part.ref_leaf,
         )
+        answers = self._runner.session.observers[-1:] == (person.code,)
+        if self._runner.session.state is State.SIGNING and auth and auth.session == part.place.session and answers:
+            await self._runner.press(event)
+        else:
+            await self._runner.note(signature(part.place, event))
 
     async def leave(self) -> None:
         """Leave the dose record unsigned for now."""
@@ -275,6 +303,7 @@ class Desk:
             expires_mono_ns=now.mono_ns + self._place.rules.authorisation_ns,
             boot=now.boot,
             not_after_ns=admitted.planned.not_after_ns,
+            use_by_ns=use_by(admitted.planned, self._place.rules),
         )
 
     def _local(self, now: Instant) -> datetime:
@@ -293,3 +322,10 @@ class Desk:
         refused = self._runner.refused
         if refused is not None and refused is not before:
             raise Refused(refused)
+
+
+def _nothing_to_sign(others: bool) -> Refusal:
+    if others:
+        sentence = "You observed no part of a dose that waits for a signature. Nobody signs for another."
+        return Refusal(code="not-observed", sentence=sentence)
+    return Refusal(code="nothing-to-sign", sentence="There is no dose record to sign.")

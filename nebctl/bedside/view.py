@@ -140,6 +140,11 @@ def _day(runner: Runner, around: Surroundings, now: Instant) -> dict[str, Json]:
         "course": course(order, runner.history, around.regimen) if order else [],
         "prefixes": prefixes_of(worklist),
         "self_test": [_check(c) for c in around.checks()],
+        "observers": list(runner.session.observers),
+        "unsigned": [
+            {"session": p.place.session, "subject": p.subject, "day": p.place.day, "operator": p.operator}
+            for p in runner.history.unsigned
+        ],
         "pause_reason": runner.session.pause_reason,
         "pauses": runner.session.pauses,
         "charted": around.charted(),

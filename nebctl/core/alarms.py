@@ -53,6 +53,7 @@ class Condition(Enum):
     RECORDS_RESTORED = "records-restored"
     UNRECEIPTED = "unreceipted"
     DOSE_LEFT_OPEN = "dose-left-open"
+    UNSIGNED = "unsigned"
 
 
 PARTED = frozenset((Condition.RECEIPT_AHEAD, Condition.LOG_FORKED))
@@ -177,5 +178,10 @@ MESSAGES: dict[Condition, Message] = {
         Priority.LOW,
         "Nothing came of an ordered dose of an earlier day.",
         "Call the pharmacy, which records why. Do not make it up.",
+    ),
+    Condition.UNSIGNED: Message(
+        Priority.MEDIUM,
+        "A part of a dose has waited too long for the signature of the person who observed it.",
+        "Let that person sign it. Nobody signs for another. Doses may go on.",
     ),
 }

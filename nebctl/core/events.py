@@ -9,6 +9,8 @@ from nebctl.core.device import CommandFailed, DeviceReport, Identity, RunOutcome
 from nebctl.core.dose import Charge, Residual
 from nebctl.core.ledger.records import Json
 
+BADGE_AND_PIN = "badge+pin"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Authorised:
@@ -63,9 +65,9 @@ class PausePressed:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ResumePressed:
-    """RESUME was held by `operator`, who answers for going on."""
+    """RESUME was held under an authorisation of its own, by the person whom it names, who answers for going on."""
 
-    operator: str
+    authorisation: Authorisation
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -164,14 +166,25 @@ class ResidualRefused:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class HandedOver:
+    """`operator` takes over in mid-dose, with a badge and PIN of her own; the device is not touched (S55)."""
+
+    operator: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Signed:
-    """A person signed the dose record at `ref_seq`, whose leaf hash is `ref_leaf`, with a meaning."""
+    """A person signed the dose record at `ref_seq`, whose leaf hash is `ref_leaf`, with a meaning.
+
+    `credential` says what she entered again to sign.
+    """
 
     operator: str
     printed: str
     meaning: str
     ref_seq: int
     ref_leaf: str
+    credential: str = BADGE_AND_PIN
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -204,6 +217,7 @@ Event: TypeAlias = (
     | LinkBack
     | ResidualGiven
     | ResidualRefused
+    | HandedOver
     | Signed
     | SignatureDeferred
     | Ticked

@@ -18,8 +18,8 @@ from nebctl.core.units import Nanolitres
 class Envelope:
     """What the gate judges a start by; None and False everywhere mean no.
 
-    `intent` is the session id whose start or resume intent is on disk and not yet used; `resuming` says that it is a
-    resume's, of a session that was let start before. `output` is the last read-back,
+    `intent` is the session id whose start or resume intent is on disk and not yet used; `first` is the start's own
+    authorisation where it is a resume's, of a session that was let start before. `output` is the last read-back,
     None when there was none since the link opened. `fault` latches until a person clears it; `unresolved` names a
     command whose effect is not known. `given_high_nl` is the sum of the upper bounds that the subject may have had this
     day from other sessions, `charge_high_nl` the most that this cup can hold, `limit_nl` the day's limit.
@@ -29,7 +29,7 @@ class Envelope:
 
     authorisation: Authorisation | None = None
     authorisation_used: bool = True
-    resuming: bool = False
+    first: Authorisation | None = None
     intent: str | None = None
     output: Output | None = None
     device: str | None = None
@@ -94,19 +94,30 @@ def _holds_authorisation(command: Actuation, envelope: Envelope, _now: Instant) 
 
 def _is_fresh(_command: Actuation, envelope: Envelope, now: Instant) -> bool:
     auth = envelope.authorisation
-    if envelope.resuming:
-        return True  # a resume is bound to the session that its own person confirmed moments ago
     return auth is not None and auth.boot == now.boot and now.mono_ns < auth.expires_mono_ns
 
 
 def _is_leased(_command: Actuation, envelope: Envelope, now: Instant) -> bool:
-    if envelope.resuming:
+    if envelope.first is not None:
         return True  # the lease was good at the start: its end must not strand a dose half given
     return envelope.authorisation is not None and now.wall_ns < envelope.authorisation.not_after_ns
 
 
 def _is_unused(_command: Actuation, envelope: Envelope, _now: Instant) -> bool:
-    return envelope.resuming or not envelope.authorisation_used
+    return not envelope.authorisation_used
+
+
+def _is_its_dose(_command: Actuation, envelope: Envelope, _now: Instant) -> bool:
+    """Return whether leave to resume names the very dose that was started, and leave to start no other."""
+    auth, first = envelope.authorisation, envelope.first
+    if auth is None or first is None:
+        return auth is not None and auth.resumes is None
+    return auth.resumes is not None and auth.auth != first.auth and auth.is_same_dose(first)
+
+
+def _is_in_use(_command: Actuation, envelope: Envelope, now: Instant) -> bool:
+    auth = envelope.authorisation
+    return auth is not None and (auth.use_by_ns is None or now.wall_ns < auth.use_by_ns)
 
 
 def _is_its_device(_command: Actuation, envelope: Envelope, _now: Instant) -> bool:
@@ -127,6 +138,8 @@ RULES: tuple[_Rule, ...] = (
     ("authorisation-used", "This authorisation was used already. Scan again.", _is_unused),
     ("authorisation-expired", "The authorisation is older than its time limit. Scan again.", _is_fresh),
     ("lease-ended", "The pharmacy's lease for this dose has ended. Call the pharmacy.", _is_leased),
+    ("other-dose", "The leave to go on is for another dose. Hold RESUME again.", _is_its_dose),
+    ("in-use-over", "The time from thaw to use of this kit has passed. Press STOP. Call the pharmacy.", _is_in_use),
     ("other-device", "Another nebulizer answers than the one authorised. Scan again.", _is_its_device),
     (
         "fault",
@@ -143,7 +156,7 @@ RULES: tuple[_Rule, ...] = (
     (
         "self-test",
         "The self-test has not passed. Mend what it names and repeat it.",
-        lambda _c, e, _: e.self_tested or e.resuming,
+        lambda _c, e, _: e.self_tested or e.first is not None,
     ),
     (
         "clock-not-trusted",

@@ -9,60 +9,25 @@ from nebctl.core import calibrations
 from nebctl.core.calibrations import CalibrationRecord
 from nebctl.core.dose import Charge, Interval, Method
 from nebctl.core.dose.control import Point
+from nebctl.core.given import GivenDose, OpenSession
 from nebctl.core.ledger import disclosure, envelope
 from nebctl.core.ledger.records import Entry, Json, SessionDay
+from nebctl.core.observed import UnsignedPart, parts_of, without
 from nebctl.core.rates import followed
 
-OUTCOMES = frozenset(("dose", "abort"))
+__all__ = ["GivenDose", "OpenSession", "UnitHistory", "config_digest", "fold"]
+
 PARTED = frozenset(("rollback", "fork"))
 """Kinds of `incident` after which the unit's log and the pharmacy's are not one."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class GivenDose:
-    """A dose that was commanded; `high_nl` is the most it can have been, `end` its word, "open" until its outcome.
-
-    `low_nl` and `best_nl` are None until its outcome.
-    """
-
-    subject: str
-    day: int
-    dose: int
-    date_local: str
-    session: str
-    started_wall_ns: int
-    ended_wall_ns: int | None
-    high_nl: int
-    end: str
-    low_nl: int | None = None
-    best_nl: int | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class OpenSession:
-    """A session whose outcome is not in the log: authorised, perhaps charged, perhaps started.
-
-    `pauses` and `resumes` count the records of each; a resume may have swept for resonance again.
-    """
-
-    place: SessionDay
-    subject: str
-    operator: str
-    facts: Mapping[str, Json]
-    charge: Charge | None = None
-    start_seq: int | None = None
-    started_wall_ns: int | None = None
-    device: str | None = None
-    pauses: int = 0
-    resumes: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UnitHistory:
     """What the log of one unit adds up to.
 
-    `kits` maps each opened kit to the session that opened it. `unsigned` maps the session of each dose record without a
-    signature to its (seq, leaf in hex). `config` is the `config_digest` of the newest `config` record, "" before it.
+    `kits` maps each opened kit to the session that opened it. `observers` are, by session, the persons who answered for
+    it, in their order; `unsigned` what each of them has yet to sign. `config` is the `config_digest` of the newest
+    `config` record, "" before it.
     `calibrations` are those that were finished, accepted or not, oldest first. `rates` are, by the
     device's serial number, what each of them measured and each weighed dose implies, oldest first.
     `parted` is how this log and what the pharmacy keeps of it have parted, rollback or fork; "" where they have not.
@@ -72,7 +37,8 @@ class UnitHistory:
     doses: Mapping[str, GivenDose] = field(default_factory=dict)
     open: Mapping[str, OpenSession] = field(default_factory=dict)
     used_authorisations: frozenset[str] = frozenset()
-    unsigned: Mapping[str, tuple[int, str]] = field(default_factory=dict)
+    observers: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    unsigned: tuple[UnsignedPart, ...] = ()
     worklist_version: int = 0
     config: str = ""
     calibrations: tuple[CalibrationRecord, ...] = ()
@@ -108,6 +74,8 @@ def _int(value: Json) -> int:
 
 
 def _authorisation(history: UnitHistory, entry: Entry) -> UnitHistory:
+    if "resumes" in entry.payload:
+        return history  # leave to go on with a session that is open already
     private, place = _private(entry), _place(entry)
     opened = OpenSession(
         place=place,
@@ -116,7 +84,14 @@ def _authorisation(history: UnitHistory, entry: Entry) -> UnitHistory:
         facts={name: entry.payload[name] for name in ("auth", "dose", "kit", "lot")},
         device=str(entry.payload["device"]),
     )
-    return replace(history, open={**history.open, place.session: opened})
+    observers = {**history.observers, place.session: (opened.operator,)}
+    return replace(history, open={**history.open, place.session: opened}, observers=observers)
+
+
+def _handover(history: UnitHistory, entry: Entry) -> UnitHistory:
+    session, operator = str(entry.payload["session"]), _private(entry).get("operator", "")
+    seen = (*history.observers.get(session, ()), operator)
+    return replace(history, observers={**history.observers, session: seen})
 
 
 def _charge(history: UnitHistory, entry: Entry) -> UnitHistory:
@@ -180,7 +155,9 @@ def _dose(history: UnitHistory, entry: Entry) -> UnitHistory:
             high_nl=_int(payload["high_nl"]),
             ended_wall_ns=envelope.parse_utc(ended) if isinstance(ended, str) else None,
         )
-    unsigned = {**history.unsigned, session: (entry.seq, entry.leaf.hex())}
+    observers = history.observers.get(session, (_private(entry).get("operator", ""),))
+    parts = parts_of(entry, _place(entry), _private(entry).get("subject", ""), observers)
+    unsigned = (*history.unsigned, *parts)
     return replace(_closed(history, session), doses=doses, unsigned=unsigned, rates=followed(history.rates, entry))
 
 
@@ -195,8 +172,7 @@ def _closed(history: UnitHistory, session: str) -> UnitHistory:
 
 
 def _signature(history: UnitHistory, entry: Entry) -> UnitHistory:
-    signed = (entry.payload["ref_seq"], entry.payload["ref_leaf"])  # a place alone is not unique across epochs
-    return replace(history, unsigned={s: ref for s, ref in history.unsigned.items() if ref != signed})
+    return replace(history, unsigned=without(history.unsigned, entry.payload, _private(entry).get("operator", "")))
 
 
 def _order(history: UnitHistory, entry: Entry) -> UnitHistory:
@@ -241,6 +217,7 @@ _FOLDS: Mapping[str, Callable[[UnitHistory, Entry], UnitHistory]] = {
     "dose": _dose,
     "abort": _abort,
     "signature": _signature,
+    "handover": _handover,
     "order": _order,
     "config": _config,
     "calibration": _calibration,

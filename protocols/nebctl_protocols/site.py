@@ -94,6 +94,7 @@ class _SiteRules(Table):
     calibration_drift: Share = _D.calibration_drift_ppm
     max_unreceipted: Duration = _D.max_unreceipted_ns
     keep_private_until: CalendarDate | None = None
+    max_unsigned: Duration = _D.max_unsigned_ns
     idle_lock: Duration = _D.idle_lock_ns
     pin_wait: Duration = _D.pin_wait_ns
     pin_misses: Misses = _D.pin_misses
@@ -181,6 +182,7 @@ def _build(rules: _SiteRules) -> SiteRules:
         host_loss=rules.deviations.host_loss,
         host_max_on=rules.deviations.host_max_on,
         keep_private_until=rules.keep_private_until,
+        max_unsigned_ns=rules.max_unsigned,
         idle_lock_ns=rules.idle_lock,
         pin_wait_ns=rules.pin_wait,
         pin_misses=rules.pin_misses,

@@ -22,6 +22,8 @@ class Answer(Exception):  # noqa: N818 - an answer, not a failure
 
 OPEN = frozenset(("/api/stop", "/api/login", "/api/logout"))
 """What nobody needs to be signed in for."""
+PIN_AGAIN = frozenset(("/api/sign",))
+"""What asks for badge and PIN anew."""
 
 
 @dataclass(slots=True)
@@ -37,6 +39,10 @@ class Desk:
             return None
         who = str(body.get("operator") or self.operator or THERAPIST[0])
         return None if self.session and who == self.operator else who
+
+    def body(self, path: str, body: Mapping[str, Json] | None) -> Mapping[str, Json] | None:
+        """Return what is sent: where a press asks for the PIN again, it is typed."""
+        return {"pin": PIN, **body} if body is not None and path in PIN_AGAIN else body
 
     def signed_in(self, operator: str, answer: Mapping[str, Json]) -> None:
         """Take what signing in answered."""
@@ -91,7 +97,7 @@ class Http:
 
     def _ask(self, method: str, path: str, body: Mapping[str, Json] | None) -> dict[str, Json]:
         connection = http.client.HTTPConnection(self._host, timeout=10)
-        headers = {"content-type": "application/json"}
+        headers, body = {"content-type": "application/json"}, self._desk.body(path, body)
         if self._token:
             headers |= {"authorization": f"Bearer {self._token}", "nebctl-session": self._desk.session}
         try:

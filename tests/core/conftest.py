@@ -81,6 +81,11 @@ class Bench:
         )
         return replace(auth, **changes)
 
+    def leave(self, **changes: Any) -> Authorisation:
+        """Return leave to go on with that dose."""
+        leave = self.authorisation().to_resume(4, "b0b0b0b0", "RT-07", (BEGAN_S + 600) * NS_PER_S)
+        return replace(leave, **changes)
+
     def charge(self, low: int = 2_910_000, best: int = 3_000_000, high: int = 3_090_000) -> Charge:
         """Return a declared 3 mL with 3 % to each side."""
         volume = Interval(low_nl=low, best_nl=best, high_nl=high)
@@ -113,7 +118,7 @@ class Bench:
         """Return a session as it is in a state, with everything that such a session remembers."""
         if state is State.IDLE:
             return IDLE
-        session = replace(IDLE, state=state, authorisation=self.authorisation())
+        session = replace(IDLE, state=state, authorisation=self.authorisation(), observers=("RT-07",))
         if state is State.AUTHORISED:
             return session
         session = replace(session, charge=self.charge(), cup="CUP-1")
@@ -152,7 +157,7 @@ class Bench:
             Kind.NOT_DONE: ev.CommandLost(failure=self.failure(Certainty.NOT_DONE)),
             Kind.UNKNOWN: ev.CommandLost(failure=self.failure(Certainty.UNKNOWN)),
             Kind.PAUSE: ev.PausePressed(reason="cough"),
-            Kind.RESUME: ev.ResumePressed(operator="RT-07"),
+            Kind.RESUME: ev.ResumePressed(authorisation=self.leave()),
             Kind.STOP: ev.StopPressed(source="page"),
             Kind.END_SEEN: ev.EndSeen(operator="RT-07"),
             Kind.OVERDUE: ev.ReportOverdue(seconds=5),
@@ -162,6 +167,7 @@ class Bench:
             Kind.STORE_FAILED: ev.StoreFailed(sentence="the disk is full"),
             Kind.RESIDUAL_GIVEN: ev.ResidualGiven(residual=self.residual(), operator="RT-07"),
             Kind.RESIDUAL_REFUSED: ev.ResidualRefused(reason="cup dropped", operator="RT-07"),
+            Kind.HANDED_OVER: ev.HandedOver(operator="RT-08"),
             Kind.SIGNED: ev.Signed(operator="RT-07", printed="R. T.", meaning="given", ref_seq=9, ref_leaf="00" * 32),
             Kind.DEFERRED: ev.SignatureDeferred(),
             Kind.TICK: ev.Ticked(),

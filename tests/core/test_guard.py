@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from nebctl.core.device import Output
 from nebctl.core.guard import LATE_PRESS_MS, RULES, SILENT, Actuation, Envelope, Permit, Refusal, permit
-from nebctl.core.instant import NS_PER_S, Instant
+from nebctl.core.instant import Instant
 
 BREAKS: dict[str, dict[str, Any]] = {
     "intent-not-durable": {"intent": None},
@@ -110,19 +110,71 @@ def test_a_late_press_is_refused(good: Any) -> None:
 
 def test_every_rule_is_tried() -> None:
     """The tests of this file break every rule there is."""
-    apart = {"no-authorisation", "authorisation-expired", "lease-ended", "late-press"}
+    apart = {"no-authorisation", "authorisation-expired", "lease-ended", "late-press", "other-dose", "in-use-over"}
     assert {name for name, _, _ in RULES} == set(BREAKS) | apart
 
 
+@pytest.fixture
+def going_on(good: Any, bench: Any) -> Envelope:
+    """Return an envelope in which a resume passes: leave of its own, whose session was started before."""
+    _, envelope, _ = good
+    return replace(envelope, authorisation=bench.leave(), first=bench.authorisation(), self_tested=False)
+
+
 @pytest.mark.req("S03")
-def test_a_resume_needs_all_but_a_fresh_authorisation(good: Any) -> None:
-    """A resume of a started session passes with its used authorisation, and is refused by every other rule."""
+def test_a_resume_has_leave_of_its_own(good: Any, going_on: Envelope, bench: Any) -> None:
+    """A resume passes under its own fresh leave, after the lease's end too, and is refused by every other rule.
+
+    The leave of the start is none to go on, and one that was used, is old or is of another boot is none either.
+    """
+    command, _, now = good
+    assert code(permit(command, going_on, now)) == ""
+    for rule in set(BREAKS) - {"self-test"}:
+        assert code(permit(command, replace(going_on, **BREAKS[rule]), now)) == rule
+    ended = replace(going_on, authorisation=bench.leave(not_after_ns=0))
+    assert code(permit(command, ended, now)) == ""
+    again = replace(going_on, authorisation=bench.authorisation())
+    assert code(permit(command, again, now)) == "other-dose"
+    late = replace(now, mono_ns=bench.leave().expires_mono_ns)
+    assert code(permit(command, going_on, late)) == "authorisation-expired"
+    assert code(permit(command, going_on, bench.now(boot="b008"))) == "authorisation-expired"
+
+
+@pytest.mark.req("S03")
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"subject": "MEX-002"},
+        {"kit": "KIT-0402"},
+        {"lot": "EXO2020B"},
+        {"dose": 2},
+        {"resumes": None},
+    ],
+    ids=str,
+)
+def test_a_resume_is_the_same_dose(good: Any, going_on: Envelope, bench: Any, changed: dict[str, Any]) -> None:
+    """Leave for another subject, kit, lot or dose, or one that names no start, lets nothing go on."""
+    command, _, now = good
+    assert code(permit(command, replace(going_on, authorisation=bench.leave(**changed)), now)) == "other-dose"
+    day = replace(bench.leave().place, day=2)
+    assert code(permit(command, replace(going_on, authorisation=bench.leave(place=day)), now)) == "other-dose"
+
+
+@pytest.mark.req("S01")
+@pytest.mark.req("S03")
+def test_leave_to_go_on_starts_nothing(good: Any, bench: Any) -> None:
+    """A session that was never let start is not begun by leave to resume."""
     command, envelope, now = good
-    resuming = replace(envelope, resuming=True, authorisation_used=True, self_tested=False)
-    late = replace(now, mono_ns=now.mono_ns + 3600 * NS_PER_S)
-    assert code(permit(command, resuming, late)) == ""
-    for rule in set(BREAKS) - {"authorisation-used", "self-test"}:
-        assert code(permit(command, replace(resuming, **BREAKS[rule]), late)) == rule
+    assert code(permit(command, replace(envelope, authorisation=bench.leave()), now)) == "other-dose"
+
+
+@pytest.mark.req("S03")
+def test_nothing_starts_or_goes_on_past_the_time_from_thaw_to_use(good: Any, going_on: Envelope, bench: Any) -> None:
+    """In the very nanosecond at which the in-use time ends neither a start nor a resume passes."""
+    command, envelope, now = good
+    for made, whole in ((bench.authorisation, envelope), (bench.leave, going_on)):
+        assert code(permit(command, replace(whole, authorisation=made(use_by_ns=now.wall_ns + 1)), now)) == ""
+        assert code(permit(command, replace(whole, authorisation=made(use_by_ns=now.wall_ns)), now)) == "in-use-over"
 
 
 @given(given_nl=st.integers(0, 10_000_000), charge=st.integers(0, 10_000_000), limit=st.integers(0, 10_000_000))

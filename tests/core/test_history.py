@@ -107,7 +107,7 @@ def test_a_commanded_dose_is_given_from_its_start_on(bench: Any) -> None:
     done = fold(UnitHistory(), entries(bench, written(bench, *STOPPED)))
     assert [given.end for given in done.doses_of("MEX-001")] == ["stopped"]
     assert done.open == {}
-    assert list(done.unsigned) == ["2026-02-14-7f3a9c"]
+    assert [(part.place.session, part.operator) for part in done.unsigned] == [("2026-02-14-7f3a9c", "RT-07")]
     aborted = fold(UnitHistory(), entries(bench, written(bench, Kind.START, Kind.STOP, Kind.INTENT_RECORDED)))
     assert (aborted.doses, aborted.open) == ({}, {})
     assert "KIT-0401" in aborted.kits

@@ -220,10 +220,12 @@ class Model:
 
     def command(self, world: World) -> World:
         """Return the world after the gate let a start pass or not; what came of it is chosen by `outcomes_of_start`."""
+        first, leave = self.bench.authorisation(), self.bench.leave()
+        resuming = world.intent == "resume"
         envelope = Envelope(
-            authorisation=self.bench.authorisation(),
-            authorisation_used=world.passed > 0,
-            resuming=world.intent == "resume" and world.passed > 0,
+            authorisation=leave if resuming else first,
+            authorisation_used=world.passed > 0 and not resuming,
+            first=first if resuming and world.passed > 0 else None,
             intent=self.bench.authorisation().session if world.intent else None,
             output=world.output,
             device="SIM-0001" if world.link else None,

@@ -86,7 +86,8 @@ def test_aerosol_is_asked_for_by_a_recorded_intent_alone(bench: Any, state: Stat
         )
         assert bool(intents) == (kind in PRESSES)
         assert not (starts and intents)
-        assert all(recorded((intent,)) == [{Kind.START: "start", Kind.RESUME: "resume"}[kind]] for intent in intents)
+        written = {Kind.START: ["start"], Kind.RESUME: ["authorisation", "resume"]}
+        assert all(recorded((intent,)) == written[kind] for intent in intents)
 
 
 @pytest.mark.parametrize("state", State)

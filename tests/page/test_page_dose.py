@@ -4,6 +4,8 @@ from typing import Any
 
 import pytest
 
+from nebctl_lab.people import PIN
+
 from .conftest import LOOK
 
 pytestmark = pytest.mark.timeout(80)
@@ -119,5 +121,7 @@ def measure_and_sign(panel: Any, ward: Any, seen: Any) -> None:
     assert panel.page.locator('input[name="operator"]').input_value() == "RT-"
     panel.box("operator")
     panel.keys("07")
+    panel.tap("Next")
+    panel.keys(PIN)
     seen("sign")
     panel.tap("Sign")

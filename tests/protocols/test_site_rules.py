@@ -30,7 +30,7 @@ def test_the_documented_defaults_are_the_defaults() -> None:
     """Each default in the reference page's table, set as a rule, leaves the rules as they are by default."""
     page = Path(__file__).parents[2].joinpath("docs", "reference", "study-protocol.md").read_text("utf-8")
     rows = dict(re.findall(r"^\| `(\w+)` \| `([^`]+)` \|", page, flags=re.MULTILINE))
-    assert len(rows) == 16
+    assert len(rows) == 17
     text = "".join(f'{rule} = "{default}"\n' for rule, default in rows.items())
     assert load_site_rules(FORMAT + text, "site.toml") == SiteRules()
 
@@ -42,7 +42,7 @@ def test_every_rule_can_be_set() -> None:
         'window_start = 08:00:00\nwindow_end = 20:30:00\nin_use = "4 h"\nin_use_margin = "200 %"\n'
         'authorisation = "5 min"\nmax_on = "15 min"\nsoft_on = "120 %"\nmax_session = "25 min"\n'
         'max_pause = "90 s"\nresidual_wait = "1 h"\nmax_unreceipted = "2 h"\n'
-        'idle_lock = "5 min"\npin_wait = "30 s"\npin_misses = 5\n'
+        'max_unsigned = "2 h"\nidle_lock = "5 min"\npin_wait = "30 s"\npin_misses = 5\n'
         'audio_pause = "90 s"\nescalate = "3 min"\nlockout_cycles = 4\nlockout_window = "15 min"\n'
     )
     assert load_site_rules(text, "site.toml") == SiteRules(
@@ -60,6 +60,7 @@ def test_every_rule_can_be_set() -> None:
         max_pause_ns=90 * 10**9,
         residual_wait_ns=NS_PER_H,
         max_unreceipted_ns=2 * NS_PER_H,
+        max_unsigned_ns=2 * NS_PER_H,
         idle_lock_ns=5 * NS_PER_MIN,
         pin_wait_ns=30 * 10**9,
         pin_misses=5,

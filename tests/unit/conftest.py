@@ -284,6 +284,8 @@ class Unit:
         self.device.unplug()
         self.device.loss = replace(self.device.loss, seen="not opened yet") if self.device.loss else None
         self.task: asyncio.Task[None] | None = None
+        self.granted: Authorisation | None = None
+        self.leaves = 0
 
     def _cycle(self) -> None:
         self.cycles += 1
@@ -315,7 +317,7 @@ class Unit:
         """Return leave to give the dose."""
         now = self.clock.instant()
         return Authorisation(
-            auth="a0a0a0a0",
+            auth=f"a0{session[-6:]}",
             place=SessionDay(session=session, day=1, tz="America/Mexico_City", date_local="2026-02-14"),
             subject="MEX-001",
             operator="RT-07",
@@ -330,11 +332,19 @@ class Unit:
             not_after_ns=now.wall_ns + 86_400_000_000_000,
         )
 
+    def resume(self) -> ev.ResumePressed:
+        """Return a press of RESUME under fresh leave for the dose that was authorised last."""
+        self.leaves += 1
+        assert self.granted is not None
+        leave = self.granted.to_resume(4, f"{self.leaves:08x}", "RT-07", 10**18)
+        return ev.ResumePressed(authorisation=leave)
+
     async def ready(self, session: str = "2026-02-14-7f3a9c") -> None:
         """Take every step up to the review before START."""
         volume = Interval(low_nl=2_910_000, best_nl=3_000_000, high_nl=3_090_000)
         charge = Charge(volume=volume, method=Method.DECLARED, vial_emptied=True)
-        await self.runner.press(ev.Authorised(authorisation=self.authorisation(session)))
+        self.granted = self.authorisation(session)
+        await self.runner.press(ev.Authorised(authorisation=self.granted))
         await self.runner.press(ev.Charged(charge=charge, cup="CUP-1"))
         await self.runner.press(ev.SelfTested(checks=await self.runner.self_test()))
 

@@ -81,7 +81,7 @@ class AnyDose(RuleBasedStateMachine):
     def resume(self) -> None:
         """Hold RESUME."""
         self.presses += 1
-        self.press(ev.ResumePressed(operator="RT-07"))
+        self.press(self.unit.resume())
 
     @rule(seconds=st.sampled_from([0.1, 0.7, 3.0, 30.0, 200.0, 500.0]))
     def wait(self, seconds: float) -> None:

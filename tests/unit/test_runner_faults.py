@@ -185,7 +185,7 @@ async def test_a_reading_from_before_the_pause_raises_no_alarm(unit: Any) -> Non
         await unit.comes_to(State.PAUSED)
         assert alarms(unit) == set()
         await asyncio.sleep(0.6)
-        await unit.runner.press(ev.ResumePressed(operator="RT-07"))
+        await unit.runner.press(unit.resume())
         await unit.comes_to(State.RUNNING)
 
 
@@ -276,7 +276,7 @@ async def test_a_dry_mesh_with_liquid_left_pauses_with_an_alarm(unit: Any) -> No
     unit.device.fill_nl = fill
     await asyncio.sleep(20)
     assert unit.log.count("START") == 1
-    await unit.runner.press(ev.ResumePressed(operator="RT-07"))
+    await unit.runner.press(unit.resume())
     await unit.comes_to(State.RUNNING)
 
 
@@ -329,7 +329,7 @@ async def test_a_dose_estimated_again_from_its_trace_is_the_same(unit: Any, cour
         await unit.runner.press(ev.PausePressed(reason="cough"))
         await unit.comes_to(State.PAUSED)
         await asyncio.sleep(20)
-        await unit.runner.press(ev.ResumePressed(operator="RT-07"))
+        await unit.runner.press(unit.resume())
     elif course == "stopped":
         await unit.runner.stop("page")
     elif course == "lost":

@@ -19,7 +19,7 @@ async def test_the_intent_is_on_disk_before_the_first_byte(unit: Any) -> None:
     await unit.running()
     await unit.runner.press(ev.PausePressed(reason="cough"))
     await unit.comes_to(State.PAUSED)
-    await unit.runner.press(ev.ResumePressed(operator="RT-07"))
+    await unit.runner.press(unit.resume())
     await unit.comes_to(State.RUNNING)
     order = [line for line in unit.log if line in ("start", "resume", "START")]
     assert order == ["start", "START", "resume", "START"]

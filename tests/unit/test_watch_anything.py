@@ -75,7 +75,7 @@ async def do(unit: Any, deed: str) -> int:
             await press(unit, ev.StartPressed(auth="a0a0a0a0", run="0badcafe", device=identity))
             return 1
         case "resume":
-            await press(unit, ev.ResumePressed(operator="RT-07"))
+            await press(unit, unit.resume())
             return 1
         case "pause":
             await press(unit, ev.PausePressed(reason="cough"))

@@ -34,18 +34,6 @@ export function cup(page) {
   return { node: entry({ title: t('cup_title'), boxes: [code], point: '-', button: choice(t('cup_next'), go) }), focus: code.input };
 }
 
-export function sign(page) {
-  const badge = box(t('box_operator'), 'operator', begins(page, 'operator'));
-  const meaning = t('sign_meaning');
-  const as = h('p', { class: 'note quiet' });
-  const go = () => page.send('sign', { operator: badge.input.value.trim(), meaning });
-  onEnter([badge], go);
-  const update = ({ operator, local }) => say(as, t('sign_as', { ...local, name: operator.name }));
-  const button = h('div', { class: 'row bottom' }, choice(t('sign'), go), choice(t('back'), () => page.step({ sign: false }), 'plain'));
-  const under = [h('p', { class: 'note' }, meaning), as];
-  return { node: entry({ title: t('sign_title'), boxes: [badge], point: '-', under, button }), update, focus: badge.input };
-}
-
 // Reads "2.98" as whole nanolitres without a float between; null where it is no volume.
 function nanolitres(text) {
   const match = /^(\d{1,2})(?:\.(\d{0,6}))?$/.exec(text);

@@ -7,9 +7,11 @@ export function idle(page) {
   const list = h('ul', { class: 'due' }), none = h('p', { class: 'sentence due' }, t('idle_none'));
   const begin = choice(t('idle_begin'), () => page.step({ scan: true }));
   const look = choice(t('device'), () => page.step({ device: true }), 'plain aside');
-  const foot = h('div', { class: 'foot' }, begin, look, choice(t('lock'), () => page.send('logout'), 'plain'));
+  const part = choice(t('sign_part'), () => page.step({ sign: true }), 'plain aside');
+  const foot = h('div', { class: 'foot' }, begin, part, look, choice(t('lock'), () => page.send('logout'), 'plain'));
   let shown = null;
-  const update = ({ due, local }) => {
+  const update = ({ due, local, unsigned, operator }) => {
+    part.hidden = !unsigned.some((one) => one.operator === operator.code);
     const now = JSON.stringify(due);
     if (now === shown) return;
     shown = now;

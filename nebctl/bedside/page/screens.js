@@ -3,22 +3,23 @@
 import { review, selftest } from './before.js';
 import { device } from './chart.js';
 import { lost, measure, outcome, recording, residual } from './ended.js';
-import { cup, scan, sign } from './entries.js';
+import { cup, scan } from './entries.js';
 import { charge, weigh } from './filling.js';
 import { buildForm, formScreen, telling, whyStopped } from './forms.js';
 import { idle } from './idle.js';
 import { running } from './running.js';
-import { login } from './signin.js';
+import { isOthers, login, sign, takeover } from './signin.js';
 
 const BY_STATE = { lost: 'lost', residual: 'residual', charged: 'selftest', idle: 'idle' };
 const FILLING = new Set(['charge', 'weigh']);
 
 export function screenOf({ view, local }) {
   if (!view.operator) return 'login';
+  if (isOthers({ view, local })) return 'takeover';
   if (view.state !== 'lost' && local.form) return formScreen({ view, local });
   if (view.state !== 'lost' && local.telling) return 'telling';
   switch (view.state) {
-    case 'idle': return local.scan ? 'scan' : local.device ? 'device' : 'idle';
+    case 'idle': return local.sign ? 'sign' : local.scan ? 'scan' : local.device ? 'device' : 'idle';
     case 'authorised': return FILLING.has(local.fill) ? local.fill : 'cup';
     case 'ready': return local.reviewed === view.review.auth ? 'review' : 'selftest';
     case 'residual': return unexplained(view) ? 'why' : local.left ? 'measure' : 'residual';
@@ -34,7 +35,7 @@ function unexplained({ stopped_by: by, doubts, charted }) {
   return PEOPLE.has(by) && !doubts.length && !charted.moments.includes('stop');
 }
 
-const BUILD = { login, idle, device, scan, cup, charge, weigh, selftest, review, running, lost, residual, measure, recording, outcome, sign, why: whyStopped, telling };
+const BUILD = { login, idle, device, scan, cup, charge, weigh, selftest, review, running, lost, residual, measure, recording, outcome, sign, takeover, why: whyStopped, telling };
 
 export function buildScreen(name, page) {
   return (BUILD[name] ?? buildForm)(page);

@@ -60,3 +60,38 @@ export function login(page) {
   };
   return { node: asked.node, update, focus: asked.focus };
 }
+
+// The signature of a part that was observed: badge and PIN again, whoever is logged in. Each signs for nobody else.
+export function sign(page) {
+  const shared = page.view.observers.length > 1;
+  const meaning = t(shared ? 'sign_meaning_part' : 'sign_meaning');
+  const as = h('p', { class: 'note quiet' });
+  const done = async (given) => {
+    const signed = await page.send('sign', { ...given, meaning });
+    if (signed) page.step({ sign: false });
+    return signed;
+  };
+  const asked = credential(page, {
+    title: t('sign_title'), badge: begins(page, 'operator'), button: t('sign'), done,
+    under: [h('p', { class: 'note' }, meaning), as], back: () => page.step({ sign: false }),
+  });
+  const name = ({ code, name: printed }) => asked.badge.value.trim() === code ? printed : asked.badge.value;
+  const update = ({ operator, local }) => say(as, t('sign_as', { ...local, name: name(operator) }));
+  return { node: asked.node, update, focus: asked.focus };
+}
+
+const UNDERWAY = new Set(['starting', 'running', 'pausing', 'paused', 'resuming', 'stopping', 'lost', 'residual']);
+
+// Whether a dose is under way that somebody else answers for: whoever logs in is asked to take it over, or only looks.
+export function isOthers({ view, local }) {
+  return UNDERWAY.has(view.state) && !local.watching && view.observers.at(-1) !== view.operator.code;
+}
+
+export function takeover(page) {
+  const other = page.view.observers.at(-1), { code } = page.view.operator;
+  const take = choice(t('takeover'), () => page.send('handover', { operator: code }));
+  const look = choice(t('takeover_look'), () => page.step({ watching: true }), 'plain');
+  const node = h('div', { class: 'takeover' }, h('h1', {}, t('takeover_title', { operator: other })),
+    h('p', { class: 'sentence' }, t('takeover_text')), h('div', { class: 'foot' }, take, look));
+  return { node };
+}

@@ -19,7 +19,10 @@ def nothing(m: Moment) -> Outcome:
 def authorise(m: Moment) -> Outcome:
     """Begin a session under an authorisation."""
     auth = m.event.authorisation
-    return replace(IDLE, authorisation=auth), (ClearAlarms(), Record(drafts=(drafts.authorisation(auth),)))
+    return replace(IDLE, authorisation=auth, observers=(auth.operator,)), (
+        ClearAlarms(),
+        Record(drafts=(drafts.authorisation(auth),)),
+    )
 
 
 def charge(m: Moment) -> Outcome:
@@ -160,9 +163,10 @@ def remind(m: Moment) -> Outcome:
 
 
 def intend_resume(m: Moment) -> Outcome:
-    """Write down the intent to resume."""
-    draft = drafts.resume(m.auth, m.session, m.event.operator)
-    return m.session, (Record(drafts=(draft,), intent=True),)
+    """Write down who may go on, and the intent to resume."""
+    leave = m.event.authorisation
+    both = drafts.authorisation(leave), drafts.resume(leave, m.session)
+    return m.session, (Record(drafts=both, intent=True),)
 
 
 def raise_alarm(condition: Condition) -> Action:
@@ -228,23 +232,3 @@ def abandon(m: Moment) -> Outcome:
     """End the dose because a person switched the device off by hand."""
     session = doubted(ended(m.session, m), "the device was switched off by hand")
     return replace(session, stopped_by=session.stopped_by or "operator: device switch"), (StopAerosol(),)
-
-
-def settle(m: Moment) -> Outcome:
-    """Judge the dose by the residual, or by its recorded refusal, and record the outcome."""
-    event = m.event
-    if isinstance(event, ev.Ticked):
-        event = ev.ResidualRefused(reason="not given in time", operator="")
-    residual = event.residual if isinstance(event, ev.ResidualGiven) else None
-    outcome = (drafts.residual(m.auth, event), drafts.dose(m.auth, m.session, residual, m.rules))
-    return m.session, (Record(drafts=outcome, trace_of=m.auth.session), over(m))
-
-
-def sign(m: Moment) -> Outcome:
-    """Record the signature and end the session."""
-    return IDLE, (Record(drafts=(drafts.signature(m.auth, m.event),)),)
-
-
-def leave(_m: Moment) -> Outcome:
-    """End the session unsigned."""
-    return IDLE, ()

@@ -23,6 +23,7 @@ _PLAIN: dict[type[object], Kind] = {
     ev.LinkBack: Kind.LINK_BACK,
     ev.ResidualGiven: Kind.RESIDUAL_GIVEN,
     ev.ResidualRefused: Kind.RESIDUAL_REFUSED,
+    ev.HandedOver: Kind.HANDED_OVER,
     ev.Signed: Kind.SIGNED,
     ev.SignatureDeferred: Kind.DEFERRED,
 }

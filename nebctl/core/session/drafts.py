@@ -9,14 +9,16 @@ from nebctl.core.dose import Residual, Settled
 from nebctl.core.dose.conduct import conduct
 from nebctl.core.dose.spread import spread_of
 from nebctl.core.ledger import envelope
-from nebctl.core.ledger.records import Draft, Json
+from nebctl.core.ledger.records import Draft, Json, SessionDay
 from nebctl.core.session.state import Rules, Session
 from nebctl.core.verify import Deviation, Verdict, deviations, judge
 
 
 def authorisation(auth: Authorisation) -> Draft:
-    """Return the record that a person was given leave to start one dose."""
+    """Return the record that a person was given leave to start one dose, or to go on with it."""
     facts: dict[str, Json] = {**auth.facts(), "device": auth.device, "not_after": envelope.utc_text(auth.not_after_ns)}
+    if auth.resumes is not None:
+        facts["resumes"] = auth.resumes
     return Draft(typ="authorisation", facts=facts, private=auth.private(), session=auth.place)
 
 
@@ -80,10 +82,22 @@ def pause(auth: Authorisation, session: Session, reason: str) -> Draft:
     return Draft(typ="pause", facts=facts, session=auth.place)
 
 
-def resume(auth: Authorisation, session: Session, operator: str) -> Draft:
-    """Return the intent to go on with the same kit, cup, subject and day."""
-    facts: dict[str, Json] = {"run": session.run, "on_ms": session.estimate.on_ms, "kit": auth.kit}
-    return Draft(typ="resume", facts=facts, private={"operator": operator}, session=auth.place)
+def resume(leave: Authorisation, session: Session) -> Draft:
+    """Return the intent to go on with the same kit, cup, subject and day, under leave of its own (S03)."""
+    facts: dict[str, Json] = {
+        "auth": leave.auth,
+        "run": session.run,
+        "on_ms": session.estimate.on_ms,
+        "kit": leave.kit,
+    }
+    return Draft(typ="resume", facts=facts, private={"operator": leave.operator}, session=leave.place)
+
+
+def handover(auth: Authorisation, session: Session, operator: str) -> Draft:
+    """Return the record that another person answers from here on, with what was emitted until then (S55)."""
+    facts: dict[str, Json] = {"on_ms": session.estimate.on_ms, **session.estimate.emitted.as_json()}
+    private: dict[str, Json] = {"operator": operator, "from_operator": session.observers[-1]}
+    return Draft(typ="handover", facts=facts, private=private, session=auth.place)
 
 
 def abort(auth: Authorisation, reason: str) -> Draft:
@@ -117,11 +131,16 @@ def residual(auth: Authorisation, event: ev.ResidualGiven | ev.ResidualRefused) 
     return Draft(typ="residual", facts=facts, private={"operator": event.operator}, session=auth.place)
 
 
-def signature(auth: Authorisation, event: ev.Signed) -> Draft:
+def signature(place: SessionDay, event: ev.Signed) -> Draft:
     """Return a person's signature, bound to the dose record by its place and its leaf hash (S35)."""
-    facts: dict[str, Json] = {"ref_seq": event.ref_seq, "ref_leaf": event.ref_leaf, "meaning": event.meaning}
+    facts: dict[str, Json] = {
+        "ref_seq": event.ref_seq,
+        "ref_leaf": event.ref_leaf,
+        "meaning": event.meaning,
+        "credential": event.credential,
+    }
     private: dict[str, Json] = {"operator": event.operator, "printed": event.printed}
-    return Draft(typ="signature", facts=facts, private=private, session=auth.place)
+    return Draft(typ="signature", facts=facts, private=private, session=place)
 
 
 def settle(session: Session, residual: Residual | None, rules: Rules) -> Settled:

@@ -78,6 +78,7 @@ class Kind(Enum):
     RESIDUAL_LATE = "residual not given in time"
     SIGNED = "signed"
     DEFERRED = "signature deferred"
+    HANDED_OVER = "handed over"
     TICK = "time passes"
 
 
@@ -111,7 +112,7 @@ class Session:
     uncertain; an empty tuple means that it is not. `last_device_ms` is the run's on-time as the device's own memory
     gives it after the link came back. `go_ns` and `off_ns` are when aerosol, and when OFF, was last asked for: an older
     reading says nothing of what came of it. `heard` is the newest reading. `cup_asked` says that a step of the cup's
-    weight has been asked about.
+    weight has been asked about. `observers` are those who have answered for the dose, the newest one last.
     """
 
     state: State = State.IDLE
@@ -137,6 +138,7 @@ class Session:
     last_device_ms: int | None = None
     heard: Reading | None = None
     cup_asked: bool = False
+    observers: tuple[str, ...] = ()
 
 
 IDLE = Session()

@@ -4,6 +4,7 @@ from typing import TypeAlias
 
 from nebctl.core.alarms import Condition
 from nebctl.core.session import actions as do
+from nebctl.core.session import closing
 from nebctl.core.session.moment import Action, see_end
 from nebctl.core.session.state import Kind, State
 from nebctl.core.verify import Deviation
@@ -45,6 +46,7 @@ def _commanded(state: State) -> dict[Kind, Row]:
     """Return what a session does whose device may be running, beside its own rows."""
     return {
         _K.TICK: (state, do.nothing),
+        _K.HANDED_OVER: (state, closing.hand_over),
         _K.STOP: (_S.STOPPING, do.press_stop),
         _K.UNKNOWN: (_S.STOPPING, _unresolved),
         _K.UNASKED: (_S.STOPPING, do.unasked),
@@ -118,6 +120,7 @@ TABLE: dict[State, dict[Kind, Row]] = {
     _S.PAUSED: _quiet(_S.PAUSED)
     | {
         _K.RESUME: (_S.RESUME_INTENDED, do.intend_resume),
+        _K.HANDED_OVER: (_S.PAUSED, closing.hand_over),
         _K.STOP: (_S.STOPPING, do.press_stop),
         _K.PAUSE_LONG: (_S.PAUSED, do.remind),
         _K.SESSION_LONG: (_S.STOPPING, do.long_session),
@@ -164,14 +167,15 @@ TABLE: dict[State, dict[Kind, Row]] = {
     },
     _S.RESIDUAL: _quiet(_S.RESIDUAL)
     | {
-        _K.RESIDUAL_GIVEN: (_S.SIGNING, do.settle),
-        _K.RESIDUAL_REFUSED: (_S.SIGNING, do.settle),
-        _K.RESIDUAL_LATE: (_S.SIGNING, do.settle),
+        _K.HANDED_OVER: (_S.RESIDUAL, closing.hand_over),
+        _K.RESIDUAL_GIVEN: (_S.SIGNING, closing.settle),
+        _K.RESIDUAL_REFUSED: (_S.SIGNING, closing.settle),
+        _K.RESIDUAL_LATE: (_S.SIGNING, closing.settle),
         _K.INTENT_RECORDED: (_S.RESIDUAL, do.nothing),
     },
     _S.SIGNING: _quiet(_S.SIGNING)
     | {
-        _K.SIGNED: (_S.IDLE, do.sign),
-        _K.DEFERRED: (_S.IDLE, do.leave),
+        _K.SIGNED: (_S.IDLE, closing.sign),
+        _K.DEFERRED: (_S.IDLE, closing.leave),
     },
 }

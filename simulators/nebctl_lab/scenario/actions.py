@@ -110,6 +110,10 @@ async def _sign(deed: Deed) -> None:
     await deed.post_own("sign", meaning="I gave this dose and observed the subject.")
 
 
+async def _hand_over(deed: Deed) -> None:
+    await deed.post_own("handover")
+
+
 async def _finish(deed: Deed) -> None:
     await _residual(deed)
     await _sign(deed)
@@ -225,6 +229,7 @@ _DEEDS: Mapping[str, Callable[[Deed], Awaitable[None]]] = {
     "residual": _residual,
     "refuse_residual": _refuse_residual,
     "sign": _sign,
+    "hand_over": _hand_over,
     "leave": _press("leave"),
     "finish": _finish,
     "top_up": _top_up,

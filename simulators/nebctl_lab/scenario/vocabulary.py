@@ -89,6 +89,7 @@ AT_THE_BED: tuple[Form, ...] = (
     Form("residual", "weigh the residual[ as {operator:name}]", "draw what is in the cup, weigh it and enter it"),
     Form("refuse_residual", "refuse the residual because {reason:words}", "say that nobody measures it"),
     Form("sign", "sign[ as {operator:name}]", "sign the dose record"),
+    Form("hand_over", "hand over to {operator:name}", "let another person take the dose over, with badge and PIN"),
     Form("leave", "leave unsigned", "leave the dose record unsigned for now"),
     Form("finish", "finish the dose[ as {operator:name}]", "weigh the residual and sign"),
 )

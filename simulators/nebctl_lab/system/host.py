@@ -159,6 +159,7 @@ class UnitHost:
         if self._app is None or self._process is None or not self.is_on:
             raise SiteFault(f"{self.folder.name} is off")
         token = (self.folder / "api.token").read_text("ascii")
+        body = self._desk.body(path, body)
         asking = self._process.start(ask(self._app, method, path, body, token, self._desk.session))
         await asyncio.wait({asking})
         if asking.cancelled():
