@@ -65,10 +65,11 @@ class Witnessed:
 
     def room_nl(self, session: str, history: UnitHistory) -> int:
         """Return how much the session's cup may hold at most, so that the day's limit holds."""
-        return self._limit_nl() - _given_high_nl(self.granted.get(session), history)
+        return self._limit_nl(session, history) - _given_high_nl(self.granted.get(session), history)
 
-    def _limit_nl(self) -> int:
-        return self.rules.limits.upper_nl * self.doses_per_day
+    def _limit_nl(self, session: str, history: UnitHistory) -> int:
+        """Return the day's limit: one aliquot more where two persons let this session pass."""
+        return self.rules.limits.upper_nl * (self.doses_per_day + (session in history.overridden))
 
     def envelope(self, session: str, history: UnitHistory, *, clock_trusted: bool, locked_out: bool) -> Envelope:
         """Return what the gate may know about this session now."""
@@ -92,7 +93,9 @@ class Witnessed:
             self_tested=session in self.tested,
             charge_high_nl=charge.volume.high_nl if charge else None,
             given_high_nl=_given_high_nl(first, history),
-            limit_nl=self._limit_nl(),
+            limit_nl=self._limit_nl(session, history),
+            doses_a_day=self.doses_per_day,
+            overridden=session in history.overridden,
             max_on_ceiling_ms=ceiling,
             stops=self.stops,
             locked_out=locked_out,

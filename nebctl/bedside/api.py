@@ -19,12 +19,13 @@ from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 
 from nebctl.bedside import bodies, chart_bodies
-from nebctl.bedside.credentials import Credentials
+from nebctl.bedside.credentials import Credentials, two_persons
 from nebctl.bedside.desk import Desk
 from nebctl.bedside.logins import Logins
 from nebctl.bedside.view import public
 from nebctl.core.guard import Refusal
 from nebctl.core.ledger.records import Json
+from nebctl.core.limits import EXTRA, Passing
 from nebctl.core.operators import THERAPIST, Operator
 from nebctl.core.session import IllegalEventError
 from nebctl.core.units import UnitError
@@ -89,6 +90,7 @@ class Api:
             "sign": self._sign,
             "leave": self._leave,
             "handover": self._handover,
+            "override": self._override,
         }
         return Starlette(
             routes=[
@@ -199,7 +201,18 @@ class Api:
 
     async def _scan(self, request: Request) -> Response:
         body = await _own(request, bodies.Scan)
-        await self.desk.scan(_by(request), body.subject, body.kit)
+        soft = body.confirmed
+        passing = self.desk.soft(soft.limit, _by(request), soft.reason) if soft else None
+        await self.desk.scan(_by(request), body.subject, body.kit, passing)
+        return self._shown()
+
+    async def _override(self, request: Request) -> Response:
+        """Begin a dose beyond the study protocol, which two persons answer for, the one who presses among them."""
+        body = await _body(request, bodies.Override)
+        people = [await self.credentials.prove(one.operator, one.pin.get_secret_value()) for one in body.persons]
+        second = two_persons(_by(request), people, self.credentials.today())
+        passing = Passing(limit=EXTRA, operator=_by(request), second=second, reason=body.reason)
+        await self.desk.scan(_by(request), body.subject, body.kit, passing)
         return self._shown()
 
     async def _charge(self, request: Request) -> Response:

@@ -25,12 +25,20 @@ class Body(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
 
+class Confirmed(Body):
+    """A soft limit that the therapist lets this dose pass, and why."""
+
+    limit: Literal["too-soon", "outside-window"]
+    reason: Text
+
+
 class Scan(Body):
     """Badge, wristband and kit as scanned."""
 
     operator: Code
     subject: Code
     kit: Code
+    confirmed: Confirmed | None = None
 
 
 class Volume(Body):
@@ -114,6 +122,15 @@ class SignIn(Person):
     """A badge and its PIN; what is wrong with it is never said with the PIN in it."""
 
     pin: Annotated[SecretStr, Field(min_length=1, max_length=64)]
+
+
+class Override(Body):
+    """Two persons, each with badge and PIN, let a subject have a dose beyond the study protocol from this kit."""
+
+    subject: Code
+    kit: Code
+    reason: Text
+    persons: Annotated[list[SignIn], Field(min_length=2, max_length=2)]
 
 
 class Signature(SignIn):

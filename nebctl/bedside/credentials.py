@@ -13,7 +13,7 @@ from nebctl.bedside.tries_file import TriesFile
 from nebctl.core.guard import Refusal
 from nebctl.core.instant import NS_PER_S, Instant
 from nebctl.core.ledger.records import Draft
-from nebctl.core.operators import Operator, refuse
+from nebctl.core.operators import INVESTIGATOR, Operator, refuse
 from nebctl.core.orders import Worklist
 from nebctl.core.regimen import SiteRules
 from nebctl.core.tries import NONE, is_locked, missed_again, wait_ns
@@ -73,7 +73,7 @@ class Credentials:
         if person is None:
             sentence = f"Badge {badge} is not on the list of operators. Call the pharmacy."
             raise Refused(Refusal(code="operator-unknown", sentence=sentence))
-        if refusal := refuse(person, self._today(), role):
+        if refusal := refuse(person, self.today(), role):
             raise Refused(refusal)
         return person
 
@@ -95,7 +95,8 @@ class Credentials:
             raise Refused(refusal)
         return person
 
-    def _today(self) -> date:
+    def today(self) -> date:
+        """Return the site's date."""
         return datetime.fromtimestamp(self._clock.instant().wall_ns // NS_PER_S, self._zone).date()
 
     async def _check(self, person: Operator, pin: str) -> Refusal | None:
@@ -151,6 +152,20 @@ class Credentials:
         sentence = refusal.sentence if person else "A badge was refused."
         private = {"operator": person.code} if person else {}
         await self._note(Draft(typ="refusal", facts={"code": refusal.code, "sentence": sentence}, private=private))
+
+
+def two_persons(presses: str, people: list[Operator], today: date) -> str:
+    """Return the staff code of the second person, where two different ones were proven, one of them an investigator.
+
+    Raises: `Refused` where they are one person, the one who presses is not among them, or neither is an investigator.
+    """
+    codes = {person.code for person in people}
+    if len(codes) != 2 or presses not in codes:
+        sentence = "Two different persons answer for this, each with badge and PIN. You are one of them."
+        raise Refused(_no("two-persons", sentence))
+    if not any(INVESTIGATOR in person.roles_on(today) for person in people):
+        raise Refused(_no("no-investigator", "Neither of the two is an investigator. Call one to the bed."))
+    return next(iter(codes - {presses}))
 
 
 def _no(code: str, sentence: str) -> Refusal:

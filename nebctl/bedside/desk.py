@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 
 from nebctl.bedside.charting import Charting
 from nebctl.core import events as ev
-from nebctl.core.admission import Admitted, Request, admit, use_by
+from nebctl.core.admission import Admitted, Request, admit
 from nebctl.core.alarms import PARTED
 from nebctl.core.authorisation import Authorisation
 from nebctl.core.device import Identity
@@ -17,11 +17,13 @@ from nebctl.core.guard import LOCKED_OUT, Refusal
 from nebctl.core.instant import NS_PER_S, Instant
 from nebctl.core.ledger.envelope import utc_text
 from nebctl.core.ledger.records import Draft, SessionDay
+from nebctl.core.limits import Passing
 from nebctl.core.operators import Operator
 from nebctl.core.orders import Worklist
 from nebctl.core.regimen import FollowUp, Regimen, SiteRules
 from nebctl.core.session import IllegalEventError, Kind, State
 from nebctl.core.session.drafts import signature
+from nebctl.core.thaw import use_by
 from nebctl.core.units import format_ml
 from nebctl.ports import Clock
 from nebctl.runner import Refused, Runner
@@ -65,8 +67,11 @@ class Desk:
         self.checks: tuple[ev.Check, ...] = ()
         self.charting = Charting(runner, clock, place.zone, worklist, place.follow_up)
 
-    async def scan(self, operator: str, subject: str, kit: str) -> None:
+    async def scan(self, operator: str, subject: str, kit: str, passing: Passing | None = None) -> None:
         """Begin a session for a person who is signed in: wristband and kit were scanned.
+
+        `passing` is a limit that persons let this dose pass; it is on disk before anything is authorised, and where the
+        dose needs no such leave, nothing is said of it.
 
         Raises: `Refused`, and the refusal is recorded; `IllegalEventError` while another session is open.
         """
@@ -80,14 +85,17 @@ class Desk:
             local_minute=local.hour * 60 + local.minute,
         )
         self._refuse_busy()
-        decision = self._barred(now) or admit(
-            request, self._worklist(), self._runner.history, self._place.regimen, self._place.rules, now
-        )
+        decision = self._barred(now) or self._admit(request, now)
+        needed = passing if isinstance(decision, Refusal) and passing and decision.code == passing.limit else None
+        if needed is not None:
+            decision = self._admit(request, now, needed.codes)
         if isinstance(decision, Refusal):
             await self._record_refusal(decision, request)
             raise Refused(decision)
         device = self._device()
         auth = self._authorise(decision, request, device.serial, now)
+        if needed is not None:
+            await self._runner.note(needed.record(auth.place, auth.subject, auth.dose, auth.kit))
         await self._runner.press(ev.Authorised(authorisation=auth))
         self.checks = ()
 
@@ -218,6 +226,19 @@ class Desk:
     async def leave(self) -> None:
         """Leave the dose record unsigned for now."""
         await self._runner.press(ev.SignatureDeferred())
+
+    def _admit(self, request: Request, now: Instant, passed: frozenset[str] = frozenset()) -> Admitted | Refusal:
+        place = self._place
+        return admit(request, self._worklist(), self._runner.history, place.regimen, place.rules, now, passed)
+
+    def soft(self, limit: str, operator: str, reason: str) -> Passing:
+        """Return what a therapist lets a dose pass.
+
+        Raises: `Refused` for a limit that the site does not call soft.
+        """
+        if limit not in self._place.rules.soft:
+            raise Refused(Refusal(code="hard-limit", sentence="This limit is hard here: nobody can let a dose pass."))
+        return Passing(limit=limit, operator=operator, reason=reason)
 
     def _refuse_busy(self) -> None:
         auth = self._runner.session.authorisation

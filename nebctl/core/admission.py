@@ -9,9 +9,10 @@ from nebctl.core.history import UnitHistory
 from nebctl.core.instant import Instant
 from nebctl.core.kit_admission import local_time, refuse_kit, when
 from nebctl.core.leases import DoseState, HistoryItem, Order, PlannedDose, Worklist
+from nebctl.core.limits import EXTRA
 from nebctl.core.operators import THERAPIST, Operator, refuse
 from nebctl.core.regimen import Regimen, SiteRules
-from nebctl.core.units import WHOLE_PPM
+from nebctl.core.thaw import thawed_too_long
 
 CLOCK_SLACK_NS = 60_000_000_000
 """A trusted clock may be a minute off (S32); a list from further in the future shows a clock that went back."""
@@ -47,8 +48,12 @@ def admit(
     regimen: Regimen,
     rules: SiteRules,
     now: Instant,
+    passed: frozenset[str] = frozenset(),
 ) -> Admitted | Refusal:
-    """Return the admitted dose, or the first reason why this subject may not have this kit now."""
+    """Return the admitted dose, or the first reason why this subject may not have this kit now.
+
+    `passed` are the codes of limits that persons have let this dose pass; no other limit is lifted by one of them.
+    """
     if worklist is None:
         return _no("no-worklist", "The pharmacy has sent no list of doses to this unit. Call the pharmacy.")
     if now.wall_ns >= worklist.expires_ns:
@@ -67,14 +72,16 @@ def admit(
     if planned is None:
         return _wrong_kit(request, worklist, order, history, now)
     day = study_day(_day1(order, request, history), request.today)
-    refusal = (
-        _wrong_day(request, planned, day, regimen)
-        or _given(request, planned, order, history, now)
-        or _too_soon(request, history, rules, now)
-        or _outside_window(request, rules)
-        or _lease_over(planned, now)
-        or _thawed_too_long(planned, rules, now)
+    limits = (
+        _wrong_day(request, planned, day, regimen),
+        _given(request, planned, order, history, now),
+        _extra(planned, regimen),
+        _too_soon(request, history, rules, now),
+        _outside_window(request, rules),
+        _lease_over(planned, now),
+        thawed_too_long(planned, rules, now),
     )
+    refusal = next((no for no in limits if no is not None and no.code not in passed), None)
     return refusal or Admitted(order=order, planned=planned, operator=operator, day=day)
 
 
@@ -193,6 +200,14 @@ def _given(request: Request, planned: PlannedDose, order: Order, history: UnitHi
     return _no("dose-given", f"Today's dose {sure} on unit {item.unit}. No second dose today. Call the pharmacy.")
 
 
+def _extra(planned: PlannedDose, regimen: Regimen) -> Refusal | None:
+    """Refuse a dose beyond the regimen's, which two persons may let pass (S02)."""
+    if planned.dose <= regimen.doses_per_day:
+        return None
+    sentence = "A dose beyond the study protocol needs two persons, one of them an investigator, and a reason."
+    return _no(EXTRA, sentence)
+
+
 def _covers(item: HistoryItem, planned: PlannedDose) -> bool:
     return item.day == planned.day and item.dose == planned.dose and item.state in GIVEN
 
@@ -221,24 +236,3 @@ def _lease_over(planned: PlannedDose, now: Instant) -> Refusal | None:
     if now.wall_ns < planned.not_after_ns:
         return None
     return _no("lease-ended", "The pharmacy's lease for this dose has ended. Call the pharmacy.")
-
-
-def _thawed_too_long(planned: PlannedDose, rules: SiteRules, now: Instant) -> Refusal | None:
-    """Refuse a kit that would pass its time from thaw to use in mid-dose; the longest on-time is the duration."""
-    if rules.in_use_ns is None:
-        return None
-    use_by_ns = use_by(planned, rules)
-    if use_by_ns is None:
-        return _no("thaw-unknown", f"It is not known when kit {planned.kit} was thawed. Call the pharmacy.")
-    needed_ns = rules.max_on_ns * rules.in_use_margin_ppm // WHOLE_PPM
-    if now.wall_ns + needed_ns <= use_by_ns:
-        return None
-    return _no("in-use-over", f"Kit {planned.kit} was thawed too long ago to finish a dose in time. Call the pharmacy.")
-
-
-def use_by(planned: PlannedDose, rules: SiteRules) -> int | None:
-    """Return when the kit's time from thaw to use ends, in Unix nanoseconds; None: no such time, or no thaw known."""
-    if rules.in_use_ns is None or planned.thawed_at_ns is None:
-        return None
-    end_ns = planned.thawed_at_ns + rules.in_use_ns
-    return end_ns if planned.use_by_ns is None else min(end_ns, planned.use_by_ns)

@@ -22,7 +22,8 @@ class Envelope:
     authorisation where it is a resume's, of a session that was let start before. `output` is the last read-back,
     None when there was none since the link opened. `fault` latches until a person clears it; `unresolved` names a
     command whose effect is not known. `given_high_nl` is the sum of the upper bounds that the subject may have had this
-    day from other sessions, `charge_high_nl` the most that this cup can hold, `limit_nl` the day's limit.
+    day from other sessions, `charge_high_nl` the most that this cup can hold, `limit_nl` the day's limit. A dose
+    beyond the regimen's `doses_a_day` needs `overridden`: that two persons let this session pass is on disk.
     `max_on_ceiling_ms` is the most on-time that the site and the device allow. `stops` counts the STOPs up to now.
     `locked_out` says that too many starts in a short time followed an alarm and a stop.
     """
@@ -41,6 +42,8 @@ class Envelope:
     charge_high_nl: Nanolitres | None = None
     given_high_nl: Nanolitres = 0
     limit_nl: Nanolitres = 0
+    doses_a_day: int = 0
+    overridden: bool = False
     max_on_ceiling_ms: int = 0
     stops: int = 0
     locked_out: bool = False
@@ -124,6 +127,11 @@ def _is_its_device(_command: Actuation, envelope: Envelope, _now: Instant) -> bo
     return envelope.authorisation is not None and envelope.device == envelope.authorisation.device
 
 
+def _is_ordered(_command: Actuation, envelope: Envelope, _now: Instant) -> bool:
+    auth = envelope.authorisation
+    return auth is not None and (auth.dose <= envelope.doses_a_day or envelope.overridden)
+
+
 def _fits_the_day(_command: Actuation, envelope: Envelope, _now: Instant) -> bool:
     return envelope.charge_high_nl is not None and envelope.given_high_nl + envelope.charge_high_nl <= envelope.limit_nl
 
@@ -167,6 +175,11 @@ RULES: tuple[_Rule, ...] = (
         "records-not-durable",
         "Records cannot be written. Call the engineer.",
         lambda _c, e, _: e.records_durable,
+    ),
+    (
+        "extra-dose",
+        "A dose beyond the study protocol needs two persons, one of them an investigator, and a reason.",
+        _is_ordered,
     ),
     (
         "day-limit",

@@ -12,6 +12,7 @@ from nebctl.core.dose.control import Point
 from nebctl.core.given import GivenDose, OpenSession
 from nebctl.core.ledger import disclosure, envelope
 from nebctl.core.ledger.records import Entry, Json, SessionDay
+from nebctl.core.limits import TWO_PERSONS
 from nebctl.core.observed import UnsignedPart, parts_of, without
 from nebctl.core.rates import followed
 
@@ -26,7 +27,8 @@ class UnitHistory:
     """What the log of one unit adds up to.
 
     `kits` maps each opened kit to the session that opened it. `observers` are, by session, the persons who answered for
-    it, in their order; `unsigned` what each of them has yet to sign. `config` is the `config_digest` of the newest
+    it, in their order; `unsigned` what each of them has yet to sign. `overridden` are the sessions that two persons
+    let pass the number of doses in a day. `config` is the `config_digest` of the newest
     `config` record, "" before it.
     `calibrations` are those that were finished, accepted or not, oldest first. `rates` are, by the
     device's serial number, what each of them measured and each weighed dose implies, oldest first.
@@ -39,6 +41,7 @@ class UnitHistory:
     used_authorisations: frozenset[str] = frozenset()
     observers: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     unsigned: tuple[UnsignedPart, ...] = ()
+    overridden: frozenset[str] = frozenset()
     worklist_version: int = 0
     config: str = ""
     calibrations: tuple[CalibrationRecord, ...] = ()
@@ -175,6 +178,12 @@ def _signature(history: UnitHistory, entry: Entry) -> UnitHistory:
     return replace(history, unsigned=without(history.unsigned, entry.payload, _private(entry).get("operator", "")))
 
 
+def _override(history: UnitHistory, entry: Entry) -> UnitHistory:
+    if entry.payload.get("kind") != TWO_PERSONS:
+        return history
+    return replace(history, overridden=history.overridden | {str(entry.payload["session"])})
+
+
 def _order(history: UnitHistory, entry: Entry) -> UnitHistory:
     return replace(history, worklist_version=max(history.worklist_version, _int(entry.payload["version"])))
 
@@ -218,6 +227,7 @@ _FOLDS: Mapping[str, Callable[[UnitHistory, Entry], UnitHistory]] = {
     "abort": _abort,
     "signature": _signature,
     "handover": _handover,
+    "override": _override,
     "order": _order,
     "config": _config,
     "calibration": _calibration,

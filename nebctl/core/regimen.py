@@ -142,6 +142,7 @@ class SiteRules:
     `max_unreceipted_ns` is how long a record may wait for the pharmacy's receipt before the unit raises an alarm.
     Whoever is signed in is signed out after `idle_lock_ns` without a touch. The third wrong PIN in a row makes the next
     one wait `pin_wait_ns`, each further one twice as long, and `pin_misses` of them lock the badge.
+    `soft` names the limits, too-soon or outside-window, that one person may let a dose pass for a reason.
     `max_unsigned_ns` is how long an observed part of a dose may stay unsigned before the unit raises an alarm.
     An audio pause lasts `audio_pause_ns`, at most 120 s; an alarm that nobody acknowledged may rise after
     `escalate_ns`. The start that ends the `lockout_cycles`-th cycle of alarm, stop and start within `lockout_window_ns`
@@ -170,6 +171,7 @@ class SiteRules:
     host_loss: str | None = None
     host_max_on: str | None = None
     keep_private_until: date | None = None
+    soft: tuple[str, ...] = ()
     max_unsigned_ns: Nanoseconds = NS_PER_H
     idle_lock_ns: Nanoseconds = 15 * NS_PER_MIN
     pin_wait_ns: Nanoseconds = NS_PER_MIN // 4

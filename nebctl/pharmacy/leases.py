@@ -7,7 +7,7 @@ from nebctl.core.calendar import date_of
 from nebctl.core.kits import KitState
 from nebctl.core.ledger import envelope
 from nebctl.core.ledger.records import Draft, Json
-from nebctl.core.operators import PHARMACIST
+from nebctl.core.operators import INVESTIGATOR, PHARMACIST
 from nebctl.pharmacy import stock
 from nebctl.pharmacy.books import ROLES, Books, Sign
 from nebctl.pharmacy.dates import day1_of
@@ -132,3 +132,40 @@ def _move(books: Books, wish: Move, held: str) -> int:
     books.db.execute("UPDATE subject SET unit = ? WHERE subject = ?", (wish.unit, wish.subject))
     books.renew_worklists(held, wish.unit)
     return moved
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExtraDose:
+    """A dose beyond the study protocol on one day, ordered by a pharmacist together with an investigator."""
+
+    subject: str
+    day: int
+    by: str
+    second: str
+    reason: str
+
+
+def order_extra(books: Books, wish: ExtraDose) -> int:
+    """Order one more dose on a study day, and return its number in that day; a kit is dispensed to it as to any other.
+
+    The bed asks two persons once more before it is given (S02).
+    Raises: `PharmacyFault` where the persons may not, the day has no dose, or an extra one waits already.
+    """
+    books.person(wish.by, PHARMACIST)
+    books.person(wish.second, INVESTIGATOR)
+    if wish.by == wish.second:
+        raise PharmacyFault(f"{wish.by} twice", "two different persons", "Let an investigator confirm it.")
+    of = (wish.subject, wish.day)
+    ordered = books.db.execute("SELECT MAX(dose), unit FROM ordered WHERE subject = ? AND day = ?", of).fetchone()
+    if ordered[0] is None:
+        raise PharmacyFault(f"{wish.subject} on Day {wish.day}", "an ordered dose of that day", "Correct --day.")
+    dose = int(ordered[0]) + 1
+    if dose > books.book.regimen.doses_per_day + 1:
+        raise PharmacyFault(f"dose {dose} of Day {wish.day}", "one extra dose a day at most", "Nothing was ordered.")
+    with books.change() as sign:
+        facts: dict[str, Json] = {"event": "extra-dose", "for_day": wish.day, "dose": dose, "for_unit": ordered[1]}
+        private = {"subject": wish.subject, "operator": wish.by, "second": wish.second, "text": wish.reason}
+        sign(Draft(typ="order", facts=facts, private=private))
+        books.db.execute("INSERT INTO ordered (subject, day, dose, unit) VALUES (?, ?, ?, ?)", (*of, dose, ordered[1]))
+        books.renew_worklists(str(ordered[1]))
+    return dose

@@ -9,6 +9,7 @@ from pydantic import Field, PlainValidator, ValidationError
 
 from nebctl.core.annunciator import LONGEST_QUIET_NS
 from nebctl.core.faults import Fault, FieldError, show_value
+from nebctl.core.limits import SOFTENABLE
 from nebctl.core.regimen import SiteRules
 from nebctl.core.toml_text import TomlText, read_toml
 from nebctl.core.units import WHOLE_PPM
@@ -64,6 +65,15 @@ def _read_cycles(value: object) -> int:
 
 
 Cycles = Annotated[int, PlainValidator(_read_cycles)]
+
+
+def _read_soft(value: object) -> tuple[str, ...]:
+    if not isinstance(value, list) or any(limit not in SOFTENABLE for limit in value):
+        raise FieldError("a limit that cannot be soft", f"write a list of none, one or all of {', '.join(SOFTENABLE)}")
+    return tuple(dict.fromkeys(value))
+
+
+SoftLimits = Annotated[tuple[str, ...], PlainValidator(_read_soft)]
 Misses = Annotated[int, PlainValidator(_read_misses)]
 Deviation = Annotated[str, PlainValidator(_read_deviation)]
 
@@ -94,6 +104,7 @@ class _SiteRules(Table):
     calibration_drift: Share = _D.calibration_drift_ppm
     max_unreceipted: Duration = _D.max_unreceipted_ns
     keep_private_until: CalendarDate | None = None
+    soft: SoftLimits = _D.soft
     max_unsigned: Duration = _D.max_unsigned_ns
     idle_lock: Duration = _D.idle_lock_ns
     pin_wait: Duration = _D.pin_wait_ns
@@ -182,6 +193,7 @@ def _build(rules: _SiteRules) -> SiteRules:
         host_loss=rules.deviations.host_loss,
         host_max_on=rules.deviations.host_max_on,
         keep_private_until=rules.keep_private_until,
+        soft=rules.soft,
         max_unsigned_ns=rules.max_unsigned,
         idle_lock_ns=rules.idle_lock,
         pin_wait_ns=rules.pin_wait,

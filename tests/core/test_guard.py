@@ -22,6 +22,7 @@ BREAKS: dict[str, dict[str, Any]] = {
     "self-test": {"self_tested": False},
     "clock-not-trusted": {"clock_trusted": False},
     "records-not-durable": {"records_durable": False},
+    "extra-dose": {"doses_a_day": 0},
     "day-limit": {"given_high_nl": 60_001},
     "on-time": {"max_on_ceiling_ms": 1_199_999},
     "stopped-since": {"stops": 4},
@@ -45,6 +46,7 @@ def good(bench: Any) -> tuple[Actuation, Envelope, Instant]:
         charge_high_nl=3_090_000,
         given_high_nl=60_000,
         limit_nl=3_150_000,
+        doses_a_day=1,
         max_on_ceiling_ms=1_200_000,
         stops=3,
     )
@@ -98,6 +100,15 @@ def test_the_authorisation_is_bound_and_expires(good: Any, bench: Any) -> None:
     assert code(permit(command, envelope, bench.now(boot="b008"))) == "authorisation-expired"
     assert code(permit(command, envelope, replace(now, wall_ns=auth.not_after_ns - 1))) == ""
     assert code(permit(command, envelope, replace(now, wall_ns=auth.not_after_ns))) == "lease-ended"
+
+
+@pytest.mark.req("S02")
+def test_a_dose_beyond_the_day_s_number_needs_two_persons(good: Any, bench: Any) -> None:
+    """The second dose of a day passes only where it is on disk that two persons let this session pass."""
+    command, envelope, now = good
+    second = replace(envelope, authorisation=bench.authorisation(dose=2))
+    assert code(permit(command, second, now)) == "extra-dose"
+    assert code(permit(command, replace(second, overridden=True), now)) == ""
 
 
 @pytest.mark.req("S47")

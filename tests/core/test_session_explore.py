@@ -234,6 +234,7 @@ class Model:
             self_tested=True,
             charge_high_nl=3_090_000,
             limit_nl=3_150_000,
+            doses_a_day=1,
             max_on_ceiling_ms=1_800_000,
             stops=int(world.stopped),
         )

@@ -99,7 +99,7 @@ def begin(*, until: str = "2026-12-31") -> None:
 
 def test_every_command_of_the_page_works_as_it_stands() -> None:
     """Typed one after the other, each command of the page does what it says, with the PIN typed twice."""
-    found = [words for words in commands() if words[0] == "operators"]
+    found = [words for words in commands() if words[0] == "operators"]  # a dose needs a subject, and has its own tests
     assert len(found) == 7
     for words in found:
         done = run(*words, typed=f"{PIN}\n{PIN}\n")

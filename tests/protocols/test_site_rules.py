@@ -42,7 +42,8 @@ def test_every_rule_can_be_set() -> None:
         'window_start = 08:00:00\nwindow_end = 20:30:00\nin_use = "4 h"\nin_use_margin = "200 %"\n'
         'authorisation = "5 min"\nmax_on = "15 min"\nsoft_on = "120 %"\nmax_session = "25 min"\n'
         'max_pause = "90 s"\nresidual_wait = "1 h"\nmax_unreceipted = "2 h"\n'
-        'max_unsigned = "2 h"\nidle_lock = "5 min"\npin_wait = "30 s"\npin_misses = 5\n'
+        'soft = ["outside-window", "too-soon"]\nmax_unsigned = "2 h"\n'
+        'idle_lock = "5 min"\npin_wait = "30 s"\npin_misses = 5\n'
         'audio_pause = "90 s"\nescalate = "3 min"\nlockout_cycles = 4\nlockout_window = "15 min"\n'
     )
     assert load_site_rules(text, "site.toml") == SiteRules(
@@ -60,6 +61,7 @@ def test_every_rule_can_be_set() -> None:
         max_pause_ns=90 * 10**9,
         residual_wait_ns=NS_PER_H,
         max_unreceipted_ns=2 * NS_PER_H,
+        soft=("outside-window", "too-soon"),
         max_unsigned_ns=2 * NS_PER_H,
         idle_lock_ns=5 * NS_PER_MIN,
         pin_wait_ns=30 * 10**9,
@@ -90,6 +92,8 @@ def test_every_rule_can_be_set() -> None:
         ('window_start = "08:00"', "window_start", "no time of day", "08:00:00"),
         ('max_on = "31 min"', "max_on", "longer than max_session", "at most max_session"),
         ('min_intervall = "20 h"', "min_intervall", "not known here", "did you mean min_interval?"),
+        ('soft = ["day-limit"]', "soft", "cannot be soft", "too-soon, outside-window"),
+        ('soft = "too-soon"', "soft", "cannot be soft", "too-soon, outside-window"),
         ("pin_misses = 2", "pin_misses", "no number of wrong PINs", "3 to 20"),
         ("pin_misses = true", "pin_misses", "no number of wrong PINs", "3 to 20"),
         ('volume = "3 mL"', "volume", "not known here", "write one of"),

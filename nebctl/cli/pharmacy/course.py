@@ -89,6 +89,29 @@ def move(config_file: Path, subject: str, unit: str, readers: tuple[str, ...], r
     click.echo(f"{subject}: {moved} doses moved to {unit}")
 
 
+@click.command("extra-dose")
+@CONFIG
+@SUBJECT
+@click.option("--day", type=int, required=True, help="The study day.")
+@REASON
+@BY
+@SECOND
+def extra_dose(config_file: Path, subject: str, day: int, reason: str, by: str, second: str) -> None:
+    """Order a second aliquot on one protocol day, by a pharmacist and an investigator; dispense a kit to it afterwards.
+
+    At the bed two persons confirm it once more, one of them an investigator.
+
+    Example: nebctl pharmacy extra-dose --config pharmacy.toml --subject MEX-001 --day 1 --reason "cup dropped"
+    --by PH-01 --second PI-01
+    """
+    from nebctl.pharmacy import leases
+
+    with books(config_file) as opened:
+        wish = leases.ExtraDose(subject=subject, day=day, by=by, second=second, reason=reason)
+        dose = leases.order_extra(opened, wish)
+    click.echo(f"{subject}: dose {dose} of Day {day} is ordered; dispense a kit to it")
+
+
 @click.command()
 @click.option("--config", "config_file", type=FILE, help="The pharmacy's pharmacy.toml.")
 @click.option("--db", "database", type=FILE, help="A pharmacy.db, instead of --config.")
