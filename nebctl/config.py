@@ -126,9 +126,14 @@ class MqttTable(_Table):
 
 
 class PageTable(_Table):
-    """`[page]`: where the bedside page and its API are served, on this machine only."""
+    """`[page]`: where the bedside page and its API are served, on this machine only.
+
+    `display` and `sound` say that the unit has a screen, and a loudspeaker behind it: the self-test tries them.
+    """
 
     bind: Loopback = Field(examples=['"127.0.0.1:8080"'])
+    display: bool = False
+    sound: bool = False
 
 
 class ClockTable(_Table):

@@ -224,7 +224,7 @@ class Runner:
         if self.session.state not in LIVE:
             self.alarming.turned_off()
         self._answer(posted, outcome)
-        self._tell_changed()
+        self.tell_changed()
 
     def _step(self, posted: _Posted) -> Step:
         late = self._now_s() - posted.at_s > LATE_PRESS_MS / 1000
@@ -270,7 +270,8 @@ class Runner:
                     self.witnessed.resumed[leave.session] = leave
                 self._press_stops, self._pressed_s = posted.stops, posted.at_s
 
-    def _tell_changed(self) -> None:
+    def tell_changed(self) -> None:
+        """Wake whoever waits for something that a page may show."""
         for waiter in self._waiters:
             if not waiter.done():
                 waiter.set_result(None)
@@ -292,8 +293,7 @@ class Runner:
 
     def _seen(self) -> Seen:
         """Return what the causes of alarms are judged by."""
-        heard = self.watch.age_s() <= OVERDUE_S
-        return self.alarming.seen(self.session.state, self.witnessed, heard=heard)
+        return self.alarming.seen(self.session.state, self.witnessed, heard=self.watch.age_s() <= OVERDUE_S)
 
     async def _record(self, effect: Record) -> None:
         try:
@@ -351,7 +351,7 @@ class Runner:
     def _alarm_changed(self) -> None:
         """Tell the page at once; the record follows in the loop, for a slow disk must not keep an alarm back."""
         self._wake.set()
-        self._tell_changed()
+        self.tell_changed()
 
     @property
     def alarms(self) -> Mapping[Condition, Standing]:

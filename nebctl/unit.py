@@ -21,6 +21,7 @@ from nebctl.bedside.credentials import Credentials, Proof
 from nebctl.bedside.desk import Desk, Place
 from nebctl.bedside.device import device
 from nebctl.bedside.logins import Logins
+from nebctl.bedside.probe import Probe
 from nebctl.bedside.tries_file import NAME as TRIES
 from nebctl.bedside.tries_file import TriesFile
 from nebctl.bedside.view import Surroundings as Shown
@@ -58,10 +59,6 @@ LOOP_END_S = 0.3
 """How long the loop may finish what it began; a device that keeps silent is then left to its own watchdog."""
 TELEMETRY_S = 0.5
 FAREWELL_S = 0.4
-PERIPHERALS = (
-    ev.Check(name="sound", good=True, note="none by configuration: alarms are shown, not heard"),
-    ev.Check(name="badge reader", good=True, note="none by configuration: badges are typed or sent by the page"),
-)
 
 
 class StartFault(Exception):  # noqa: N818 - a fault is of the world, not of the program
@@ -172,12 +169,14 @@ class Unit:
         terms = Terms(orders=opened.orders, longest_wait_ns=opened.rules.site.max_unreceipted_ns)
         receipted = opened.ledger.size - opened.unreceipted
         self._contact = Contact(opened.ledger, opened.clock, terms, self._runner, receipted=receipted)
+        page = self._config.page
+        self._probe = Probe(display=page.display, sound=page.sound, tell=self._runner.tell_changed)
         place = Place(
             regimen=opened.study.regimen,
             rules=opened.study.rules,
             zone=opened.zone,
             random_hex=lambda digits: self._random((digits + 1) // 2).hex()[:digits],
-            peripherals=PERIPHERALS,
+            peripherals=self._probe.checks,
             simulated=self._config.unit.simulated,
             approved_until_ns=opened.study.expires_ns,
             follow_up=opened.study.follow_up,
@@ -335,6 +334,7 @@ class Unit:
                 show_device=self._show_device,
                 token=token,
                 closing=self._closing,
+                probe=self._probe,
                 hosts=hosts,
                 cookie=f"nebctl-{self._config.unit.id}",
             ).app()
@@ -360,6 +360,7 @@ class Unit:
             checks=lambda: self._desk.checks,
             charted=self._desk.charting.shown,
             operator_ends=self._opened.rules.model.operator_ends,
+            probe=lambda: self._probe.question,
         )
         return lambda: view(self._runner, shown)
 

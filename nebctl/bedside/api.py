@@ -7,28 +7,29 @@ import asyncio
 import contextlib
 import hmac
 import json
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
-from pydantic import ValidationError
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 
 from nebctl.bedside import bodies, chart_bodies
+from nebctl.bedside.answers import Handler, body_of, explained, problem
 from nebctl.bedside.credentials import Credentials, two_persons
 from nebctl.bedside.desk import Desk
 from nebctl.bedside.logins import Logins
+from nebctl.bedside.probe import Drawn, Probe
 from nebctl.bedside.view import public
+from nebctl.core.alarms import Condition, Priority
 from nebctl.core.guard import Refusal
 from nebctl.core.ledger.records import Json
 from nebctl.core.limits import EXTRA, Passing
+from nebctl.core.melody import composed
 from nebctl.core.operators import THERAPIST, Operator
-from nebctl.core.session import IllegalEventError
-from nebctl.core.units import UnitError
 from nebctl.runner import Refused, Runner
 from nebctl.webpage import HEADERS, files_of
 
@@ -37,10 +38,8 @@ HEARTBEAT_S = 0.5
 """A stream that has nothing new says so this often, for a page that hears nothing for 1 s covers its values (S46)."""
 LEAST_GAP_S = 0.08
 """Two events on one stream are at least so far apart: a person sees no more, and a small computer has other work."""
-MAX_BODY = 16_384
 SESSION = "nebctl-session"
 """The header by which a script says for whom it presses: what signing in answered."""
-_Model = TypeVar("_Model", bound=bodies.Body)
 _Person = TypeVar(
     "_Person",
     bodies.Scan,
@@ -49,7 +48,6 @@ _Person = TypeVar(
     chart_bodies.ChartBody,
     chart_bodies.AdverseBody,
 )
-Handler = Callable[[Request], Awaitable[Response]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,8 +56,9 @@ class Api:
 
     `show` returns the view, `show_device` the chart of the device's rate. Whoever has signed in at the page has a
     cookie of the name `cookie`. Scripts send `token` as `Authorization: Bearer`, which lets them look, and `SESSION`
-    for the person whom they signed in. STOP alone needs neither (S21). `closing` is set when the unit shuts down, and
-    ends the event streams. `hosts` are the Host values that this server answers to.
+    for the person whom they signed in. STOP and an audio pause need neither (S21). `closing` is set when the unit shuts
+    down, and ends the event streams. `probe` is what the self-test asks of the page. `hosts` are the Host values that
+    this server answers to.
     """
 
     runner: Runner
@@ -70,6 +69,7 @@ class Api:
     show_device: Callable[[], dict[str, Json]]
     token: str
     closing: asyncio.Event
+    probe: Probe
     hosts: frozenset[str]
     cookie: str = "nebctl"
 
@@ -91,6 +91,7 @@ class Api:
             "leave": self._leave,
             "handover": self._handover,
             "override": self._override,
+            "acknowledge": self._acknowledge,
         }
         return Starlette(
             routes=[
@@ -99,6 +100,9 @@ class Api:
                 Route("/api/login", self._guarded(self._login, token=False), methods=["POST"]),
                 Route("/api/logout", self._guarded(self._logout, token=False), methods=["POST"]),
                 Route("/api/stop", self._guarded(self._stop, token=False), methods=["POST"]),
+                Route("/api/quiet", self._guarded(self._quiet, token=False), methods=["POST"]),
+                Route("/api/drawn", self._guarded(self._drawn, token=False), methods=["POST"]),
+                Route("/api/melody", self._guarded(_melody, token=False), methods=["GET"]),
                 Route("/api/state", self._guarded(self._state), methods=["GET"]),
                 Route("/api/device", self._guarded(self._device), methods=["GET"]),
                 Route("/api/events", self._guarded(self._events), methods=["GET"]),
@@ -108,7 +112,7 @@ class Api:
 
     def _guarded(self, handler: Handler, *, token: bool = True) -> Handler:
         async def answer(request: Request) -> Response:
-            response = self._problem_with(request, token=token) or await _explained(handler, request)
+            response = self._problem_with(request, token=token) or await explained(handler, request)
             response.headers.update(HEADERS)
             return response
 
@@ -117,10 +121,10 @@ class Api:
     def _problem_with(self, request: Request, *, token: bool) -> Response | None:
         """Return why this request is not even looked at; None where it is."""
         if request.headers.get("host") not in self.hosts:
-            return _problem(403, "host", "This page is served on this machine only.")
+            return problem(403, "host", "This page is served on this machine only.")
         origin = request.headers.get("origin")
         if origin is not None and origin.removeprefix("http://") not in self.hosts:
-            return _problem(403, "origin", "Another page's request was refused.")
+            return problem(403, "origin", "Another page's request was refused.")
         request.state.person = None
         if not token:
             return None
@@ -130,9 +134,9 @@ class Api:
         signed_in = request.headers.get(SESSION, "") if machine else request.cookies.get(self.cookie, "")
         person = self._person(self.logins.use(signed_in))
         if person is None:
-            return _problem(401, "token", "Nobody is signed in. Scan your badge and type your PIN.")
+            return problem(401, "token", "Nobody is signed in. Scan your badge and type your PIN.")
         if request.method == "POST" and not machine and origin != f"http://{request.headers['host']}":
-            return _problem(403, "origin", "Only the unit's own page may press its buttons.")
+            return problem(403, "origin", "Only the unit's own page may press its buttons.")
         request.state.person = person
         return None
 
@@ -157,7 +161,7 @@ class Api:
 
     async def _login(self, request: Request) -> Response:
         """Sign a person in: the page gets a cookie, a script with the unit's token the session that it is to send."""
-        body = await _body(request, bodies.SignIn)
+        body = await body_of(request, bodies.SignIn)
         if refused := self._foreign(request):
             return refused
         return self._signed_in(request, await self.credentials.prove(body.operator, body.pin.get_secret_value()))
@@ -166,7 +170,7 @@ class Api:
         """Return why a page that is not the unit's own signs nobody in; None for its own, and for a script of its."""
         if self._knows_machine(request) or request.headers.get("origin") == f"http://{request.headers['host']}":
             return None
-        return _problem(403, "origin", "Only the unit's own page may sign a person in.")
+        return problem(403, "origin", "Only the unit's own page may sign a person in.")
 
     def _signed_in(self, request: Request, person: Operator) -> Response:
         """Begin a login in place of the one that the page or the script had."""
@@ -189,9 +193,34 @@ class Api:
 
     async def _stop(self, request: Request) -> Response:
         await self.desk.stop("page" if "origin" in request.headers else "api")
+        return self._shown_back(request)
+
+    def _shown_back(self, request: Request) -> Response:
+        """Answer a press that anybody may make, with what this one may see."""
         if self._knows_machine(request):
             return self._shown()
         return JSONResponse(self._shown_to(request.cookies.get(self.cookie, "")))
+
+    async def _quiet(self, request: Request) -> Response:
+        """Begin an audio pause; who is not signed in may do so too, for nobody is to be driven to pull a plug."""
+        if not self._knows_machine(request) and "origin" not in request.headers:
+            return problem(403, "origin", "Only the unit's own page may press its buttons.")
+        signed_in = request.headers.get(SESSION, "") or request.cookies.get(self.cookie, "")
+        person = self._person(self.logins.operator(signed_in))
+        self.runner.alarming.quiet(person.code if person else "")
+        return self._shown_back(request)
+
+    async def _acknowledge(self, request: Request) -> Response:
+        body = await body_of(request, bodies.Seen)
+        self.runner.alarming.acknowledge(Condition(body.condition), _by(request))
+        return self._shown()
+
+    async def _drawn(self, request: Request) -> Response:
+        """Take a page's answer to the self-test's question."""
+        body = await body_of(request, bodies.Drawn)
+        if "origin" in request.headers:
+            self.probe.answer(body.question, Drawn(sound=body.sound))
+        return JSONResponse({})
 
     async def _state(self, _request: Request) -> Response:
         return self._shown()
@@ -208,7 +237,7 @@ class Api:
 
     async def _override(self, request: Request) -> Response:
         """Begin a dose beyond the study protocol, which two persons answer for, the one who presses among them."""
-        body = await _body(request, bodies.Override)
+        body = await body_of(request, bodies.Override)
         people = [await self.credentials.prove(one.operator, one.pin.get_secret_value()) for one in body.persons]
         second = two_persons(_by(request), people, self.credentials.today())
         passing = Passing(limit=EXTRA, operator=_by(request), second=second, reason=body.reason)
@@ -216,7 +245,7 @@ class Api:
         return self._shown()
 
     async def _charge(self, request: Request) -> Response:
-        body = await _body(request, bodies.ChargeBody)
+        body = await body_of(request, bodies.ChargeBody)
         await self.desk.charge(body.charge(), body.cup)
         return self._shown()
 
@@ -225,11 +254,11 @@ class Api:
         return self._shown()
 
     async def _start(self, request: Request) -> Response:
-        await self.desk.start((await _body(request, bodies.Start)).auth, _by(request))
+        await self.desk.start((await body_of(request, bodies.Start)).auth, _by(request))
         return self._shown()
 
     async def _pause(self, request: Request) -> Response:
-        await self.desk.pause((await _body(request, bodies.Reason)).reason)
+        await self.desk.pause((await body_of(request, bodies.Reason)).reason)
         return self._shown()
 
     async def _resume(self, request: Request) -> Response:
@@ -268,7 +297,7 @@ class Api:
 
     async def _sign(self, request: Request) -> Response:
         """Take a signature: badge and PIN are entered for it, whoever is signed in (21 CFR 11.200)."""
-        body = await _body(request, bodies.Signature)
+        body = await body_of(request, bodies.Signature)
         person = await self.credentials.prove(body.operator, body.pin.get_secret_value())
         await self.desk.sign(person, body.meaning, body.session)
         return self._shown()
@@ -313,38 +342,9 @@ class Api:
         return JSONResponse(self.show())
 
 
-async def _explained(handler: Handler, request: Request) -> Response:
-    """Answer, with every refusal as a sentence that says what is wrong and what to do."""
-    try:
-        return await handler(request)
-    except Refused as refused:
-        return _problem(409, refused.refusal.code, refused.refusal.sentence)
-    except IllegalEventError as illegal:
-        sentence = f"That cannot be done now: the session is {illegal.state.value}."
-        return _problem(409, "not-now", sentence)
-    except ValidationError as invalid:
-        return _problem(400, "body", "; ".join(_say(error["loc"], error["msg"]) for error in invalid.errors()))
-    except UnitError as wrong:
-        return _problem(400, "quantity", str(wrong))
-    except ValueError as wrong:
-        return _problem(400, "body", str(wrong))
-
-
-def _say(where: tuple[int | str, ...], message: str) -> str:
-    return f"{'.'.join(map(str, where)) or 'body'}: {message.removeprefix('Value error, ')}"
-
-
-async def _body(request: Request, model: type[_Model]) -> _Model:
-    """Return the body as its model.
-
-    Raises: `ValidationError` or `ValueError` for a body that is too long, no JSON, or not what the model takes.
-    """
-    data = bytearray()
-    async for chunk in request.stream():
-        data += chunk
-        if len(data) > MAX_BODY:
-            raise ValueError(f"the body is longer than {MAX_BODY} bytes")
-    return model.model_validate_json(bytes(data))
+async def _melody(_request: Request) -> Response:
+    """Answer with every priority's burst, for the page to play."""
+    return JSONResponse({p.value if p else "information": composed(p) for p in (*Priority, None)})
 
 
 async def _own(request: Request, model: type[_Person]) -> _Person:
@@ -352,7 +352,7 @@ async def _own(request: Request, model: type[_Person]) -> _Person:
 
     Raises: as `_body`; `Refused` where the body names another badge than that of the person who is signed in.
     """
-    body, own = await _body(request, model), request.state.person
+    body, own = await body_of(request, model), request.state.person
     if body.operator not in (own.code, own.badge):
         sentence = f"{own.code} is logged in, but badge {body.operator} was given. Scan your own badge, or log in anew."
         raise Refused(Refusal(code="operator-other", sentence=sentence))
@@ -362,7 +362,3 @@ async def _own(request: Request, model: type[_Person]) -> _Person:
 def _by(request: Request) -> str:
     """Return the staff code of the person who presses."""
     return str(request.state.person.code)
-
-
-def _problem(status: int, code: str, sentence: str) -> Response:
-    return JSONResponse({"code": code, "sentence": sentence}, status_code=status)

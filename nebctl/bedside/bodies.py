@@ -4,6 +4,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, model_validator
 
+from nebctl.core.alarms import Condition
 from nebctl.core.dose import Charge, Interval, Method, Residual
 from nebctl.core.units import Nanolitres, parse_volume
 
@@ -39,6 +40,25 @@ class Scan(Body):
     subject: Code
     kit: Code
     confirmed: Confirmed | None = None
+
+
+class Seen(Body):
+    """The alarm that a person acknowledges."""
+
+    condition: Code
+
+    @model_validator(mode="after")
+    def _is_known(self) -> Self:
+        if self.condition not in {each.value for each in Condition}:
+            raise ValueError(f"condition: there is no alarm {self.condition!r}; take one that the view shows")
+        return self
+
+
+class Drawn(Body):
+    """A page's answer to the self-test: which question, and whether its browser plays sound."""
+
+    question: int
+    sound: bool
 
 
 class Volume(Body):

@@ -1,7 +1,7 @@
 """What a person can do at the unit, step by step, with the checks that come before the session hears of it."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import datetime
 from zoneinfo import ZoneInfo
@@ -37,17 +37,16 @@ _UNDECIDED = frozenset((State.INTENDED, State.STARTING, State.RESUME_INTENDED, S
 class Place:
     """What the desk works by: the study's regimen, the site's rules and time zone, and the peripherals' own checks.
 
-    `random_hex` returns that many fresh hexadecimal digits. `peripherals` are self-test lines of what the unit has or,
-    by configuration, has not. `simulated` says that the unit serves simulators, and them alone. `approved_until_ns` is
+    `random_hex` returns that many fresh hexadecimal digits. `peripherals` tries what the unit has beside its device, or
+    has not by configuration. `simulated` says that the unit serves simulators, and them alone. `approved_until_ns` is
     the Unix time at which an approval of the study protocol or the site's rules ends; None means that none does.
-    `follow_up` is what the study does after its doses; None means nothing.
     """
 
     regimen: Regimen
     rules: SiteRules
     zone: ZoneInfo
     random_hex: Callable[[int], str]
-    peripherals: tuple[ev.Check, ...]
+    peripherals: Callable[[], Awaitable[tuple[ev.Check, ...]]]
     simulated: bool
     approved_until_ns: int | None = None
     follow_up: FollowUp | None = None
@@ -116,7 +115,7 @@ class Desk:
         """
         if self._runner.session.state is not State.CHARGED:
             raise IllegalEventError(self._runner.session.state, Kind.TEST_PASSED)
-        checks = (*await self._runner.self_test(), *self._place.peripherals)
+        checks = (*await self._runner.self_test(), *await self._place.peripherals())
         await self._runner.press(ev.SelfTested(checks=checks))
         self.checks = checks
 

@@ -50,6 +50,10 @@ def _nothing_charted() -> dict[str, Json]:
     return {"moments": [], "interface": None, "humidifier_removed": None, "pause_told": False}
 
 
+def _no_question() -> int | None:
+    return None
+
+
 def _no_checks() -> tuple[ev.Check, ...]:
     return ()
 
@@ -74,6 +78,7 @@ class Surroundings:
     checks: Callable[[], tuple[ev.Check, ...]] = _no_checks
     charted: Callable[[], dict[str, Json]] = _nothing_charted
     operator_ends: bool = False
+    probe: Callable[[], int | None] = _no_question
 
 
 def view(runner: Runner, around: Surroundings) -> dict[str, Json]:
@@ -95,6 +100,7 @@ def view(runner: Runner, around: Surroundings) -> dict[str, Json]:
         "stopped_by": session.stopped_by,
         "alarms": [_alarm(condition, standing) for condition, standing in runner.alarms.items()],
         "sound": _sound(runner.alarming),
+        "probe": around.probe(),
         "outcome": _outcome(runner.outcome, session),
         "device": runner.witnessed.device.serial if runner.witnessed.device else None,
         "utc": utc_text(now.wall_ns),

@@ -6,6 +6,7 @@ The melody is that of drug delivery in the manner of IEC 60601-1-8. nebctl is no
 from dataclasses import dataclass
 
 from nebctl.core.alarms import Priority
+from nebctl.core.ledger.records import Json
 
 C4, D4, E4, G4, C5 = 261_626, 293_665, 329_628, 391_995, 523_251
 """Pitches in millihertz, equal temperament on A4 = 440 Hz; a pulse's fundamental lies between 150 and 1000 Hz.
@@ -69,6 +70,15 @@ def melody(priority: Priority | None) -> tuple[Pulse, ...]:
 def period_ms(priority: Priority | None) -> int | None:
     """Return how long after a burst's begin the next one begins; None means that it is not repeated."""
     return None if priority is None else _PERIOD_MS[priority]
+
+
+def composed(priority: Priority | None) -> Json:
+    """Return a burst and its period as members, for a player that is not ours."""
+    pulses: list[Json] = [
+        {"millihertz": pulse.millihertz, "start_ms": pulse.start_ms, "length_ms": pulse.length_ms}
+        for pulse in melody(priority)
+    ]
+    return {"pulses": pulses, "period_ms": period_ms(priority)}
 
 
 def _burst(pitches: tuple[int, ...], rhythm: _Rhythm, start_ms: int) -> tuple[Pulse, ...]:

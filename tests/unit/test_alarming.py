@@ -35,18 +35,18 @@ async def test_three_cycles_lock_out_with_an_alarm(unit: Any) -> None:
     await unit.running()
     for _ in range(2):
         await stopped_by_itself(unit)
-        await unit.runner.press(ev.ResumePressed(operator="RT-07"))
+        await unit.runner.press(unit.resume())
         await unit.comes_to(State.RUNNING)
     await stopped_by_itself(unit)
     starts = unit.log.count("START")
     with pytest.raises(Refused, match="Alarms came again"):
-        await unit.runner.press(ev.ResumePressed(operator="RT-07"))
+        await unit.runner.press(unit.resume())
     await asyncio.sleep(1)
     assert Condition.LOCKED_OUT in unit.runner.alarms
     assert (unit.log.count("START"), unit.runner.session.state) == (starts, State.PAUSED)
     await asyncio.sleep(600)
     assert Condition.LOCKED_OUT not in unit.runner.alarms
-    await unit.runner.press(ev.ResumePressed(operator="RT-07"))
+    await unit.runner.press(unit.resume())
     await unit.comes_to(State.RUNNING)
     assert told(unit, "locked-out") == ["raised", "cleared"]
 
@@ -57,7 +57,7 @@ async def test_a_lock_out_holds_for_the_next_session(unit: Any) -> None:
     await unit.running()
     for _ in range(2):
         await stopped_by_itself(unit)
-        await unit.runner.press(ev.ResumePressed(operator="RT-07"))
+        await unit.runner.press(unit.resume())
         await unit.comes_to(State.RUNNING)
     await stopped_by_itself(unit)
     await unit.runner.stop("page")
@@ -78,7 +78,7 @@ async def test_an_alarm_of_a_pause_is_over_when_the_dose_goes_on(unit: Any) -> N
     await unit.runner.press(ev.PausePressed(reason="cough"))
     await asyncio.sleep(310)
     assert Condition.PAUSED_LONG in unit.runner.alarms
-    await unit.runner.press(ev.ResumePressed(operator="RT-07"))
+    await unit.runner.press(unit.resume())
     await unit.comes_to(State.RUNNING)
     await asyncio.sleep(1)
     assert not unit.runner.alarms
@@ -89,7 +89,7 @@ async def test_a_latching_alarm_stands_until_it_was_seen(unit: Any) -> None:
     """A device that stopped by itself is shown on after the dose went on, and goes once somebody acknowledged it."""
     await unit.running()
     await stopped_by_itself(unit)
-    await unit.runner.press(ev.ResumePressed(operator="RT-07"))
+    await unit.runner.press(unit.resume())
     await unit.comes_to(State.RUNNING)
     await asyncio.sleep(1)
     assert unit.runner.alarming.heard() is Priority.MEDIUM

@@ -1,6 +1,7 @@
 // The band of alarms under the header: the highest first, with its mark, what is wrong and what to do (S42).
 
 import { h, svg } from './parts.js';
+import { quietButton } from './quiet.js';
 import { language, said, t } from './text.js';
 
 const RANK = ['high', 'medium', 'low'];
@@ -12,21 +13,22 @@ function sign() {
   }));
 }
 
-export function drawAlarm(alarms) {
+export function drawAlarm(page) {
+  const { alarms, sound } = page.view;
   const node = document.getElementById('alarm');
   const all = [...alarms].sort((a, b) => RANK.indexOf(a.priority) - RANK.indexOf(b.priority));
   const alarm = all[at % Math.max(1, all.length)];
-  const now = JSON.stringify([alarm, all.length, language]);
+  const now = JSON.stringify([alarm, all.length, language, sound.quiet_s, !page.view.operator]);
   if (node.dataset.shown === now) return;
   node.dataset.shown = now;
   node.hidden = !alarm;
   if (!alarm) { at = 0; return; }
   node.dataset.priority = alarm.priority;
-  const next = () => { at += 1; drawAlarm(alarms); };
+  const next = () => { at += 1; drawAlarm(page); };
   const more = all.length > 1
     ? h('button', { type: 'button', onclick: next }, t('more_alarms', { at: at % all.length + 1, all: all.length })) : '';
   node.replaceChildren(
-    h('div', { class: 'mark' }, sign(), h('strong', {}, t(`alarm_${alarm.priority}`))),
+    h('div', { class: 'mark' }, sign(), h('strong', {}, t(`alarm_${alarm.priority}`))), quietButton(alarm, sound, page),
     h('p', {}, h('strong', {}, said(`wrong_${alarm.condition}`, alarm.wrong)), said(`act_${alarm.condition}`, alarm.act)),
     more,
   );

@@ -7,6 +7,7 @@ import { drawHeader } from './header.js';
 import { keptLanguage, menu } from './menu.js';
 import { say } from './parts.js';
 import { buildScreen, screenOf } from './screens.js';
+import { answerProbe, soundAlarm } from './sound.js';
 import { heard, loadWords, t } from './text.js';
 
 const COVER_MS = 1000, AWAKE_MS = 60_000;
@@ -121,7 +122,9 @@ function draw() {
   say($('notice-close'), t('understood'));
   if (!view) return;
   drawHeader(view);
-  drawAlarm(view.alarms);
+  drawAlarm(page);
+  soundAlarm(view.sound);
+  answerProbe(view.probe);
   const name = screenOf(page);
   if (screen?.name !== name) show(name);
   screen.update?.(view);

@@ -10,12 +10,18 @@ from typing import Any
 import pytest
 
 from nebctl.bedside.api import PAGE
+from nebctl.core.alarms import Priority
+from nebctl.core.melody import composed
 from nebctl.webpage import HEADERS, files_of
 
 HERE = Path(__file__).parent
 VIEWS: dict[str, Any] = json.loads((HERE / "views.json").read_text("utf-8"))
 LOOK = (HERE.parent / "look.js").read_text("utf-8")
 """Returns what is wrong with what a page shows, at a scale of 1 for 800 x 480."""
+TOLD = {
+    "/api/device": VIEWS["device"],
+    "/api/melody": {p.value if p else "information": composed(p) for p in (*Priority, None)},
+}
 ADDRESS = "http://127.0.0.1:9"
 SMALL, LARGE = {"width": 800, "height": 480}, {"width": 1280, "height": 800}
 
@@ -99,7 +105,7 @@ class Stage:
         if path.startswith("/api/"):
             if route.request.method == "POST":
                 self.posts.append((path.removeprefix("/api/"), route.request.post_data_json))
-            status, body = (200, VIEWS["device"]) if path == "/api/device" else self.answer
+            status, body = (200, TOLD[path]) if path in TOLD else self.answer
             route.fulfill(status=status, json=body, headers=dict(HEADERS))
             return
         content, media_type = files_of(PAGE)[path]
