@@ -15,7 +15,7 @@ from nebctl.core.clock_records import ClockSeen, look
 from nebctl.core.effects import ClearAlarms, Effect, RaiseAlarm, Record, StartAerosol, StopAerosol
 from nebctl.core.guard import LATE_PRESS_MS, LOCKED_OUT, Actuation, Refusal, permit
 from nebctl.core.history import UnitHistory, fold
-from nebctl.core.instant import ClockState, Instant
+from nebctl.core.instant import Instant
 from nebctl.core.ledger.records import Draft, Entry
 from nebctl.core.session import IDLE, LIVE, IllegalEventError, Kind, Rules, Session, State, Step, step
 from nebctl.core.session import drafts as records
@@ -53,11 +53,11 @@ class _Posted:
 class Surroundings:
     """What the runner needs from the edge beside its ports.
 
-    `trusted` judges a clock state; `recorded` is called after each commit; `cycle` after each control cycle, to
+    `trusted` judges the clock at a moment; `recorded` is called after each commit; `cycle` after each control cycle, to
     feed the service's watchdog.
     """
 
-    trusted: Callable[[ClockState], bool]
+    trusted: Callable[[Instant], bool]
     recorded: Callable[[], None]
     cycle: Callable[[], None]
 
@@ -148,7 +148,7 @@ class Runner:
         if Kind.TEST_PASSED not in TABLE[self.session.state]:
             raise IllegalEventError(self.session.state, Kind.TEST_PASSED)
         now = self._clock.instant()
-        trusted = self._around.trusted(now.clock)
+        trusted = self._around.trusted(now)
         serial = self.witnessed.device.serial if self.witnessed.device else ""
         found = calibration_of(self._configured, self.history, serial, now.wall_ns)
         return await try_all(self.watch.nebulizer, self.witnessed, now, trusted=trusted, calibration=found)
@@ -338,7 +338,7 @@ class Runner:
             waited_ms=int(min(self._now_s() - self._pressed_s, 3600.0) * 1000),
         )
         now = self._clock.instant()
-        trusted, locked = self._around.trusted(now.clock), self.alarming.locked
+        trusted, locked = self._around.trusted(now), self.alarming.locked
         envelope = self.witnessed.envelope(session, self.history, clock_trusted=trusted, locked_out=locked)
         decision = permit(command, envelope, now)
         self.witnessed.use(session)

@@ -17,6 +17,7 @@ from starlette.applications import Starlette
 
 from nebctl import SOFTWARE
 from nebctl.bedside.api import Api
+from nebctl.bedside.clock_check import ClockCheck, ClockTrust
 from nebctl.bedside.credentials import Credentials, Proof
 from nebctl.bedside.desk import Desk, Place
 from nebctl.bedside.device import device
@@ -26,7 +27,6 @@ from nebctl.bedside.tries_file import NAME as TRIES
 from nebctl.bedside.tries_file import TriesFile
 from nebctl.bedside.view import Surroundings as Shown
 from nebctl.bedside.view import view
-from nebctl.clock import trusted
 from nebctl.config import LoadedConfig
 from nebctl.contact import Contact, Terms
 from nebctl.core import events as ev
@@ -165,6 +165,7 @@ class Unit:
         self._notice = ServiceNotice()
         self._closing = asyncio.Event()
         self._publisher = self._make_publisher()
+        self._trust = ClockTrust(opened.clock, lambda: self._runner.history.clock_checked)
         self._runner = self._make_runner()
         terms = Terms(orders=opened.orders, longest_wait_ns=opened.rules.site.max_unreceipted_ns)
         receipted = opened.ledger.size - opened.unreceipted
@@ -252,7 +253,7 @@ class Unit:
         return Credentials(proof, opened.clock, opened.zone, rules, worklist, self._runner.note)
 
     def _trusted(self) -> bool:
-        return trusted(self._opened.clock.instant().clock)
+        return self._trust.now()
 
     def _make_runner(self) -> Runner:
         opened, watchdog = self._opened, Watchdog(self._notice)
@@ -267,7 +268,7 @@ class Unit:
             history=opened.history,
             poll_s=self._config.device.poll / 1e9,
             around=Surroundings(
-                trusted=trusted,
+                trusted=self._trust.at,
                 recorded=publisher.poke if publisher else lambda: None,
                 cycle=lambda: watchdog.feed(loop.time()),
             ),
@@ -329,6 +330,7 @@ class Unit:
                 runner=self._runner,
                 desk=self._desk,
                 credentials=self._credentials,
+                clock_check=ClockCheck(self._opened.clock, self._opened.zone, self._runner.note),
                 logins=logins,
                 show=self._show(),
                 show_device=self._show_device,

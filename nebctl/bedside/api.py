@@ -19,6 +19,7 @@ from starlette.routing import Route
 
 from nebctl.bedside import bodies, chart_bodies
 from nebctl.bedside.answers import Handler, body_of, explained, problem
+from nebctl.bedside.clock_check import ClockCheck
 from nebctl.bedside.credentials import Credentials, two_persons
 from nebctl.bedside.desk import Desk
 from nebctl.bedside.logins import Logins
@@ -42,6 +43,7 @@ SESSION = "nebctl-session"
 """The header by which a script says for whom it presses: what signing in answered."""
 _Person = TypeVar(
     "_Person",
+    bodies.ClockReading,
     bodies.Scan,
     bodies.Person,
     bodies.ResidualBody,
@@ -64,6 +66,7 @@ class Api:
     runner: Runner
     desk: Desk
     credentials: Credentials
+    clock_check: ClockCheck
     logins: Logins
     show: Callable[[], dict[str, Json]]
     show_device: Callable[[], dict[str, Json]]
@@ -92,6 +95,7 @@ class Api:
             "handover": self._handover,
             "override": self._override,
             "acknowledge": self._acknowledge,
+            "clock-check": self._check_clock,
         }
         return Starlette(
             routes=[
@@ -306,6 +310,11 @@ class Api:
         """Let the second person, who has signed in with a badge and a PIN of her own, take a dose over."""
         await _own(request, bodies.Person)
         await self.desk.hand_over(self.credentials.person(_by(request), THERAPIST).code)
+        return self._shown()
+
+    async def _check_clock(self, request: Request) -> Response:
+        body = await _own(request, bodies.ClockReading)
+        await self.clock_check.read(body.reading, _by(request))
         return self._shown()
 
     async def _leave(self, _request: Request) -> Response:

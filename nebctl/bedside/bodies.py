@@ -138,6 +138,12 @@ class Person(Body):
     operator: Code
 
 
+class ClockReading(Person):
+    """What another clock shows, by the site's time."""
+
+    reading: Text
+
+
 class SignIn(Person):
     """A badge and its PIN; what is wrong with it is never said with the PIN in it."""
 

@@ -7,6 +7,7 @@ from functools import partial
 
 from nebctl.core import calibrations
 from nebctl.core.calibrations import CalibrationRecord
+from nebctl.core.clock_trust import Fix
 from nebctl.core.dose import Charge, Interval, Method
 from nebctl.core.dose.control import Point
 from nebctl.core.given import GivenDose, OpenSession
@@ -27,9 +28,9 @@ class UnitHistory:
     """What the log of one unit adds up to.
 
     `kits` maps each opened kit to the session that opened it. `observers` are, by session, the persons who answered for
-    it, in their order; `unsigned` what each of them has yet to sign. `overridden` are the sessions that two persons
-    let pass the number of doses in a day. `config` is the `config_digest` of the newest
-    `config` record, "" before it.
+    it, in their order; `unsigned` what each of them has yet to sign. `overridden` are the sessions that two persons let
+    pass the number of doses in a day. `clock_checked` is the newest check of the clock by a person. `config` is the
+    `config_digest` of the newest `config` record, "" before it.
     `calibrations` are those that were finished, accepted or not, oldest first. `rates` are, by the
     device's serial number, what each of them measured and each weighed dose implies, oldest first.
     `parted` is how this log and what the pharmacy keeps of it have parted, rollback or fork; "" where they have not.
@@ -42,6 +43,7 @@ class UnitHistory:
     observers: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     unsigned: tuple[UnsignedPart, ...] = ()
     overridden: frozenset[str] = frozenset()
+    clock_checked: Fix | None = None
     worklist_version: int = 0
     config: str = ""
     calibrations: tuple[CalibrationRecord, ...] = ()
@@ -178,6 +180,15 @@ def _signature(history: UnitHistory, entry: Entry) -> UnitHistory:
     return replace(history, unsigned=without(history.unsigned, entry.payload, _private(entry).get("operator", "")))
 
 
+def _clock(history: UnitHistory, entry: Entry) -> UnitHistory:
+    p = entry.payload
+    if p["reason"] != "person-check":
+        return history
+    mono_ns = _int(p["mono_ns"])
+    offset_ns = envelope.parse_utc(str(p["utc"])) - mono_ns
+    return replace(history, clock_checked=Fix(boot=str(p["boot"]), mono_ns=mono_ns, offset_ns=offset_ns))
+
+
 def _override(history: UnitHistory, entry: Entry) -> UnitHistory:
     if entry.payload.get("kind") != TWO_PERSONS:
         return history
@@ -228,6 +239,7 @@ _FOLDS: Mapping[str, Callable[[UnitHistory, Entry], UnitHistory]] = {
     "signature": _signature,
     "handover": _handover,
     "override": _override,
+    "clock": _clock,
     "order": _order,
     "config": _config,
     "calibration": _calibration,

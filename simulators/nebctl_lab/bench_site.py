@@ -15,6 +15,7 @@ from nebctl.core.operators import Operator
 from nebctl.core.orders import DoseState, HistoryItem, Order, PlannedDose, Worklist, worklist_text
 from nebctl.keys import load_signer
 from nebctl.pharmacy.setup import PIN_KEY, orders_name
+from nebctl.pins import PLAY_COST, Cost
 from nebctl.store.prove import read, reveal
 from nebctl.store.reader import LedgerFile
 from nebctl_lab.bedside import Http
@@ -177,12 +178,14 @@ class Bench:
         now_ns: int | None = None,
         again: str = "",
         elsewhere: tuple[str, ...] = (),
+        cost: Cost = PLAY_COST,
     ) -> None:
         """Put a worklist for every subject and day on the unit's disk; by default it is of the first morning.
 
         `again` is put behind the name of every kit, as for kits that replace others. The subjects in `elsewhere` may
-        have had their first dose on another unit.
+        have had their first dose on another unit. `cost` is that of checking the therapist's PIN.
         """
+        therapist = Operator(code=THERAPIST[0], name=THERAPIST[1], roles=("therapist",))
         at_ns = now_ns or int(FIRST_MORNING.timestamp()) * NS_PER_S
         worklist = Worklist(
             version=version,
@@ -190,7 +193,7 @@ class Bench:
             expires_ns=at_ns + LEASE_NS,
             study=STUDY,
             orders=tuple(_order(subject, at_ns, again, elsewhere) for subject in self.subjects),
-            operators=(with_pin(Operator(code=THERAPIST[0], name=THERAPIST[1], roles=("therapist",)), self.pin_key),),
+            operators=(with_pin(therapist, self.pin_key, cost),),
         )
         text = worklist_text(worklist, site, MESH.unit)
         signer = load_signer(self.site.root / "keys" / "orders.key")

@@ -1,5 +1,6 @@
 """What a unit cannot start with: one clear line each, the right exit code, and never a traceback."""
 
+import atexit
 import hashlib
 import os
 import pty
@@ -21,6 +22,7 @@ from nebctl.core.ledger.approval import approval_text
 from nebctl.core.ledger.envelope import utc_text
 from nebctl.core.ledger.note import sign_note
 from nebctl.keys import load_signer
+from nebctl.pins import LEAST_COST
 from nebctl_lab.bedside import Answer
 from nebctl_lab.bench_site import Bench, until
 from nebctl_lab.demo.site import FIRST_MORNING, SITE
@@ -265,7 +267,7 @@ def test_a_clock_that_is_not_trusted(make_bench: Callable[..., Bench]) -> None:
     _make_live(bench)
     with tapped(bench.simulator.ready.split(" ")[0], _as_real) as url:
         bench.amend('port = "nebulizer"', f'port = "{url}"')
-        bench.put_worklist(site="mexcovid.example", now_ns=time.time_ns())
+        bench.put_worklist(site="mexcovid.example", now_ns=time.time_ns(), cost=LEAST_COST)
         bench.start_unit()
         if bench.view()["clock_trusted"]:
             pytest.skip("this machine's clock is synchronised")
@@ -288,5 +290,10 @@ def _as_real(payload: str) -> str:
 def _make_live(bench: Bench) -> None:
     bench.amend('site = "sim.', 'site = "')
     bench.amend("simulated = true", "simulated = false")
+    key = Path("/dev/shm") / f"pin-{os.getpid()}-{id(bench)}.key"  # another file system than that of the data
+    atexit.register(key.unlink, missing_ok=True)
+    key.write_bytes(bench.pin_key.read_bytes())
+    key.chmod(0o400)
+    bench.amend('pin_key = "../../keys/pin.key"', f'pin_key = "{key}"')
     text = bench.config.read_text("utf-8")
     bench.config.write_text(text[: text.index("[clock]")], "utf-8")

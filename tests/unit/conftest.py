@@ -279,7 +279,7 @@ class Unit:
             doses_per_day=1,
             history=history or UnitHistory(),
             poll_s=0.25,
-            around=Surroundings(trusted=lambda state: state.sync, recorded=lambda: None, cycle=self._cycle),
+            around=Surroundings(trusted=lambda now: now.clock.sync, recorded=lambda: None, cycle=self._cycle),
         )
         self.device.unplug()
         self.device.loss = replace(self.device.loss, seen="not opened yet") if self.device.loss else None
