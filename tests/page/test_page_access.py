@@ -55,7 +55,7 @@ def test_only_the_unit_s_own_page_presses_by_cookie(client: httpx.Client, ward: 
 
 
 def test_a_person_answers_for_herself_alone(client: httpx.Client, ward: Any) -> None:
-    """Who is logged in presses, refuses a residual and signs in no other name; a script signs its person in as well."""
+    """Who is logged in presses and refuses a residual in no other name; a script signs its person in as well."""
     log_in(client)
     own = {"origin": ward.address}
     bodies = {
@@ -63,7 +63,6 @@ def test_a_person_answers_for_herself_alone(client: httpx.Client, ward: Any) -> 
         "resume": {"operator": "PH-01"},
         "abandon": {"operator": "PH-01"},
         "residual": {"operator": "PH-01", "refused": "no syringe"},
-        "sign": {"operator": "PH-01", "meaning": "I gave this dose."},
     }
     answers = {name: client.post(f"/api/{name}", json=body, headers=own).json() for name, body in bodies.items()}
     assert {name: answer["code"] for name, answer in answers.items()} == dict.fromkeys(bodies, "operator-other")
