@@ -1,6 +1,7 @@
 """What the page must keep, whatever is done to it: taps, holds, tampering, a silent unit, alarms, nobody logged in."""
 
 import os
+import re
 import signal
 import time
 from typing import Any
@@ -8,6 +9,8 @@ from typing import Any
 import pytest
 
 from nebctl_lab.people import PIN
+
+from .gallery.conftest import VIEWS
 
 pytestmark = pytest.mark.timeout(80)
 
@@ -144,6 +147,12 @@ def test_a_silent_unit_covers_the_page(panel: Any, ward: Any) -> None:
     panel.page.wait_for_selector("#cover", state="hidden")
 
 
+def test_the_stage_shows_what_a_unit_shows(ward: Any) -> None:
+    """The views on which every screen is looked at have the members of a real unit's view, no more and no fewer."""
+    assert set(VIEWS["base"]) == set(ward.state()) | {"operator"}
+    assert set(VIEWS["base"]["charted"]) == set(ward.state()["charted"])
+
+
 def test_no_code_but_the_page_s_own_runs(panel: Any) -> None:
     """A script or a style that somebody slips into the page is not run."""
     blocked = panel.page.evaluate(
@@ -194,3 +203,19 @@ def test_the_wrong_badge_and_the_wrong_kit_say_what_to_do(panel: Any, ward: Any)
     panel.page.wait_for_selector("#notice:visible")
     assert "KIT-0405 is for Day 5" in panel.text("#notice-text")
     assert ward.state()["state"] == "idle"
+
+
+@pytest.mark.req("S27")
+def test_a_silent_device_has_no_number(panel: Any, ward: Any) -> None:
+    """When the device says nothing for 2 s the page shows no number and says so; after 5 s the dose is stopped."""
+    begin(panel, ward)
+    panel.until(lambda: panel.text("#emitted") != "–")
+    ward.device.post("/inject", fault="drop_reply", command="STAT", count="all")
+    panel.until(lambda: panel.text("#emitted") == "–")
+    assert panel.text(".beside.rests h1") == "No reading"
+    assert re.findall(r"\d", panel.text(".running .dose .interval") + panel.text(".beside.rests h1")) == []
+    assert ward.state()["emitted"] is None
+    panel.until(lambda: "telemetry-lost" in {alarm["condition"] for alarm in ward.state()["alarms"]})
+    assert ward.state()["state"] != "running"
+    ward.device.post("/clear")
+    panel.until(lambda: ward.device.get("/state")["output"] == "OFF")

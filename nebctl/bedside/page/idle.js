@@ -8,7 +8,7 @@ export function idle(page) {
   const begin = choice(t('idle_begin'), () => page.step({ scan: true }));
   const look = choice(t('device'), () => page.step({ device: true }), 'plain aside');
   const part = choice(t('sign_part'), () => page.step({ sign: true }), 'plain aside');
-  const foot = h('div', { class: 'foot' }, begin, part, look, choice(t('lock'), () => page.send('logout'), 'plain'));
+  const foot = h('div', { class: 'foot' }, begin, part, look, choice(t('lock'), () => page.send('logout'), 'plain aside'));
   let shown = null;
   const update = ({ due, local, unsigned, operator }) => {
     part.hidden = !unsigned.some((one) => one.operator === operator.code);
@@ -20,7 +20,7 @@ export function idle(page) {
     list.hidden = !due.length;
     none.hidden = due.length > 0;
   };
-  return { node: h('div', {}, h('h1', {}, t('idle_title')), list, none, foot), update };
+  return { node: h('div', {}, h('h1', {}, t('idle_title')), h('p', { class: 'note quiet' }, t('idle_scan')), list, none, foot), update };
 }
 
 function dueText({ state, started }, zone) {

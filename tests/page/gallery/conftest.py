@@ -81,16 +81,19 @@ class Stage:
         found = self.page.locator(key if key.startswith("#") else "button:visible")
         if not key.startswith("#"):
             found = found.filter(has_text=self.words[key].split("{")[0])
-        found.first.tap(timeout=2_000)
+        found.first.tap(timeout=6_000)
 
     def middle(self, selector: str) -> tuple[float, float]:
         """Return the middle of what the selector finds."""
         place = self.page.locator(selector).bounding_box()
         return place["x"] + place["width"] / 2, place["y"] + place["height"] / 2
 
-    def sent(self) -> list[str]:
-        """Return the names of the commands sent since the last call."""
-        self.page.wait_for_timeout(30)
+    def sent(self, wanted: int = 1) -> list[str]:
+        """Return the names of the commands sent since the last call, once so many are there, or after 3 s."""
+        for _ in range(100):
+            self.page.wait_for_timeout(30)
+            if len(self.posts) >= wanted:
+                break
         names = [name for name, _ in self.posts]
         self.posts.clear()
         return names
