@@ -36,7 +36,7 @@ lint: $(DEV)  ## Check style, types, import directions and shell scripts
 	@if command -v shellcheck >/dev/null; then echo shellcheck $(SHELL_SCRIPTS); shellcheck $(SHELL_SCRIPTS); \
 	else echo "shellcheck: not installed, shell scripts not checked (apt install shellcheck)"; fi
 
-requirements: $(DEV)  ## Print the promises of docs/safety.md against the tests that prove them
+requirements: $(DEV)  ## Print the promises of docs/safety.md against their tests, and write docs/requirements.md
 	@$(BIN)/python scripts/requirements.py
 
 lock:  ## Write the three hashed locks anew (needs uv)

@@ -187,9 +187,14 @@ class DeviceWatch:
 
     def send_stop(self) -> None:
         """Begin a stop now, ahead of everything; its result comes back as an event."""
-        if self._stopping is None or self._stopping.done():
+        if not self.is_stopping:
             stop = asyncio.ensure_future(self.nebulizer.stop())
             self._stopping = asyncio.get_running_loop().create_task(self._follow_stop(stop))
+
+    @property
+    def is_stopping(self) -> bool:
+        """Return whether a STOP is on its way that has not been read back yet."""
+        return self._stopping is not None and not self._stopping.done()
 
     async def close(self) -> None:
         """Give a stop under way a moment, then end the conversation; without beats the device goes off by itself."""

@@ -1,14 +1,16 @@
 #!/usr/bin/env python3
-"""Prints the promises of docs/safety.md against the tests marked with their numbers.
+"""Prints the promises of docs/safety.md against the tests marked with their numbers, and writes docs/requirements.md.
 
 Exit code 1 where a promise has neither a test nor a reason in docs/requirements-open.toml, 0 otherwise.
 """
 
 import contextlib
 import io
+import json
 import re
 import sys
 import tomllib
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +21,8 @@ import pytest
 ROOT = Path(__file__).resolve().parent.parent
 SAFETY = ROOT / "docs" / "safety.md"
 OPEN = ROOT / "docs" / "requirements-open.toml"
+PAGE = ROOT / "docs" / "requirements.md"
+CACHE = ROOT / ".pytest_cache" / "v" / "cache"
 ROW = re.compile(r"^\| (S\d\d) \| (.+?) \| .* \| (.+?) \|$", re.MULTILINE)
 WIDTH = 72
 Value = TypeVar("Value")
@@ -105,11 +109,50 @@ def show(promise: Promise) -> str:
     return "\n".join(lines)
 
 
+def last_results(cache: Path = CACHE) -> tuple[frozenset[str], frozenset[str]]:
+    """Return the tests that pytest has seen here, and those that failed when last run, without their cases."""
+
+    def names(file: str) -> frozenset[str]:
+        path = cache / file
+        found = json.loads(path.read_text("utf-8")) if path.is_file() else ()
+        return frozenset(name.partition("[")[0] for name in found)
+
+    return names("nodeids"), names("lastfailed")
+
+
+def result(promise: Promise, seen: frozenset[str], failed: frozenset[str]) -> str:
+    """Return how a promise's tests last went here: passed, failed, or not run where one of them never was."""
+    tests = set(promise.tests)
+    if tests & failed:
+        return "failed"
+    return "passed" if tests and tests <= seen else "not run"
+
+
+def page(promises: Iterable[Promise], seen: frozenset[str], failed: frozenset[str]) -> str:
+    """Return the page: one row for each promise, its tests by file, the last result, and what is open."""
+    lines = [
+        "# Promises and their tests",
+        "",
+        "Written by `make requirements` from [safety.md](safety.md), the tests' marks and pytest's last results here.",
+        "",
+        "| # | promise | state | last result | tests | still open |",
+        "|---|---|---|---|---|---|",
+    ]
+    for promise in promises:
+        files = Counter(test.partition("::")[0] for test in promise.tests)
+        tests = "<br>".join(f"`{file}` ({count})" for file, count in sorted(files.items())) or "none"
+        outcome = result(promise, seen, failed)
+        cells = (promise.number, promise.says, promise.state, outcome, tests, promise.reason)
+        lines.append("| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |")
+    return "\n".join(lines) + "\n"
+
+
 def main() -> int:
-    """Print the table and what is wrong; return the exit code."""
+    """Print the table and what is wrong, and write the page; return the exit code."""
     reasons = tomllib.loads(OPEN.read_text(encoding="utf-8"))
     promises, wrong = weigh(SAFETY.read_text(encoding="utf-8"), reasons, collect())
     print("\n".join(map(show, promises)))
+    PAGE.write_text(page(promises, *last_results()), encoding="utf-8")
     states = [promise.state for promise in promises]
     print("\n" + ", ".join(f"{states.count(state)} {state}" for state in ("kept", "partly", "open", "GAP")))
     for line in wrong:

@@ -29,9 +29,10 @@ def run(config_path: Path, wait_for_device: bool, trace: Path | None, verbose: b
     """
     from nebctl.config import load_config
     from nebctl.daemon import run_unit
+    from nebctl.logs import log_aside
     from nebctl.unit import StartFault
 
-    logging.basicConfig(level=logging.DEBUG if verbose else logging.INFO, format="%(levelname)s %(name)s: %(message)s")
+    log_aside(logging.DEBUG if verbose else logging.INFO)
     loaded = load_config(config_path)
     if isinstance(loaded, tuple):
         for fault in loaded:

@@ -62,3 +62,15 @@ def test_every_row_of_the_safety_page_is_read(requirements: ModuleType) -> None:
     promises, _ = requirements.weigh((ROOT / "docs" / "safety.md").read_text(encoding="utf-8"), reasons, {})
     assert [promise.number for promise in promises] == [f"S{number:02}" for number in range(1, 56)]
     assert [number for number, reason in reasons.items() if len(str(reason)) < 20] == []
+
+
+def test_the_page_has_each_promise_with_its_last_result(requirements: ModuleType, tmp_path: Path) -> None:
+    """A failed case fails its promise, a test that pytest has not seen is not run, and each row counts its tests."""
+    (tmp_path / "nodeids").write_text('["t.py::a[1]", "t.py::b", "t.py::c"]', "utf-8")
+    (tmp_path / "lastfailed").write_text('{"t.py::b[2]": true}', "utf-8")
+    found = {"S01": ["t.py::a", "t.py::c"], "S02": ["t.py::a", "t.py::b"], "S03": ["t.py::a", "t.py::new"]}
+    promises, _ = requirements.weigh(TABLE, {"S04": "later"}, found)
+    rows = requirements.page(promises, *requirements.last_results(tmp_path)).splitlines()[-4:]
+    assert [row.split(" | ")[3] for row in rows] == ["passed", "failed", "not run", "not run"]
+    assert rows[0].endswith("| kept | passed | `t.py` (2) |  |")
+    assert "| open | not run | none | later |" in rows[3]

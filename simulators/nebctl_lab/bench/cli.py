@@ -5,6 +5,7 @@ import click
 from nebctl_lab.bench.dose.command import dose
 from nebctl_lab.bench.ledger import ledger
 from nebctl_lab.bench.sim import sim
+from nebctl_lab.bench.stop import stop
 from nebctl_lab.bench.stream import stream
 from nebctl_lab.bench.wire import wire
 
@@ -17,5 +18,6 @@ def bench() -> None:
 bench.add_command(dose)
 bench.add_command(ledger)
 bench.add_command(sim)
+bench.add_command(stop)
 bench.add_command(stream)
 bench.add_command(wire)
