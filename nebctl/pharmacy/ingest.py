@@ -48,6 +48,7 @@ class _Branch:
     """The messages of one unit's epoch in a batch, with their places in it."""
 
     def __init__(self, known: Known | Refused) -> None:
+        self.known = known
         self.places: list[int] = []
         self.records: list[Signed] = []
         self._newest = None if isinstance(known, Refused) else known.keys.ring.newest
@@ -109,6 +110,9 @@ class Ingest:
         reading, self._read_ahead = self._read_ahead, None
         if reading is None or reading.arrivals is not arrivals:
             reading = self._read(arrivals)
+        else:  # others' commits came between
+            for key, branch in reading.branches.items():
+                branch.known = self._known(*key)
         if self._cores.helps(len(following)):
             self._read_ahead = self._read(following)
         answers = reading.answers
@@ -135,7 +139,7 @@ class Ingest:
         return reading
 
     def _judge(self, unit: str, epoch: int, branch: "_Branch", verify: Verifier) -> Run:
-        known = self._known(unit, epoch)  # as it is now: what was read ahead of others' commit may have seen it before
+        known = branch.known
         if isinstance(known, Refused):
             return Run(answers=(known,) * len(branch.records), kept=(), frontier=tree.Frontier())
 

@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 
 import aiomqtt
 from aiomqtt.exceptions import MqttConnectError
-from paho.mqtt.client import MQTT_LOG_ERR
+from paho.mqtt.client import MQTT_LOG_ERR, MQTTMessage
 from paho.mqtt.reasoncodes import ReasonCode
 
 CONNECT_S = 2.0
@@ -119,9 +119,13 @@ class _Client(aiomqtt.Client):
         self.came += 1
         super()._on_publish(client, userdata, mid, reason_code, properties)
 
-    def _on_message(self, client: Any, userdata: Any, message: Any) -> None:
+    def _on_message(self, _client: Any, _userdata: Any, message: Any) -> None:
         self.came += 1
-        super()._on_message(client, userdata, message)
+        queue: asyncio.Queue[Any] = self._queue
+        try:  # as the library does, but in our own shape at once
+            queue.put_nowait(_read(message))
+        except asyncio.QueueFull:
+            self._logger.warning("the queue of messages is full; one is thrown away")
 
     def _read(self, sock: Any) -> None:
         """Take packets as long as each brings a message or an acknowledgement, and no more than the loop can bear."""
@@ -188,7 +192,7 @@ class _Client(aiomqtt.Client):
 class Connection:
     """A live connection; `arrived` is where the client puts what arrives."""
 
-    def __init__(self, client: _Client, arrived: "asyncio.Queue[aiomqtt.Message]") -> None:
+    def __init__(self, client: _Client, arrived: "asyncio.Queue[Message]") -> None:
         self._client = client
         self._arrived = arrived
 
@@ -220,10 +224,11 @@ class Connection:
     async def messages(self) -> AsyncIterator[Message]:
         """Yield what arrives, until the connection ends with a `BrokerFault`."""
         with _as_fault("receive"):
-            async for message in self._client.messages:
-                yield _read(message)
+            messages: AsyncIterator[Any] = self._client.messages
+            async for message in messages:
+                yield message
                 while not self._arrived.empty():  # the library's iterator costs two tasks a message
-                    yield _read(self._arrived.get_nowait())
+                    yield self._arrived.get_nowait()
 
 
 @contextlib.asynccontextmanager
@@ -234,14 +239,13 @@ async def connect(settings: MqttSettings, will: Message | None = None) -> AsyncI
     Raises: `BrokerFault` where no connection comes about or where it ends.
     """
     with _as_fault("connection"):
-        arrived: asyncio.Queue[aiomqtt.Message] = asyncio.Queue(QUEUED)
+        arrived: asyncio.Queue[Message] = asyncio.Queue(QUEUED)
         async with _client(settings, will, await _version(settings), arrived) as client:
             yield Connection(client, arrived)
 
 
-def _read(message: aiomqtt.Message) -> Message:
-    payload = message.payload
-    return Message(str(message.topic), payload if isinstance(payload, bytes) else b"", bool(message.retain))
+def _read(message: MQTTMessage) -> Message:
+    return Message(message.topic, bytes(message.payload), bool(message.retain))
 
 
 async def _version(settings: MqttSettings) -> aiomqtt.ProtocolVersion:
@@ -259,7 +263,7 @@ def _client(
     settings: MqttSettings,
     will: Message | None,
     version: aiomqtt.ProtocolVersion,
-    arrived: "asyncio.Queue[aiomqtt.Message] | None" = None,
+    arrived: "asyncio.Queue[Message] | None" = None,
 ) -> _Client:
     host, port, secure = settings.address()
     return _Client(

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 ROOT = "nebctl/v1"
 INBOUND = ("receipt", "worklist")
@@ -22,6 +23,7 @@ def topic(site: str, unit: str, kind: str) -> str:
     return f"{ROOT}/{site}/{unit}/{kind}"
 
 
+@lru_cache(maxsize=1024)
 def parse_topic(text: str) -> UnitTopic | None:
     """Return the parts of one of our topics; None means that it is not one."""
     parts = text.split("/")

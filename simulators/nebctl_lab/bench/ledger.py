@@ -91,6 +91,8 @@ def describe(figures: Figures) -> Iterator[str]:
         found, other = figures[part], "a bare commit" if part == "single" else "the single rate"
         yield f"{title:<13}{found['ratio']} of {other} (least {found['ratio_limit']:g}): {marks[part]}"
         yield f"{'':<13}{found['per_s']} records a second"
+        if part == "single":
+            yield f"{'':<13}{found['bound']} with two signatures and the same rows alone, the most that can be reached"
     loop, start = figures["loop"], figures["start"]
     yield f"{'loop held':<13}{loop['held_ms']} ms (most {loop['held_limit_ms']:g}): {marks['loop']}"
     yield f"{'':<13}with an fsync of {loop['fsync_ms']:g} ms; {loop['held_idle_ms']} ms without any record"

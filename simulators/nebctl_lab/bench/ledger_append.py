@@ -63,10 +63,11 @@ async def measure_appends(
     """
     ledger = await open_ledger(folder / "append.db", random)
     (entry,) = await ledger.append([draft()], now())
-    bare = Bare(folder / "bare.db", entry.jws)
-    rates: dict[str, list[float]] = {"bare": [], "single": [], "batch": [], "waiting": []}
+    bare = Bare(folder / "bare.db", entry.jws, KEY)
+    rates: dict[str, list[float]] = {"bare": [], "least": [], "single": [], "batch": [], "waiting": []}
     for _ in range(rounds):
         rates["bare"].append(await _rate(bare.commit, commits))
+        rates["least"].append(await _rate(bare.commit_signed, commits))
         rates["single"].append(await _rate(lambda: ledger.append([draft()], now()), commits))
         batches = max(1, commits // BATCH)
         rates["batch"].append(BATCH * await _rate(lambda: ledger.append([draft()] * BATCH, now()), batches))
@@ -74,7 +75,7 @@ async def measure_appends(
     bare.close()
     await ledger.close()
     return {
-        "single": _against(rates, "single", "bare", LEAST_SINGLE),
+        "single": _against(rates, "single", "bare", LEAST_SINGLE) | _bound(rates),
         "batch": _against(rates, "batch", "single", LEAST_BATCH),
         "waiting": _against(rates, "waiting", "single", LEAST_BATCH),
     }
@@ -100,6 +101,12 @@ def _against(rates: dict[str, list[float]], ours: str, other: str, least: float)
         "ratio_least": round(min(ratios), 3),
         "ratio_limit": least,
     }
+
+
+def _bound(rates: dict[str, list[float]]) -> dict[str, float]:
+    """Return what the ratio would be if nothing were done but what cannot be left out."""
+    ratios = [least / bare for least, bare in zip(rates["least"], rates["bare"], strict=True)]
+    return {"least_per_s": round(statistics.median(rates["least"]), 1), "bound": round(statistics.median(ratios), 3)}
 
 
 async def measure_held(folder: Path, random: Callable[[int], bytes], appends: int) -> dict[str, float]:

@@ -4,6 +4,7 @@ The only use of sqlite3 here; the ledger itself is reached through `nebctl.store
 """
 
 import asyncio
+import hashlib
 import sqlite3
 import time
 from collections.abc import Iterator
@@ -14,11 +15,22 @@ from pathlib import Path
 from typing import Any
 
 from nebctl.core.ledger import tree
+from nebctl.core.ledger.signing import Signer
 from nebctl.store import schema
 from nebctl.store.sealing import Sealed, Tip
 
 FSYNC_S = 0.060
 """How long a slowed COMMIT takes at least, in seconds: a poor SD card's."""
+
+
+TABLES = (
+    "CREATE TABLE bare(n INTEGER PRIMARY KEY, text TEXT NOT NULL) STRICT",
+    "CREATE TABLE log(ep INT, seq INT, leaf BLOB, jws TEXT, PRIMARY KEY(ep, seq)) STRICT",
+    "CREATE TABLE fact(ep INT, seq INT, n INT, text TEXT, PRIMARY KEY(ep, seq, n)) STRICT, WITHOUT ROWID",
+    "CREATE TABLE outbox(ep INT, seq INT, line TEXT, PRIMARY KEY(ep, seq)) STRICT, WITHOUT ROWID",
+    "CREATE TABLE head(ep INTEGER PRIMARY KEY, note TEXT) STRICT",
+    "INSERT INTO head VALUES (1, '')",
+)
 
 
 class SlowConnection(sqlite3.Connection):
@@ -40,9 +52,11 @@ def connect_slowly(path: Path) -> sqlite3.Connection:
 class Bare:
     """One table, one row a commit, write-ahead log and synchronous FULL, in a thread as the ledger's is."""
 
-    def __init__(self, path: Path, text: str) -> None:
+    def __init__(self, path: Path, text: str, signer: Signer) -> None:
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="bare")
         self._text = text
+        self._signer = signer
+        self._records = 0
         self._db: sqlite3.Connection = self._thread.submit(self._open, path).result()
 
     @staticmethod
@@ -50,15 +64,36 @@ class Bare:
         db = sqlite3.connect(path, isolation_level=None)
         db.execute("PRAGMA journal_mode = WAL")
         db.execute("PRAGMA synchronous = FULL")
-        db.execute("CREATE TABLE bare(n INTEGER PRIMARY KEY, text TEXT NOT NULL) STRICT")
+        for statement in TABLES:
+            db.execute(statement)
         return db
 
     def _commit(self) -> None:
         self._db.execute("INSERT INTO bare(text) VALUES (?)", (self._text,))
 
+    def _commit_signed(self) -> None:
+        self._records += 1
+        seq, text, db = self._records, self._text, self._db
+        leaf = hashlib.sha256(self._signer.sign(text.encode())).digest()
+        line = self._signer.sign(leaf).hex()
+        db.execute("BEGIN IMMEDIATE")
+        db.execute("INSERT INTO log VALUES (1, ?, ?, ?)", (seq, leaf, text))
+        db.executemany("INSERT INTO fact VALUES (1, ?, ?, ?)", [(seq, 1, text[:64]), (seq, 2, text[:64])])
+        db.execute("INSERT INTO outbox VALUES (1, ?, ?)", (seq, line))
+        db.execute("UPDATE head SET note = ? WHERE ep = 1", (line,))
+        db.execute("COMMIT")
+
     async def commit(self) -> None:
         """Insert and commit one row durably."""
         await asyncio.shield(asyncio.wrap_future(self._thread.submit(self._commit)))
+
+    async def commit_signed(self) -> None:
+        """Do what no ledger of this kind can leave out, and nothing else: no record is made, checked or guarded.
+
+        That is two signatures, one over the record and one over the tree, and a commit of the record's row, two private
+        facts, the line that waits for a receipt, and the head.
+        """
+        await asyncio.shield(asyncio.wrap_future(self._thread.submit(self._commit_signed)))
 
     def close(self) -> None:
         """Close the file."""
