@@ -20,6 +20,7 @@ KEY_BYTES, SALT_BYTES = 32, 16
 LEAST_DIGITS, MOST_DIGITS = 6, 12
 _PIN = re.compile(rf"[0-9]{{{LEAST_DIGITS},{MOST_DIGITS}}}", re.ASCII)
 _DOMAIN = b"nebctl/pin/v1\0"
+_LINK_DOMAIN = b"nebctl/identifier/v1\0"
 _KEY = re.compile(r"[0-9a-f]{64}\n?", re.ASCII)
 
 
@@ -64,7 +65,10 @@ def why_bad(pin: str, code: str = "") -> str | None:
 
 
 class PinKey:
-    """The site's key that peppers every PIN; it is in memory alone and shows itself nowhere."""
+    """The site's key that peppers every PIN and every identifier of a subject.
+
+    It is in memory alone and shows itself nowhere.
+    """
 
     def __init__(self, secret: bytes) -> None:
         self._secret = secret
@@ -95,6 +99,10 @@ class PinKey:
         except (VerificationError, InvalidHashError):
             return Checked.NOT_USABLE
         return Checked.GOOD
+
+    def link(self, identifier: str) -> str:
+        """Return the keyed hash of what a wristband or a study card says, 64 hex digits."""
+        return hmac.digest(self._secret, _LINK_DOMAIN + identifier.encode(), "sha256").hex()
 
     def _peppered(self, code: str, pin: str) -> bytes:
         return hmac.digest(self._secret, _DOMAIN + code.encode() + b"\0" + pin.encode(), "sha256")

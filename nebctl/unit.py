@@ -181,6 +181,7 @@ class Unit:
             simulated=self._config.unit.simulated,
             approved_until_ns=opened.study.expires_ns,
             follow_up=opened.study.follow_up,
+            link=opened.pin_key.link if opened.pin_key else None,
         )
         self._desk = Desk(self._runner, opened.clock, place, opened.worklists.current)
         self._thread = opened.edge.thread() if opened.edge.thread else ThreadPoolExecutor(max_workers=1)
@@ -361,6 +362,7 @@ class Unit:
             worklist=self._opened.worklists.current,
             checks=lambda: self._desk.checks,
             charted=self._desk.charting.shown,
+            scanned=lambda: self._desk.tray.as_json(self._opened.clock.instant().mono_ns),
             operator_ends=self._opened.rules.model.operator_ends,
             probe=lambda: self._probe.question,
         )

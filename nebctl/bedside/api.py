@@ -22,8 +22,11 @@ from nebctl.bedside.answers import Handler, body_of, explained, problem
 from nebctl.bedside.clock_check import ClockCheck
 from nebctl.bedside.credentials import Credentials, two_persons
 from nebctl.bedside.desk import Desk
+from nebctl.bedside.given import PAGE_CODE, given
 from nebctl.bedside.logins import Logins
 from nebctl.bedside.probe import Drawn, Probe
+from nebctl.bedside.scanning import Who
+from nebctl.bedside.tray import BADGE, KINDS
 from nebctl.bedside.view import public
 from nebctl.core.alarms import Condition, Priority
 from nebctl.core.guard import Refusal
@@ -103,6 +106,8 @@ class Api:
                 Route("/api/page", self._guarded(self._page_events, token=False), methods=["GET"]),
                 Route("/api/login", self._guarded(self._login, token=False), methods=["POST"]),
                 Route("/api/logout", self._guarded(self._logout, token=False), methods=["POST"]),
+                Route("/api/unscan", self._guarded(self._unscan, token=False), methods=["POST"]),
+                Route("/api/scanned", self._guarded(self._scanned, token=False), methods=["POST"]),
                 Route("/api/stop", self._guarded(self._stop, token=False), methods=["POST"]),
                 Route("/api/quiet", self._guarded(self._quiet, token=False), methods=["POST"]),
                 Route("/api/drawn", self._guarded(self._drawn, token=False), methods=["POST"]),
@@ -180,6 +185,7 @@ class Api:
         """Begin a login in place of the one that the page or the script had."""
         self.logins.end(request.headers.get(SESSION, ""))
         self.logins.end(request.cookies.get(self.cookie, ""))
+        self.desk.tray.drop(BADGE)
         who: dict[str, Json] = {"operator": {"code": person.code, "name": person.name}}
         token = self.logins.begin(person.code, person.pin)
         if self._knows_machine(request):
@@ -189,6 +195,7 @@ class Api:
         return response
 
     async def _logout(self, request: Request) -> Response:
+        self.desk.tray.drop(*KINDS)
         for token in (request.cookies.get(self.cookie, ""), request.headers.get(SESSION, "")):
             self.logins.end(token)
         response = JSONResponse({})
@@ -236,7 +243,7 @@ class Api:
         body = await _own(request, bodies.Scan)
         soft = body.confirmed
         passing = self.desk.soft(soft.limit, _by(request), soft.reason) if soft else None
-        await self.desk.scan(_by(request), body.subject, body.kit, passing)
+        await self.desk.scan(_by(request), *await self._codes(request, body), passing)
         return self._shown()
 
     async def _override(self, request: Request) -> Response:
@@ -245,12 +252,29 @@ class Api:
         people = [await self.credentials.prove(one.operator, one.pin.get_secret_value()) for one in body.persons]
         second = two_persons(_by(request), people, self.credentials.today())
         passing = Passing(limit=EXTRA, operator=_by(request), second=second, reason=body.reason)
-        await self.desk.scan(_by(request), body.subject, body.kit, passing)
+        await self.desk.scan(_by(request), *await self._codes(request, body), passing)
         return self._shown()
+
+    async def _codes(self, request: Request, body: bodies.Codes) -> tuple[Who | None, str | None]:
+        return await given(body, self.credentials, machine=self._knows_machine(request))
+
+    async def _scanned(self, request: Request) -> Response:
+        """Take a code from a script's scanner as if it were the unit's own; no page may."""
+        body = await body_of(request, bodies.ScannedCode)
+        if not self._knows_machine(request):
+            return problem(401, "token", "Only the unit's own scanner, or a script with its token, gives codes.")
+        await self.desk.take_code(body.code)
+        return JSONResponse({})
+
+    async def _unscan(self, _request: Request) -> Response:
+        self.desk.tray.drop(*KINDS)
+        return JSONResponse({})
 
     async def _charge(self, request: Request) -> Response:
         body = await body_of(request, bodies.ChargeBody)
-        await self.desk.charge(body.charge(), body.cup)
+        if not self._knows_machine(request) and body.cup is not None and body.cup_typed is None:
+            raise Refused(PAGE_CODE)
+        await self.desk.charge(body.charge(), body.cup, body.cup_typed)
         return self._shown()
 
     async def _self_test(self, _request: Request) -> Response:

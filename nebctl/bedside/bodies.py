@@ -33,13 +33,49 @@ class Confirmed(Body):
     reason: Text
 
 
-class Scan(Body):
-    """Badge, wristband and kit as scanned."""
+Raw = Annotated[str, Field(min_length=1, max_length=400)]
+"""What a scanner sent, symbology identifier and separators included."""
+
+
+class Typed(Body):
+    """A subject that was typed, why, and the badge and PIN of the second person who vouches for it."""
+
+    subject: Code
+    reason: Text
+    second: Code
+    pin: Annotated[SecretStr, Field(min_length=1, max_length=64)]
+
+
+class Codes(Body):
+    """Wristband, study card or bed label, and kit, as a script's own scanner sent them.
+
+    The page gives none of the codes: it takes what the unit's own scanner read. `typed` stands in the place of
+    wristband and card.
+    """
+
+    band: Raw | None = None
+    card: Raw | None = None
+    kit: Raw | None = None
+    typed: Typed | None = None
+
+    @model_validator(mode="after")
+    def _identified_once(self) -> Self:
+        if (self.band is None) != (self.card is None) or (self.band is not None and self.typed is not None):
+            raise ValueError('give "band" and "card" as scanned, or "typed" with the reason and a second person')
+        return self
+
+
+class Scan(Codes):
+    """A person begins a dose; `confirmed` is a soft limit that it may pass."""
 
     operator: Code
-    subject: Code
-    kit: Code
     confirmed: Confirmed | None = None
+
+
+class ScannedCode(Body):
+    """One code from a script's own scanner."""
+
+    code: Raw
 
 
 class Seen(Body):
@@ -79,9 +115,13 @@ class Volume(Body):
 
 
 class ChargeBody(Volume):
-    """What was put in the cup; a weighed charge brings its interval."""
+    """What was put in the cup; a weighed charge brings its interval.
 
-    cup: Code
+    `cup` None is what the unit's own scanner read; a number that was typed has its reason in `cup_typed`.
+    """
+
+    cup: Raw | None = None
+    cup_typed: Text | None = None
     vial_emptied: bool
     method: Literal["declared", "weighed"]
 
@@ -150,11 +190,9 @@ class SignIn(Person):
     pin: Annotated[SecretStr, Field(min_length=1, max_length=64)]
 
 
-class Override(Body):
+class Override(Codes):
     """Two persons, each with badge and PIN, let a subject have a dose beyond the study protocol from this kit."""
 
-    subject: Code
-    kit: Code
     reason: Text
     persons: Annotated[list[SignIn], Field(min_length=2, max_length=2)]
 

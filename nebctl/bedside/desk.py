@@ -4,9 +4,12 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import datetime
+from typing import NoReturn
 from zoneinfo import ZoneInfo
 
 from nebctl.bedside.charting import Charting
+from nebctl.bedside.scanning import Identifiers, Link, Who, identification, resolve
+from nebctl.bedside.tray import BAND, CARD, CUP, KIT, Tray
 from nebctl.core import events as ev
 from nebctl.core.admission import Admitted, Request, admit
 from nebctl.core.alarms import PARTED
@@ -16,11 +19,13 @@ from nebctl.core.dose import Charge, Residual
 from nebctl.core.guard import LOCKED_OUT, Refusal
 from nebctl.core.instant import NS_PER_S, Instant
 from nebctl.core.ledger.envelope import utc_text
-from nebctl.core.ledger.records import Draft, SessionDay
-from nebctl.core.limits import Passing
+from nebctl.core.ledger.records import Draft, Json, SessionDay
+from nebctl.core.limits import EXTRA, SOFTENABLE, Passing
 from nebctl.core.operators import Operator
 from nebctl.core.orders import Worklist
 from nebctl.core.regimen import FollowUp, Regimen, SiteRules
+from nebctl.core.scan.cup import read_cup
+from nebctl.core.scan.message import shown, split
 from nebctl.core.session import IllegalEventError, Kind, State
 from nebctl.core.session.drafts import signature
 from nebctl.core.thaw import use_by
@@ -30,6 +35,8 @@ from nebctl.runner import Refused, Runner
 
 START_WAIT_S = 3.0
 """How long a press of START or RESUME waits to say what came of it."""
+_PASSABLE = frozenset((EXTRA, *SOFTENABLE))
+_OF_THE_KIT = ("kit-", "code-")
 _UNDECIDED = frozenset((State.INTENDED, State.STARTING, State.RESUME_INTENDED, State.RESUMING))
 
 
@@ -40,6 +47,7 @@ class Place:
     `random_hex` returns that many fresh hexadecimal digits. `peripherals` tries what the unit has beside its device, or
     has not by configuration. `simulated` says that the unit serves simulators, and them alone. `approved_until_ns` is
     the Unix time at which an approval of the study protocol or the site's rules ends; None means that none does.
+    `link` hashes a subject's identifiers under the site's key; None means that this unit has no key.
     """
 
     regimen: Regimen
@@ -50,12 +58,14 @@ class Place:
     simulated: bool
     approved_until_ns: int | None = None
     follow_up: FollowUp | None = None
+    link: Link | None = None
 
 
 class Desk:
     """The steps of a dose, as a person takes them; every refusal is an exception with a plain sentence.
 
-    `checks` is the newest self-test of the session under way; empty before it. `charting` is what is charted beside it.
+    `checks` is the newest self-test of the session under way; empty before it. `charting` is what is charted beside it,
+    `tray` what the unit's own scanner read.
     """
 
     def __init__(self, runner: Runner, clock: Clock, place: Place, worklist: Callable[[], Worklist | None]) -> None:
@@ -63,49 +73,77 @@ class Desk:
         self._clock = clock
         self._place = place
         self._worklist = worklist
+        self.tray = Tray()
         self.checks: tuple[ev.Check, ...] = ()
         self.charting = Charting(runner, clock, place.zone, worklist, place.follow_up)
 
-    async def scan(self, operator: str, subject: str, kit: str, passing: Passing | None = None) -> None:
-        """Begin a session for a person who is signed in: wristband and kit were scanned.
+    async def take_code(self, raw: str) -> None:
+        """Take a code from the unit's own scanner; one that no dose needs is refused, recorded and shown."""
+        now = self._clock.instant()
+        if refusal := self.tray.take(raw, self._worklist(), self._place.link, now.mono_ns):
+            await self._note_refusal(refusal, raw, subject="", operator="")
+        self._runner.tell_changed()
 
-        `passing` is a limit that persons let this dose pass; it is on disk before anything is authorised, and where the
-        dose needs no such leave, nothing is said of it.
+    async def scan(self, operator: str, who: Who | None, kit: str | None, passing: Passing | None = None) -> None:
+        """Begin a session for a person who is signed in: wristband, second identifier and kit were scanned.
+
+        `who` None and `kit` None are what the unit's own scanner read. `passing` is a limit that persons let this dose
+        pass; it is on disk before anything is authorised; where the dose needs no such leave, nothing is said of it.
 
         Raises: `Refused`, and the refusal is recorded; `IllegalEventError` while another session is open.
         """
-        now = self._clock.instant()
+        now, tray = self._clock.instant(), self.tray
+        who = who or Identifiers(band=tray.raw(BAND, now.mono_ns), card=tray.raw(CARD, now.mono_ns))
+        kit = tray.raw(KIT, now.mono_ns) if kit is None else kit
+        self._refuse_busy()
+        found = resolve(who, kit, operator, self._worklist(), self._place.link)
+        if isinstance(found, Refusal):
+            await self._refuse_scan(found, kit, subject="", operator=operator)
         local = self._local(now)
         request = Request(
             operator=operator,
-            subject=subject,
-            kit=kit,
+            subject=found.subject,
+            kit=found.kit,
             today=local.date(),
             local_minute=local.hour * 60 + local.minute,
         )
-        self._refuse_busy()
         decision = self._barred(now) or self._admit(request, now)
         needed = passing if isinstance(decision, Refusal) and passing and decision.code == passing.limit else None
         if needed is not None:
             decision = self._admit(request, now, needed.codes)
         if isinstance(decision, Refusal):
-            await self._record_refusal(decision, request)
-            raise Refused(decision)
+            await self._refuse_scan(decision, found.kit, found.subject, operator)
         device = self._device()
         auth = self._authorise(decision, request, device.serial, now)
+        await self._runner.note(identification(who, auth.subject, auth.operator, auth.place))
         if needed is not None:
             await self._runner.note(needed.record(auth.place, auth.subject, auth.dose, auth.kit))
         await self._runner.press(ev.Authorised(authorisation=auth))
+        tray.drop(BAND, CARD, KIT)
         self.checks = ()
 
-    async def charge(self, charge: Charge, cup: str) -> None:
+    async def _refuse_scan(self, refusal: Refusal, kit: str, subject: str, operator: str) -> NoReturn:
+        """Record why no session begins, and forget what has to be scanned anew."""
+        if refusal.code not in _PASSABLE:  # what persons may let pass is asked again with the same codes
+            self.tray.drop(*((KIT,) if refusal.code.startswith(_OF_THE_KIT) else (BAND, CARD, KIT)))
+        await self._note_refusal(refusal, kit, subject, operator)
+        raise Refused(refusal)
+
+    async def charge(self, charge: Charge, cup: str | None, typed_because: str | None = None) -> None:
         """Take what was put in the cup, then run the self-test.
 
-        Raises: `Refused` for a cup that could give more than the day's limit; nothing is recorded then.
+        `cup` is its code, None what the unit's own scanner read; a number that was typed has its reason.
+        Raises: `Refused` for what is no cup, or one that could give more than the day's limit, and nothing is recorded.
         """
+        raw = self.tray.raw(CUP, self._clock.instant().mono_ns) if cup is None else cup
+        number = read_cup(split(raw), typed_because)
+        if isinstance(number, Refusal):
+            raise Refused(number)
         self._refuse_implausible(charge)
         self._refuse_overfilled(charge)
-        await self._runner.press(ev.Charged(charge=charge, cup=cup))
+        typed = typed_because if not split(raw).symbol else None
+        await self._runner.press(ev.Charged(charge=charge, cup=number, typed_because=typed))
+        self.tray.drop(CUP)
         await self.self_test()
 
     async def self_test(self) -> None:
@@ -275,13 +313,12 @@ class Desk:
             raise Refused(Refusal(code="simulator", sentence=sentence))
         return device
 
-    async def _record_refusal(self, refusal: Refusal, request: Request) -> None:
-        draft = Draft(
-            typ="refusal",
-            facts={"code": refusal.code, "sentence": refusal.sentence, "kit": request.kit},
-            private={"subject": request.subject, "operator": request.operator},
-        )
-        await self._runner.note(draft)
+    async def _note_refusal(self, refusal: Refusal, kit: str, subject: str, operator: str) -> None:
+        """Record a refusal; what may be a subject's own number is not repeated, only a code that is like a kit's."""
+        facts: dict[str, Json] = {"code": refusal.code, "sentence": refusal.sentence}
+        if kit and (subject or split(kit).is_gs1):
+            facts["kit"] = shown(kit)
+        await self._runner.note(Draft(typ="refusal", facts=facts, private={"subject": subject, "operator": operator}))
 
     def _refuse_implausible(self, charge: Charge) -> None:
         """Refuse a charge that is no aliquot, or whose interval says nothing: a slip must not become a dose record."""

@@ -7,6 +7,7 @@ from zoneinfo import ZoneInfo
 
 from nebctl.alarming import Alarming
 from nebctl.bedside.course import course, due, prefixes_of
+from nebctl.bedside.tray import Tray
 from nebctl.core import events as ev
 from nebctl.core.alarms import MESSAGES, Condition
 from nebctl.core.annunciator import Standing
@@ -54,6 +55,10 @@ def _no_question() -> int | None:
     return None
 
 
+def _nothing_scanned() -> dict[str, Json]:
+    return Tray().as_json(0)
+
+
 def _no_checks() -> tuple[ev.Check, ...]:
     return ()
 
@@ -79,6 +84,7 @@ class Surroundings:
     charted: Callable[[], dict[str, Json]] = _nothing_charted
     operator_ends: bool = False
     probe: Callable[[], int | None] = _no_question
+    scanned: Callable[[], dict[str, Json]] = _nothing_scanned
 
 
 def view(runner: Runner, around: Surroundings) -> dict[str, Json]:
@@ -132,7 +138,12 @@ def public(shown: dict[str, Json]) -> dict[str, Json]:
     """Return the part of a view that a page may show while nobody is logged in: no subject, no kit, no volume."""
     known = shown["prefixes"]
     badges = known["operator"] if isinstance(known, dict) else []
-    return {**{name: shown[name] for name in _PUBLIC}, "prefixes": {"operator": badges, "subject": [], "kit": []}}
+    tray = shown["scanned"]
+    scanned = {**tray, **dict.fromkeys(("band", "card", "kit", "cup"))} if isinstance(tray, dict) else None
+    if scanned and isinstance(said := scanned["refused"], dict) and said["code"] == "identifiers-differ":
+        scanned["refused"] = None  # its sentence names two subjects
+    prefixes: dict[str, Json] = {"operator": badges, "subject": [], "kit": []}
+    return {**{name: shown[name] for name in _PUBLIC}, "prefixes": prefixes, "scanned": scanned}
 
 
 def _day(runner: Runner, around: Surroundings, now: Instant) -> dict[str, Json]:
@@ -155,6 +166,7 @@ def _day(runner: Runner, around: Surroundings, now: Instant) -> dict[str, Json]:
         "pauses": runner.session.pauses,
         "charted": around.charted(),
         "operator_ends": around.operator_ends,
+        "scanned": around.scanned(),
     }
 
 

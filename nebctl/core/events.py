@@ -21,10 +21,14 @@ class Authorised:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Charged:
-    """Kit and cup were scanned and the charge was weighed or declared."""
+    """Kit and cup were scanned and the charge was weighed or declared.
+
+    `typed_because` is why the cup's number was typed, None where it was scanned.
+    """
 
     charge: Charge
     cup: str
+    typed_because: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,6 +6,7 @@ from enum import Enum
 
 from nebctl.core.kits import KnownKit
 from nebctl.core.operators import Operator, find
+from nebctl.core.scan.subject import Identity
 
 
 class DoseState(Enum):
@@ -64,6 +65,7 @@ class Worklist:
 
     A unit keeps the one with the highest `version` and starts nothing by a list whose `expires_ns` has passed.
     `kits` are all that the site knows, so that a unit can say what is wrong with one; an empty tuple says nothing.
+    `identities` are those of all subjects of the site whose wristband is linked.
     """
 
     version: int
@@ -73,6 +75,7 @@ class Worklist:
     orders: tuple[Order, ...]
     operators: tuple[Operator, ...]
     kits: tuple[KnownKit, ...] = ()
+    identities: tuple[Identity, ...] = ()
 
     def order_of(self, subject: str) -> Order | None:
         """Return the subject's order; None means that nothing is leased to this unit for that subject."""

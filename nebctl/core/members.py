@@ -13,7 +13,7 @@ T = TypeVar("T")
 class Members:
     """The members of one JSON object, each taken with its type; a fault names the place, as in `orders[0].doses`.
 
-    Members `later` came with a later version of the format: where one is missing, it counts as null.
+    Members `later` came with a later version of the format: a missing one counts as null, and as an empty list.
 
     Every method raises: `ValueError`, with the place, the value seen and what was expected.
     """
@@ -24,6 +24,7 @@ class Members:
             raise ValueError(f"{where} is not an object with exactly {', '.join(sorted({*names, *optional}))}")
         self._where = where
         self._value = {**optional, **value}
+        self._later = optional
 
     def text(self, name: str, *, empty: bool = False) -> str:
         """Return printable text; "" passes only where `empty` says so."""
@@ -64,6 +65,8 @@ class Members:
 
     def _list(self, name: str) -> list[Json]:
         value = self._value[name]
+        if value is None and name in self._later:
+            return []
         if not isinstance(value, list):
             raise self._fault(name, "a list")
         return value

@@ -11,6 +11,7 @@ from nebctl.core.ledger.records import Json
 from nebctl.core.ledger.signing import Verifier
 from nebctl.core.members import Members
 from nebctl.core.operators import Operator
+from nebctl.core.scan.subject import Identity
 from nebctl.core.staff_text import OPERATOR_MEMBERS, operator_json, read_operator
 
 __all__ = [
@@ -74,7 +75,7 @@ def parse_worklist(
     if lines[1] != _address(site, unit):
         return _refused(WorklistFault.ADDRESS, lines[1], _address(site, unit))
     try:
-        worklist = _read_worklist(Members("worklist", canonical.decode(lines[2].encode()), _LIST))
+        worklist = _read_worklist(Members("worklist", canonical.decode(lines[2].encode()), _LIST, _LIST_LATER))
     except ValueError as fault:
         return _refused(WorklistFault.CONTENT, str(fault), "a worklist that holds together")
     return _contradiction(worklist) or worklist
@@ -97,7 +98,10 @@ def _contradiction(worklist: Worklist) -> WorklistRefused | None:
     codes = [badge for person in worklist.operators for badge in {person.code, person.badge} - {""}]
     known = [kit.kit for kit in worklist.kits]
     kit_codes = [(kit.gtin, kit.serial) for kit in worklist.kits if kit.serial]
+    marks = [mark for each in worklist.identities for mark in (each.band, each.card)]
     once = (
+        ("linked subject", [each.subject for each in worklist.identities]),
+        ("identifier", marks),
         ("code of a kit", kit_codes),
         ("dose", leases),
         ("kit", kits),
@@ -120,6 +124,7 @@ def _worklist_json(worklist: Worklist) -> dict[str, Json]:
         "orders": [_order_json(order) for order in worklist.orders],
         "operators": [operator_json(person) for person in worklist.operators],
         "kits": [_kit_json(kit) for kit in worklist.kits],
+        "identities": [{"subject": i.subject, "band": i.band, "card": i.card} for i in worklist.identities],
     }
 
 
@@ -169,11 +174,13 @@ def _utc_or_none(at_ns: int | None) -> str | None:
 
 
 _LIST = frozenset(("version", "issued", "expires", "study", "orders", "operators", "kits"))
+_LIST_LATER = frozenset(("identities",))
 _ORDER = frozenset(("order", "subject", "day1", "doses", "history"))
 _DOSE = frozenset(("day", "dose", "kit", "lot", "not_after", "thawed_at", "use_by"))
 _HISTORY = frozenset(("day", "dose", "state", "unit", "session"))
 _KIT = frozenset(("kit", "lot", "lot_state", "expires", "state", "since", "subject", "day", "held_by"))
 _KIT_LATER = frozenset(("gtin", "serial"))
+_IDENTITY = frozenset(("subject", "band", "card"))
 
 
 def _read_worklist(members: Members) -> Worklist:
@@ -185,7 +192,12 @@ def _read_worklist(members: Members) -> Worklist:
         orders=tuple(_read_order(item) for item in members.each("orders", _ORDER)),
         operators=tuple(read_operator(item) for item in members.each("operators", OPERATOR_MEMBERS)),
         kits=tuple(_read_kit(item) for item in members.each("kits", _KIT, _KIT_LATER)),
+        identities=tuple(_read_identity(item) for item in members.each("identities", _IDENTITY)),
     )
+
+
+def _read_identity(members: Members) -> Identity:
+    return Identity(subject=members.text("subject"), band=members.text("band"), card=members.text("card"))
 
 
 def _read_order(members: Members) -> Order:

@@ -13,6 +13,7 @@ from nebctl.core.operators import PHARMACIST
 from nebctl.pharmacy.books import Books
 from nebctl.pharmacy.database import transaction
 from nebctl.pharmacy.faults import PharmacyFault
+from nebctl.pharmacy.identities import Link, check_link, keep_link
 
 FURTHEST = timedelta(days=3660)
 """A planned Day 1 lies at most this far from today: what is further is a slip in typing."""
@@ -21,13 +22,17 @@ _SUBJECT = re.compile(r"[A-Z]{2,8}-[0-9]{1,6}", re.ASCII)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Enrolment:
-    """A subject, the planned date of Day 1, the unit that may give the doses, and the two pharmacists who enrol."""
+    """A subject, the planned date of Day 1, the unit that may give the doses, and the two pharmacists who enrol.
+
+    `link` is what the subject is known by at the bed; None means that it is linked later.
+    """
 
     subject: str
     day1: date
     unit: str
     by: str
     second: str
+    link: Link | None = None
 
 
 def enrol_unit(db: sqlite3.Connection, site: str, unit: str, vkey: Vkey, at_ns: int) -> None:
@@ -81,8 +86,8 @@ def _enrol_key(db: sqlite3.Connection, unit: str, epoch: int, vkey: Vkey, at_ns:
 def enrol_subject(books: Books, wish: Enrolment) -> None:
     """Enrol a subject and order every dose of the regimen at one unit; kits are dispensed to the doses later.
 
-    Raises: `PharmacyFault` where a name is malformed, the unit unknown, the subject enrolled before, or the two
-    persons are not two pharmacists.
+    Raises: `PharmacyFault` where a name is malformed, the unit unknown, the subject enrolled before, a code of
+    another one's, or the two persons are not two pharmacists.
     """
     if not _SUBJECT.fullmatch(wish.subject):
         advice = "Never a name or a hospital number."
@@ -95,6 +100,8 @@ def enrol_subject(books: Books, wish: Enrolment) -> None:
         db, subject = books.db, wish.subject
         if db.execute("SELECT 1 FROM subject WHERE subject = ?", (subject,)).fetchone():
             raise PharmacyFault(f"{subject} enrolled before", "a new subject", "Nothing was changed.")
+        if wish.link is not None:
+            check_link(db, subject, wish.link)
         sign(_event(wish, books.book.regimen.planned_doses()))
         values = (subject, wish.unit, books.now, wish.day1.isoformat())
         db.execute("INSERT INTO subject (subject, unit, enrolled_at, day1) VALUES (?, ?, ?, ?)", values)
@@ -102,15 +109,18 @@ def enrol_subject(books: Books, wish: Enrolment) -> None:
             "INSERT INTO ordered (subject, day, dose, unit) VALUES (?, ?, ?, ?)",
             [(subject, day, dose, wish.unit) for day, dose in books.book.regimen.planned_doses()],
         )
-        books.renew_worklists(wish.unit)
+        if wish.link is not None:
+            keep_link(db, subject, wish.link)
+        books.renew_worklists()
 
 
 def _event(wish: Enrolment, planned: Sequence[tuple[int, int]]) -> Draft:
+    linked = {} if wish.link is None else wish.link.facts()
     each: list[Json] = [{"day": day, "dose": dose} for day, dose in planned]
     return Draft(
         typ="enrolment",
         facts={"for_unit": wish.unit, "day1": wish.day1.isoformat(), "doses": len(each), "planned": each},
-        private={"subject": wish.subject, "operator": wish.by, "second": wish.second},
+        private={"subject": wish.subject, "operator": wish.by, "second": wish.second, **linked},
     )
 
 

@@ -16,6 +16,7 @@ from nebctl.core.scan.label import own_gtin
 from nebctl.pharmacy.database import transaction
 from nebctl.pharmacy.dates import day1_of
 from nebctl.pharmacy.delegations import staff_of
+from nebctl.pharmacy.identities import identities
 
 RENEWAL_NS = 24 * 3600 * NS_PER_S
 LIFETIME_NS = 3 * RENEWAL_NS
@@ -73,6 +74,7 @@ def _build(db: sqlite3.Connection, desk: Desk, unit: str, version: int, at_ns: i
         orders=tuple(_order(db, unit, subject) for (subject,) in db.execute(query, (unit,)).fetchall()),
         operators=staff_of(db, desk.operators),
         kits=_kits(db, unit, desk.study),
+        identities=identities(db),
     )
 
 

@@ -69,6 +69,12 @@ def kit_codes(db: sqlite_utils.Database) -> None:
     db.table("kit").create_index(["gtin", "serial"], unique=True, if_not_exists=True)
 
 
+@MIGRATIONS()
+def identities(db: sqlite_utils.Database) -> None:
+    """Keyed hashes of what each subject is known by at the bed; never a code itself."""
+    _make(db, "identity", {"subject": str, "band": str, "card": str}, {}, "subject", ("subject",))
+
+
 def _make(
     db: sqlite_utils.Database,
     name: str,

@@ -20,7 +20,7 @@ class Answer(Exception):  # noqa: N818 - an answer, not a failure
         self.code = str(body.get("code"))
 
 
-OPEN = frozenset(("/api/stop", "/api/login", "/api/logout"))
+OPEN = frozenset(("/api/stop", "/api/scanned", "/api/unscan", "/api/login", "/api/logout"))
 """What nobody needs to be signed in for."""
 PIN_AGAIN = frozenset(("/api/sign",))
 """What asks for badge and PIN anew."""

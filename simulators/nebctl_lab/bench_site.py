@@ -19,6 +19,7 @@ from nebctl.pins import PLAY_COST, Cost
 from nebctl.store.prove import read, reveal
 from nebctl.store.reader import LedgerFile
 from nebctl_lab.bedside import Http
+from nebctl_lab.codes import coded, cup_code, scans
 from nebctl_lab.demo.site import (
     FIRST_MORNING,
     LEASE_NS,
@@ -195,7 +196,7 @@ class Bench:
             orders=tuple(_order(subject, at_ns, again, elsewhere) for subject in self.subjects),
             operators=(with_pin(therapist, self.pin_key, cost),),
         )
-        text = worklist_text(worklist, site, MESH.unit)
+        text = worklist_text(coded(worklist, self.pin_key), site, MESH.unit)
         signer = load_signer(self.site.root / "keys" / "orders.key")
         (self.folder / "worklist.note").write_text(sign_note(text, orders_name(SITE), signer), "utf-8")
 
@@ -259,7 +260,7 @@ class Bench:
     def scan(self, subject: str = "", day: int = 1, *, kit: str = "") -> View:
         """Scan badge, wristband and the day's kit, or another one."""
         whom = subject or self.subject
-        return self.api.post("/api/scan", operator=THERAPIST[0], subject=whom, kit=kit or kit_of(whom, day))
+        return self.api.post("/api/scan", operator=THERAPIST[0], **scans(whom, kit or kit_of(whom, day)))
 
     def charge(self, poured_nl: int = FILL_NL) -> View:
         """Fill an empty cup, weigh it, and let the unit test itself."""
@@ -267,7 +268,7 @@ class Bench:
         self.device.post("/fill", nl=poured_nl)
         ends = {"low": ml(poured_nl - HALF_WIDTH_NL), "high": ml(poured_nl + HALF_WIDTH_NL)}
         return self.api.post(
-            "/api/charge", cup="CUP-1", vial_emptied=True, method="weighed", volume=ml(poured_nl), **ends
+            "/api/charge", cup=cup_code(), vial_emptied=True, method="weighed", volume=ml(poured_nl), **ends
         )
 
     def make_ready(self, subject: str = "", day: int = 1, poured_nl: int = FILL_NL) -> str:

@@ -10,6 +10,7 @@ from nebctl.pharmacy import stock
 from nebctl.pharmacy.faults import PharmacyFault
 from nebctl.pharmacy.leases import Dispensing, ExtraDose, dispense, order_extra
 from nebctl_lab.bedside import Answer
+from nebctl_lab.codes import scans
 from nebctl_lab.demo.site import LOT
 from nebctl_lab.people import PIN
 from nebctl_lab.system import VirtualSite
@@ -40,7 +41,8 @@ async def second_ordered(site: VirtualSite) -> None:
 
 async def override(site: VirtualSite, persons: list[dict[str, str]], **changed: str) -> dict[str, Any]:
     """Ask for the second aliquot as RT-07."""
-    body = {"subject": "MEX-001", "kit": KIT, "reason": "the cup was dropped", **changed}
+    whom, kit = changed.pop("subject", "MEX-001"), changed.pop("kit", KIT)
+    body = {**scans(whom, kit), "reason": "the cup was dropped", **changed}
     await site.hosts["neb-0001"].sign_in("RT-07")
     return await site.hosts["neb-0001"].ask("POST", "/api/override", {**body, "persons": persons})
 
@@ -79,7 +81,7 @@ async def test_a_second_aliquot_is_given_under_a_signed_override() -> None:
         assert (record["operator"], record["second"]) == ("RT-07", "PI-01")
         assert record["text"] == "the cup was dropped"
         typs = [each["typ"] for each in site.records() if each.get("session") == view["review"]["session"]]
-        assert typs == ["override", "authorisation"]
+        assert typs == ["identification", "override", "authorisation"]
         await site.charge(SMALL_NL)
         assert (await site.press("start"))["state"] == "running"
         await site.finish()
@@ -100,14 +102,14 @@ async def test_an_override_lifts_no_other_limit() -> None:
         for kit, code in ((site.subject().kit(1), "kit-opened"), (site.subject().kit(2), "kit-other-day")):
             with refused(code):
                 await override(site, TWO, kit=kit)
-        with refused("no-lease|kit-other-subject"):
+        with refused("identifier-unknown"):
             await override(site, TWO, subject="MEX-999")
         assert site.records("override") == []
 
 
 async def confirmed(site: VirtualSite, limit: str, reason: str) -> dict[str, Any]:
     """Scan for the dose of Day 1 with a limit confirmed."""
-    scanned = {"operator": "RT-07", "subject": "MEX-001", "kit": site.subject().kit(1)}
+    scanned = {"operator": "RT-07", **scans("MEX-001", site.subject().kit(1))}
     return await site.post("/api/scan", **scanned, confirmed={"limit": limit, "reason": reason})
 
 

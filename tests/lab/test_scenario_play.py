@@ -65,7 +65,7 @@ def test_a_refusal_that_nobody_expected_ends_the_scenario() -> None:
 def test_a_refusal_must_be_the_one_expected() -> None:
     """A refusal for another reason fails, and so does none at all."""
     other = played('[[step]]\ndo = "scan MEX-001 with kit KIT-9999"\nexpect = "refused kit-opened"\n')
-    assert line_of(other, "refused kit-opened").seen == "refused kit-unknown"
+    assert line_of(other, "refused kit-opened").seen == "refused kit-serial"
     none = played('[[step]]\ndo = "scan"\nexpect = "refused kit-opened"\n')
     assert line_of(none, "refused kit-opened").seen == "nothing was refused"
     assert not other.passed

@@ -18,6 +18,7 @@ from nebctl.clock import FileClock, write_clock_file
 from nebctl.store.prove import read
 from nebctl.store.reader import LedgerFile
 from nebctl_lab.bedside import Http
+from nebctl_lab.codes import cup_code, scans
 from nebctl_lab.demo.site import FIRST_MORNING, MESH, Site, furnish, prepare
 from nebctl_lab.people import PIN
 from nebctl_lab.processes import Child
@@ -85,6 +86,7 @@ class Ward:
         """End whatever an earlier test left open."""
         self.device.post("/clear")
         self.machine.post("/api/stop")
+        self.machine.post("/api/unscan")
         deadline = time.monotonic() + 10
         while (state := self.state()["state"]) != "idle":
             assert time.monotonic() < deadline, f"the unit stays {state}"
@@ -100,6 +102,11 @@ class Ward:
         """Let simulated time pass at this speed from now on."""
         now = FileClock(self.site.clock).instant()
         write_clock_file(self.site.clock, mono_ns=now.mono_ns, wall_ns=now.wall_ns, scale_milli=speed * 1000)
+
+    def scan(self, *codes: str) -> None:
+        """Hold these codes before the unit's scanner, one after the other."""
+        for code in codes:
+            self.machine.post("/api/scanned", code=code)
 
     def state(self) -> dict[str, Any]:
         """Return the unit's view."""
@@ -297,17 +304,11 @@ class Panel:
         self.on("idle")
 
     def prepare(self, kit: str, cup: str = "1", until: str = "review") -> None:
-        """Go from idle to the self-test or the review of a dose whose vial was emptied, by taps alone."""
-        self.tap("Begin a dose")
-        self.box("subject")
-        self.keys("001")
-        self.box("kit")
-        self.keys(kit)
+        """Go from idle to the self-test or the review of a dose whose vial was emptied, by scans and taps."""
+        self.ward.scan(*scans("MEX-001", f"KIT-{kit}").values())
         self.tap("Check")
         self.on("cup")
-        self.box("cup")
-        self.keys(cup)
-        self.tap("Next")
+        self.ward.scan(cup_code(f"CUP-{cup}"))
         self.on("charge")
         self.tap("Whole vial emptied, 3 mL")
         self.on("selftest")

@@ -7,6 +7,7 @@ import httpx
 import pytest
 
 from nebctl.bedside.logins import Logins
+from nebctl_lab.codes import scans
 from nebctl_lab.people import PIN
 
 pytestmark = pytest.mark.timeout(60)
@@ -59,7 +60,7 @@ def test_a_person_answers_for_herself_alone(client: httpx.Client, ward: Any) -> 
     log_in(client)
     own = {"origin": ward.address}
     bodies = {
-        "scan": {"operator": "PH-01", "subject": "MEX-001", "kit": "KIT-0401"},
+        "scan": {"operator": "PH-01", **scans("MEX-001", "KIT-0401")},
         "resume": {"operator": "PH-01"},
         "abandon": {"operator": "PH-01"},
         "residual": {"operator": "PH-01", "refused": "no syringe"},

@@ -15,6 +15,7 @@ import httpx
 import pytest
 
 from nebctl.core.calibrated import Standing
+from nebctl_lab.codes import cup_code, scans
 from nebctl_lab.demo.site import FIRST_MORNING
 from nebctl_lab.people import PIN
 from tests.page.conftest import LOOK, OPERATOR, SEED, SERIAL, open_panel, start_ward, want_browser
@@ -39,8 +40,8 @@ def give_a_dose(ward: Any, *, left: str) -> None:
     """Give the day's dose by a script, and say that so much was drawn out of the cup."""
     kit = ward.morning()
     press = ward.machine.post
-    press("/api/scan", operator=OPERATOR, subject="MEX-001", kit=f"KIT-{kit}")
-    ready = press("/api/charge", cup="CUP-1", method="declared", vial_emptied=True, volume="3 mL")
+    press("/api/scan", operator=OPERATOR, **scans("MEX-001", f"KIT-{kit}"))
+    ready = press("/api/charge", cup=cup_code(), method="declared", vial_emptied=True, volume="3 mL")
     press("/api/start", auth=ready["review"]["auth"])
     ward.run_at(FAST)
     deadline = time.monotonic() + 40

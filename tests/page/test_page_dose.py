@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from nebctl_lab.codes import cup_code, scans
 from nebctl_lab.people import PIN
 
 from .conftest import LOOK
@@ -60,17 +61,12 @@ def test_a_whole_dose_by_touch_alone(panel: Any, ward: Any) -> None:
 def fill_and_review(panel: Any, ward: Any, seen: Any) -> None:
     """Scan, charge by weight, pass the self-test and read the review."""
     ward.device.post("/fill", nl=3_000_000)
-    panel.tap("Begin a dose")
-    panel.box("subject")
-    panel.keys("001")
-    panel.box("kit")
-    panel.keys("0401")
+    ward.scan(*scans("MEX-001", "KIT-0401").values())
+    panel.on("scan")
     seen("scan")
     panel.tap("Check")
     panel.on("cup")
-    panel.box("cup")
-    panel.keys("1")
-    panel.tap("Next")
+    ward.scan(cup_code())
     panel.on("charge")
     seen("charge")
     panel.tap("Whole vial emptied, cup")

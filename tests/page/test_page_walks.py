@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from nebctl_lab.codes import cup_code, scans
 from nebctl_lab.people import PIN
 
 from .gallery.conftest import SCREENS
@@ -17,6 +18,7 @@ pytestmark = pytest.mark.timeout(80)
 TUTORIAL = Path(__file__).parents[2] / "docs" / "tutorial"
 LINE = re.compile(r"^\d+\. (Scan|Type|Touch|Hold) (.+)$", re.MULTILINE)
 PICTURE = re.compile(r"\]\(\.\./screens/([\w-]+)\.png\)")
+BADGE = "]C0RT-07"
 SCREEN_OF = {screen.name: screen.screen for screen in SCREENS}
 
 
@@ -47,8 +49,7 @@ def walk(panel: Any, page: str, codes: dict[str, str]) -> Counter[str]:
         done[step.verb] += 1
         named = re.search(r"\*\*(.+?)\*\*", step.what)
         if step.verb == "Scan":
-            panel.page.wait_for_timeout(60)
-            panel.page.keyboard.type(codes[step.what.split(".")[0]] + "\n")
+            panel.ward.scan(codes[step.what.split(".")[0]])
         elif step.verb == "Hold":
             panel.upper(named.group(1).lower())
             panel.hold()
@@ -62,28 +63,30 @@ def walk(panel: Any, page: str, codes: dict[str, str]) -> Counter[str]:
 
 def codes_of(kit: str) -> dict[str, str]:
     """Return what stands on the badge, the wristband and the kit, and the PIN."""
-    return {"your badge": "RT-07", "the wristband": "MEX-001", "the kit": f"KIT-{kit}", "your PIN": PIN}
+    scanned = scans("MEX-001", f"KIT-{kit}")
+    subject = {"the wristband": scanned["band"], "the study card or the bed label": scanned["card"]}
+    return {"your badge": BADGE, **subject, "the kit": scanned["kit"], "the cup": cup_code(), "your PIN": PIN}
 
 
 @pytest.mark.req("S49")
 def test_from_a_locked_page_to_a_running_dose_to_a_signed_part_of_it(panel: Any, ward: Any) -> None:
-    """Three scans, a PIN and four touches start a dose; four touches, a number, a scan and a PIN sign what was given.
+    """Five scans, a PIN and four touches start a dose; four touches, a number, a scan and a PIN sign what was given.
 
     The walks' pages list exactly these, each with its picture.
     """
     kit = ward.morning()
     done = walk(panel, "from-idle-to-running.md", codes_of(kit))
-    assert done == {"Scan": 3, "Type": 1, "Touch": 3, "Hold": 1}
+    assert done == {"Scan": 5, "Type": 1, "Touch": 3, "Hold": 1}
     panel.on("running")
     panel.upper("pause")
-    assert ward.records("charge")[-1]["cup"] == f"KIT-{kit}"
+    assert ward.records("charge")[-1]["cup"] == "CUP-1"
     ward.run_at(60)
     panel.until(lambda: float(panel.text("#emitted")) > 0.9)
     ward.run_at(1)
     left_nl = int(ward.device.post("/empty")["drawn_nl"])
     panel.page.wait_for_selector('#alarm[data-priority="medium"]', timeout=20_000)
     panel.upper("resume")
-    given = {"your badge": "RT-07", "your PIN": PIN, "the volume": f"{left_nl / 1e6:.2f}"}
+    given = {"your badge": BADGE, "your PIN": PIN, "the volume": f"{left_nl / 1e6:.2f}"}
     done = walk(panel, "from-an-alarm-to-a-signed-dose.md", given)
     assert done == {"Touch": 4, "Type": 2, "Scan": 1}
     panel.on("idle")

@@ -12,6 +12,7 @@ import pytest
 
 from nebctl_lab.bedside import Answer
 from nebctl_lab.bench_site import BRISK, Bench, kit_of
+from nebctl_lab.codes import cup_code, scans
 from nebctl_lab.demo.site import THERAPIST
 
 pytestmark = pytest.mark.timeout(60)
@@ -65,7 +66,7 @@ def test_stop_needs_no_token(shared: Bench) -> None:
     assert shared.truth()["output"] == "OFF"
 
 
-CHARGE = {"cup": "CUP-1", "vial_emptied": True, "method": "declared", "volume": "3 mL"}
+CHARGE = {"cup": cup_code(), "vial_emptied": True, "method": "declared", "volume": "3 mL"}
 
 
 @pytest.mark.req("S06")
@@ -86,7 +87,7 @@ CHARGE = {"cup": "CUP-1", "vial_emptied": True, "method": "declared", "volume": 
         {"vial_emptied": "yes"},
         {"vial_emptied": 1},
         {"cup": ""},
-        {"cup": "C" * 65},
+        {"cup": "C" * 401},
         {"dose": 2},
     ],
     ids=str,
@@ -187,16 +188,16 @@ def test_the_wrong_kit_person_or_subject(shared: Bench) -> None:
     other = shared.subjects[-1]
     with refused("kit-other-subject"):
         shared.scan(kit=kit_of(other, 1))
-    with refused("kit-unknown"):
+    with refused("kit-serial"):
         shared.scan(kit="KIT-9999")
     with refused("kit-other-day"):
         shared.scan(day=2)
-    with refused("no-lease"):
+    with refused("identifier-unknown"):
         shared.scan("MEX-999")
     with refused("operator-unknown"):
-        shared.api.post("/api/scan", operator="RT-99", subject=shared.subject, kit=kit_of(shared.subject, 1))
+        shared.api.post("/api/scan", operator="RT-99", **scans(shared.subject, kit_of(shared.subject, 1)))
     codes = [record["code"] for record in shared.records("refusal")][-5:]
-    assert codes == ["kit-other-subject", "kit-unknown", "kit-other-day", "no-lease", "operator-unknown"]
+    assert codes == ["kit-other-subject", "kit-serial", "kit-other-day", "identifier-unknown", "operator-unknown"]
 
 
 def test_an_overfilled_cup_is_refused_before_its_kit_is_spent(shared: Bench) -> None:
@@ -206,7 +207,8 @@ def test_an_overfilled_cup_is_refused_before_its_kit_is_spent(shared: Bench) -> 
         shared.charge(3_300_000)
     view = shared.view()
     assert view["state"] == "authorised"
-    assert [record["typ"] for record in shared.of_session(view["review"]["session"])] == ["authorisation"]
+    types = [record["typ"] for record in shared.of_session(view["review"]["session"])]
+    assert types == ["identification", "authorisation"]
     shared.api.post("/api/stop")
 
 
@@ -225,7 +227,7 @@ def test_a_charge_that_cannot_be_is_refused(shared: Bench, volume: str, low: str
     shared.scan()
     with refused(code):
         shared.api.post(
-            "/api/charge", cup="CUP-1", vial_emptied=True, method="weighed", volume=volume, low=low, high=high
+            "/api/charge", cup=cup_code(), vial_emptied=True, method="weighed", volume=volume, low=low, high=high
         )
     assert shared.view()["state"] == "authorised"
     shared.api.post("/api/stop")

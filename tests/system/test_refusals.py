@@ -14,11 +14,13 @@ from nebctl.core.kits import KitState, KnownKit, LotState
 from nebctl.core.ledger.note import sign_note
 from nebctl.core.operators import Operator
 from nebctl.core.orders import DoseState, HistoryItem, Order, PlannedDose, Worklist, worklist_text
+from nebctl.core.scan.message import shown
 from nebctl.keys import load_signer
 from nebctl.pharmacy import log
 from nebctl.pharmacy.setup import orders_name
 from nebctl_lab.bedside import Answer
 from nebctl_lab.bench_site import Bench, until
+from nebctl_lab.codes import coded, scans
 from nebctl_lab.demo.site import FIRST_MORNING, LEASE_NS, LOT, MESH, SITE, STUDY, THERAPIST
 from nebctl_lab.people import with_pin
 from nebctl_lab.processes import Child
@@ -43,11 +45,11 @@ REFUSED = [
     (THERAPIST[0], "MEX-001", "KIT-0710", "kit-expired"),
     (THERAPIST[0], "MEX-001", "KIT-0711", "kit-recalled"),
     (THERAPIST[0], "MEX-001", "KIT-0712", "held-elsewhere"),
-    (THERAPIST[0], "MEX-001", "KIT-0777", "kit-unknown"),
+    (THERAPIST[0], "MEX-001", "KIT-0777", "kit-serial"),
     (THERAPIST[0], "MEX-001", "KIT-0402", "kit-other-day"),
     (THERAPIST[0], "MEX-002", "KIT-0401", "kit-other-subject"),
     (THERAPIST[0], "MEX-003", "KIT-0713", "dose-given"),
-    (THERAPIST[0], "MEX-009", "KIT-0777", "no-lease"),
+    (THERAPIST[0], "MEX-009", "KIT-0720", "no-lease"),
     ("PH-01", "MEX-001", "KIT-0401", "operator-not-therapist"),
     ("RT-99", "MEX-001", "KIT-0401", "operator-unknown"),
 ]
@@ -93,6 +95,7 @@ def worklist() -> Worklist:
             kit("KIT-0711", lot="EXO2020B", lot_state=LotState.RECALLED),
             kit("KIT-0712", held_by="neb-0002"),
             kit("KIT-0713", subject="MEX-003"),
+            kit("KIT-0720", subject="MEX-009"),
         ),
     )
 
@@ -102,7 +105,7 @@ def unit(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bench]:
     """Return a unit that is up, with that list."""
     bench = Bench(tmp_path_factory.mktemp("refusals") / "site")
     signer = load_signer(bench.site.root / "keys" / "orders.key")
-    by_hand = worklist()
+    by_hand = coded(worklist(), bench.pin_key, "MEX-008", "MEX-009")
     staff = tuple(with_pin(person, bench.pin_key) for person in by_hand.operators)
     note = sign_note(worklist_text(replace(by_hand, operators=staff), SITE, MESH.unit), orders_name(SITE), signer)
     (bench.folder / "worklist.note").write_text(note, "utf-8")
@@ -115,12 +118,13 @@ def unit(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bench]:
 def test_the_unit_refuses_and_records_it(unit: Bench, operator: str, subject: str, name: str, code: str) -> None:
     """Through the unit's API each reason is a 409 with its own code, is recorded, and begins no session."""
     with pytest.raises(Answer, match=rf"^409 {code}: .+\.$"):
-        unit.api.post("/api/scan", operator=operator, subject=subject, kit=name)
+        unit.api.post("/api/scan", operator=operator, **scans(subject, name, worklist().kits))
     assert unit.view()["state"] == "idle"
     record = unit.records("refusal")[-1]
     assert record["code"] == code
     if code != "operator-unknown":  # nobody scans who cannot sign in
-        assert (record["kit"], record["subject"]) == (name, subject)
+        by_code = scans(subject, name)["kit"] if code == "kit-serial" else name
+        assert (record["kit"], record["subject"]) == (shown(by_code), "" if code == "kit-serial" else subject)
 
 
 class Site:

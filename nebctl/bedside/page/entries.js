@@ -3,8 +3,6 @@
 import { box, choice, h, keys, onEnter, say } from './parts.js';
 import { ml, t } from './text.js';
 
-const CUP = 'CUP-';
-
 // Builds one such screen: a title, boxes with a button under them, and the keys beside.
 export function entry({ title, boxes, point, under = [], button, pad = keys(boxes, { point, erase: t('delete') }) }) {
   const fields = h('div', { class: 'boxes' }, boxes.map(({ node }) => node), under, button);
@@ -13,28 +11,6 @@ export function entry({ title, boxes, point, under = [], button, pad = keys(boxe
 
 export function begins(page, kind) {
   return page.view.prefixes[kind][0] ?? '';
-}
-
-export function scan(page) {
-  const operator = box(t('box_operator'), 'operator', page.view.operator.code);
-  const { typed } = page.local;  // a scanner that begins on the idle screen: this is the wristband's first letter
-  const subject = box(t('box_subject'), 'subject', typed ?? begins(page, 'subject'), Boolean(typed));
-  const kit = box(t('box_kit'), 'kit', begins(page, 'kit'));
-  const boxes = [operator, subject, kit];
-  const go = () => page.send('scan', Object.fromEntries(boxes.map(({ input }) => [input.name, input.value.trim()])));
-  const back = choice(t('back'), () => page.step({ scan: false, typed: null }), 'plain');
-  onEnter(boxes, go);
-  const button = h('div', { class: 'row bottom' }, choice(t('scan_check'), go), back);
-  return { node: entry({ title: t('scan_title'), boxes, point: '-', button }), focus: subject.input };
-}
-
-export function cup(page) {
-  const code = box(t('box_cup'), 'cup', page.local.cup ?? CUP);
-  const go = () => { if (code.input.value.trim()) page.step({ fill: 'charge', cup: code.input.value.trim() }); };
-  onEnter([code], go);
-  const own = choice(t('cup_of_kit'), () => page.step({ fill: 'charge', cup: page.view.review.kit }));
-  const button = h('div', { class: 'bottom stack' }, own, choice(t('cup_next'), go, 'plain'));
-  return { node: entry({ title: t('cup_title'), boxes: [code], point: '-', button }), focus: code.input };
 }
 
 // Reads "2.98" as whole nanolitres without a float between; null where it is no volume.

@@ -7,7 +7,7 @@ import { t, volume } from './text.js';
 export function charge(page) {
   const { review } = page.view;
   const declared = () => page.send('charge', {
-    cup: page.local.cup, vial_emptied: true, method: 'declared', volume: volume(review.volume_nl),
+    ...page.local.cup, vial_emptied: true, method: 'declared', volume: volume(review.volume_nl),
   });
   const weighed = (emptied) => () => page.step({ fill: 'weigh', emptied });
   return { node: h('div', {}, h('h1', {}, t('charge_title')), h('div', { class: 'stack' },
@@ -18,5 +18,5 @@ export function charge(page) {
 
 export function weigh(page) {
   return amount(page, { title: t('weigh_title'), half: 20_000, halves: [10_000, 20_000, 50_000], back: () => page.step({ fill: 'charge' }),
-    take: (measured) => page.send('charge', { cup: page.local.cup, vial_emptied: page.local.emptied, method: 'weighed', ...measured }) });
+    take: (measured) => page.send('charge', { ...page.local.cup, vial_emptied: page.local.emptied, method: 'weighed', ...measured }) });
 }

@@ -7,6 +7,7 @@ import { drawHeader } from './header.js';
 import { keptLanguage, menu } from './menu.js';
 import { say } from './parts.js';
 import { buildScreen, screenOf } from './screens.js';
+import { tellScans } from './scan.js';
 import { answerProbe, soundAlarm } from './sound.js';
 import { heard, loadWords, t } from './text.js';
 
@@ -125,6 +126,7 @@ function draw() {
   drawAlarm(page);
   soundAlarm(view.sound);
   answerProbe(view.probe);
+  tellScans(page);
   const name = screenOf(page);
   if (screen?.name !== name) show(name);
   screen.update?.(view);
@@ -156,13 +158,6 @@ function drawCover() {
   if ($('cover').hidden === page.silent) $('cover').hidden = !page.silent;
 }
 
-// A scanner that begins while nothing is asked for has the wristband of the next dose.
-function scanned(event) {
-  if (screen?.name !== 'idle' || event.key.length !== 1 || event.ctrlKey || event.altKey || event.metaKey || event.key === ' ') return;
-  event.preventDefault();
-  step({ scan: true, typed: event.key });
-}
-
 // A page that is touched is in use: the unit hears of it at most once a minute, so that the login does not end.
 function stayAwake() {
   if (!view?.operator || performance.now() - awakeAt < AWAKE_MS) return;
@@ -172,7 +167,6 @@ function stayAwake() {
 
 $('notice-close').addEventListener('click', understood);
 document.addEventListener('focusin', ({ target }) => { if (target.matches('input')) box = target; });
-document.addEventListener('keydown', scanned);
 document.addEventListener('pointerdown', stayAwake);
 document.addEventListener('contextmenu', (event) => event.preventDefault());
 

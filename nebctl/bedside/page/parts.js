@@ -30,14 +30,13 @@ export function choice(text, act, kind = '') {
 
 // A box that a scanner, a keyboard or the keys on the screen fill. What it begins with is selected, so that a scan
 // replaces it while the keys on the screen add to it.
-// What was `typed` before the box was there is not selected: what follows belongs to it.
-export function box(label, name, begins = '', typed = false) {
+export function box(label, name, begins = '') {
   const input = h('input', {
     name, autocomplete: 'off', autocapitalize: 'characters', spellcheck: 'false', inputmode: 'none', maxlength: '64',
   });
   input.value = begins;
   // Selecting also takes the focus, which by then may have moved on: a scan must never land in another box.
-  if (!typed) input.addEventListener('focus', () => setTimeout(() => document.activeElement === input && input.select()));
+  input.addEventListener('focus', () => setTimeout(() => document.activeElement === input && input.select()));
   return { input, node: h('label', { class: 'box' }, h('span', {}, label), input) };
 }
 

@@ -3,15 +3,15 @@
 import { review, selftest } from './before.js';
 import { device } from './chart.js';
 import { lost, measure, outcome, recording, residual } from './ended.js';
-import { cup, scan } from './entries.js';
 import { charge, weigh } from './filling.js';
 import { buildForm, formScreen, telling, whyStopped } from './forms.js';
 import { idle } from './idle.js';
 import { running } from './running.js';
+import { cup, cupTyped, isScanning, scan, second, typed, vouch } from './scan.js';
 import { isOthers, login, sign, takeover } from './signin.js';
 
 const BY_STATE = { lost: 'lost', residual: 'residual', charged: 'selftest', idle: 'idle' };
-const FILLING = new Set(['charge', 'weigh']);
+const FILLING = new Set(['charge', 'weigh', 'cup-typed']);
 
 export function screenOf({ view, local }) {
   if (!view.operator) return 'login';
@@ -19,13 +19,19 @@ export function screenOf({ view, local }) {
   if (view.state !== 'lost' && local.form) return formScreen({ view, local });
   if (view.state !== 'lost' && local.telling) return 'telling';
   switch (view.state) {
-    case 'idle': return local.sign ? 'sign' : local.scan ? 'scan' : local.device ? 'device' : 'idle';
+    case 'idle': return local.sign ? 'sign' : scanning({ view, local }) ?? (local.device ? 'device' : 'idle');
     case 'authorised': return FILLING.has(local.fill) ? local.fill : 'cup';
     case 'ready': return local.reviewed === view.review.auth ? 'review' : 'selftest';
     case 'residual': return unexplained(view) ? 'why' : local.left ? 'measure' : 'residual';
     case 'signing': return !view.outcome ? 'recording' : local.sign ? 'sign' : 'outcome';
     default: return BY_STATE[view.state] ?? 'running';
   }
+}
+
+// The screen of a scan that has begun, by a touch or by the first code; null where none has.
+function scanning({ view, local }) {
+  if (local.vouch) return local.vouch;
+  return local.scan || isScanning({ view, local }) ? 'scan' : null;
 }
 
 const PEOPLE = new Set(['page', 'api', 'button']);
@@ -35,7 +41,7 @@ function unexplained({ stopped_by: by, doubts, charted }) {
   return PEOPLE.has(by) && !doubts.length && !charted.moments.includes('stop');
 }
 
-const BUILD = { login, idle, device, scan, cup, charge, weigh, selftest, review, running, lost, residual, measure, recording, outcome, sign, takeover, why: whyStopped, telling };
+const BUILD = { login, idle, device, scan, vouch, typed, second, cup, 'cup-typed': cupTyped, charge, weigh, selftest, review, running, lost, residual, measure, recording, outcome, sign, takeover, why: whyStopped, telling };
 
 export function buildScreen(name, page) {
   return (BUILD[name] ?? buildForm)(page);

@@ -42,9 +42,18 @@ export function credential(page, { title, badge, button, done, under = [], back 
     const row = h('div', { class: 'row bottom' }, choice(t('next'), askPin), leave);
     show(entry({ title, boxes: [first], point: '-', under, button: row }), first.input);
   };
+  let heard = page.view.scanned.count;
+  // A badge that the unit's scanner read fills the box, and the PIN is asked for.
+  const scanned = ({ scanned: tray }) => {
+    if (tray.count === heard) return;
+    heard = tray.count;
+    if (!tray.badge || tray.refused || !first.input.isConnected) return;
+    first.input.value = tray.badge;
+    askPin();
+  };
   onEnter([first], askPin);
   askBadge();
-  return { node, badge: first.input, focus: first.input };
+  return { node, badge: first.input, focus: first.input, scanned };
 }
 
 export function login(page) {
@@ -54,6 +63,7 @@ export function login(page) {
   const asked = credential(page, { title: t('login_title'), badge: begun, button: t('login'), done, under: [note] });
   const update = (view) => {
     say(note, t(view.state === 'idle' ? 'login_idle' : 'login_running'));
+    asked.scanned(view);
     if (asked.badge.value !== begun || begins(page, 'operator') === begun) return;
     asked.badge.value = begun = begins(page, 'operator');
     if (document.activeElement === asked.badge) asked.badge.select();  // a scan replaces it, as everywhere
@@ -76,7 +86,10 @@ export function sign(page) {
     under: [h('p', { class: 'note' }, meaning), as], back: () => page.step({ sign: false }),
   });
   const name = ({ code, name: printed }) => asked.badge.value.trim() === code ? printed : asked.badge.value;
-  const update = ({ operator, local }) => say(as, t('sign_as', { ...local, name: name(operator) }));
+  const update = (view) => {
+    say(as, t('sign_as', { ...view.local, name: name(view.operator) }));
+    asked.scanned(view);
+  };
   return { node: asked.node, update, focus: asked.focus };
 }
 

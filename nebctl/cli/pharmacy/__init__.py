@@ -17,7 +17,17 @@ def pharmacy() -> None:
 
 for command in (
     *(service.init, service.run, service.enrol_unit),
-    *(stock.lot, stock.kit, course.enrol, course.lease, course.show, course.calendar, course.extra_dose, audit.audit),
+    *(
+        stock.lot,
+        stock.kit,
+        course.enrol,
+        course.link_,
+        course.lease,
+        course.show,
+        course.calendar,
+        course.extra_dose,
+        audit.audit,
+    ),
     *(keys.revoke, keys.epoch),
     *(dose.notdone, dose.resolve, dose.adverse, export.export, erase.erase),
 ):

@@ -26,7 +26,9 @@ from nebctl.cli.pharmacy.common import (
 from nebctl.cli.pharmacy.keys import show_unit
 
 if TYPE_CHECKING:
+    from nebctl.pharmacy.config import PharmacyConfig
     from nebctl.pharmacy.course_calendar import CalendarLine
+    from nebctl.pharmacy.identities import Link
     from nebctl.pharmacy.show import CourseSheet, DoseLine
     from nebctl.pharmacy.totals import Total
 
@@ -36,21 +38,60 @@ if TYPE_CHECKING:
 @SUBJECT
 @click.option("--day1", type=DATE, required=True, help="The planned date of Day 1.")
 @click.option("--unit", required=True, help="The unit that may give the doses.")
+@click.option("--link", is_flag=True, help="Ask for the codes of the wristband and of the study card or bed label.")
 @BY
 @SECOND
-def enrol(config_file: Path, subject: str, day1: datetime, unit: str, by: str, second: str) -> None:
+def enrol(config_file: Path, subject: str, day1: datetime, unit: str, link: bool, by: str, second: str) -> None:
     """Enrol a subject by two pharmacists: every dose of the study protocol is then ordered at one unit.
 
     Example: nebctl pharmacy enrol --config pharmacy.toml --subject MEX-001 --day1 2026-02-14 --unit neb-0001
-    --by PH-01 --second PH-02
+    --link --by PH-01 --second PH-02
     """
     from nebctl.pharmacy.enrolment import Enrolment, enrol_subject
 
-    wish = Enrolment(subject=subject, day1=day1.date(), unit=unit, by=by, second=second)
+    found = scanned_link(read(config_file)) if link else None
+    wish = Enrolment(subject=subject, day1=day1.date(), unit=unit, by=by, second=second, link=found)
     with books(config_file) as opened:
         enrol_subject(opened, wish)
         doses = len(opened.book.regimen.planned_doses())
     click.echo(f"{subject}: {doses} doses ordered at {unit} from {day1:%Y-%m-%d}; dispense kits to them")
+
+
+@click.command("link")
+@CONFIG
+@SUBJECT
+@REASON
+@BY
+@SECOND
+def link_(config_file: Path, subject: str, reason: str, by: str, second: str) -> None:
+    """Link a subject's wristband and study card or bed label, or new ones in place of lost ones, by two persons.
+
+    Both codes are asked for, and scanned or typed unseen. What is kept is a hash of each under the site's key.
+
+    Example: nebctl pharmacy link --config pharmacy.toml --subject MEX-001 --reason "new wristband" --by PH-01
+    --second PH-02
+    """
+    from nebctl.pharmacy.identities import link_subject
+
+    link = scanned_link(read(config_file))
+    with books(config_file) as opened:
+        link_subject(opened, subject, link, by, second, reason)
+    click.echo(f"{subject}: linked; the units know it by their next lists")
+
+
+def scanned_link(config: "PharmacyConfig") -> "Link":
+    """Ask for both codes and return their keyed hashes."""
+    from nebctl.core.scan.message import GS, split
+    from nebctl.pharmacy.identities import Link
+    from nebctl.pins import load_pin_key
+
+    if config.pharmacy.pin_key is None:
+        raise click.UsageError("[pharmacy] has no pin_key: make one with `nebctl keys create-pin FILE`, and name it")
+    with faults():
+        key = load_pin_key(config.pharmacy.pin_key)
+    asked = ("Wristband", "Study card or bed label")
+    codes = [split(click.prompt(each, hide_input=True, err=True)).content.strip(f"{GS} ") for each in asked]
+    return Link(band=key.link(codes[0]), card=key.link(codes[1]))
 
 
 @click.group()

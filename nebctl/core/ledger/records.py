@@ -12,10 +12,11 @@ TYPES = frozenset(
         *("genesis", "boot", "key", "clock", "config", "order", "access", "calibration", "incident", "correction"),
         *("authorisation", "charge", "selftest", "start", "pause", "resume", "residual", "dose", "abort"),
         *("missed", "notdone", "chart", "adverse", "alarm", "refusal", "override", "handover", "signature"),
+        *("identification",),
     )
 )
 """What units and the pharmacy write; a schema of each stands in docs/records."""
-PHARMACY_TYPES = frozenset(("enrolment", "lot", "kit", "operator"))
+PHARMACY_TYPES = frozenset(("enrolment", "lot", "kit", "operator", "identity"))
 """What only the pharmacy's own log holds beside those."""
 ENVELOPE = frozenset(
     (

@@ -32,7 +32,8 @@ def charge(auth: Authorisation, event: ev.Charged) -> Draft:
         "method": event.charge.method.value,
         **event.charge.volume.as_json(),
     }
-    return Draft(typ="charge", facts=facts, private=auth.private(), session=auth.place)
+    typed: dict[str, Json] = {} if event.typed_because is None else {"text": event.typed_because}
+    return Draft(typ="charge", facts=facts, private={**auth.private(), **typed}, session=auth.place)
 
 
 def selftest(auth: Authorisation, event: ev.SelfTested) -> Draft:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from nebctl_lab.bedside import Answer, Http
+from nebctl_lab.codes import cup_code, scans
 from nebctl_lab.demo.site import THERAPIST, Bedside
 
 ALIQUOT_NL = 3_000_000
@@ -54,7 +55,13 @@ class Therapist:
         self._scan(kit)
         low, best, high = self._weigh(poured)
         self.unit.post(
-            "/api/charge", cup=f"CUP-{day}", vial_emptied=True, method="weighed", volume=best, low=low, high=high
+            "/api/charge",
+            cup=cup_code(f"CUP-{day}"),
+            vial_emptied=True,
+            method="weighed",
+            volume=best,
+            low=low,
+            high=high,
         )
         view = self.unit.get("/api/state")
         if view["state"] != "ready":
@@ -81,7 +88,7 @@ class Therapist:
         deadline = time.monotonic() + 10
         while True:
             try:
-                self.unit.post("/api/scan", operator=THERAPIST[0], subject=self.bedside.subject, kit=kit)
+                self.unit.post("/api/scan", operator=THERAPIST[0], **scans(self.bedside.subject, kit))
             except Answer as answer:
                 on_its_way = answer.code == "no-device"
                 if not on_its_way or time.monotonic() > deadline:

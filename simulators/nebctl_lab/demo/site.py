@@ -26,7 +26,9 @@ from nebctl.pharmacy.leases import Dispensing, dispense
 from nebctl.pharmacy.run import open_books
 from nebctl.pharmacy.setup import PIN_KEY, Plan, set_up
 from nebctl.pharmacy.stock import NewKit, add_lot, change_kits, change_lot, import_kits
+from nebctl.pins import load_pin_key
 from nebctl_lab import people
+from nebctl_lab.codes import link_of
 from nebctl_protocols import builtin, default_site_rules
 
 MARK = "nebctl-demo"
@@ -172,7 +174,7 @@ def furnish(site: Site, broker: str, bedsides: tuple[Bedside, ...]) -> None:
             if not site.unit(bedside.unit).exists():
                 vkey = _furnish_unit(site, broker, bedside)
                 enrol_unit_by(books, bedside.unit, vkey, PHARMACISTS[0][0])
-            _enrol(books, bedside)
+            _enrol(books, bedside, site.root / "keys" / PIN_KEY)
 
 
 def _stock(books: Books, kits: tuple[str, ...]) -> None:
@@ -184,11 +186,14 @@ def _stock(books: Books, kits: tuple[str, ...]) -> None:
     change_kits(books, kits, KitState.RELEASED, by, "demonstration")
 
 
-def _enrol(books: Books, bedside: Bedside) -> None:
+def _enrol(books: Books, bedside: Bedside, pin_key: Path) -> None:
     """Enrol the subject by two pharmacists and dispense a kit to each dose."""
     (by, _), (second, _) = PHARMACISTS
     day1 = FIRST_MORNING.astimezone(ZoneInfo(ZONE)).date() + timedelta(days=bedside.begins - 1)
-    enrol_subject(books, Enrolment(subject=bedside.subject, day1=day1, unit=bedside.unit, by=by, second=second))
+    link = link_of(bedside.subject, load_pin_key(pin_key))
+    enrol_subject(
+        books, Enrolment(subject=bedside.subject, day1=day1, unit=bedside.unit, by=by, second=second, link=link)
+    )
     dispense(books, Dispensing(subject=bedside.subject, day=1, dose=1, kits=bedside.kits, by=by))
 
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from nebctl.core.instant import NS_PER_S
+from nebctl_lab.codes import cup_code, scans
 from nebctl_lab.scenario import pharmacy
 from nebctl_lab.scenario.stage import Play
 from nebctl_lab.scenario.words import Sentence
@@ -68,7 +69,7 @@ def _weighed(nl: int) -> dict[str, str]:
 async def _scan(deed: Deed) -> None:
     day = int(deed.given.get("day") or deed.play.study_day)
     kit = deed.given.get("kit") or deed.play.kit(deed.subject, day)
-    await deed.post_own("scan", subject=deed.subject, kit=kit)
+    await deed.post_own("scan", **scans(deed.subject, kit))
 
 
 async def _pour(deed: Deed) -> None:
@@ -80,7 +81,7 @@ async def _charge(deed: Deed) -> None:
         volume = {"method": "declared", "volume": _ml(ALIQUOT_NL)}
     else:
         volume = {"method": "weighed", **_weighed(deed.play.site.truth(deed.unit).cup_nl)}
-    await deed.post("charge", cup="CUP-1", vial_emptied=True, **volume)
+    await deed.post("charge", cup=cup_code(), vial_emptied=True, **volume)
 
 
 async def _start(deed: Deed) -> None:

@@ -1,6 +1,7 @@
 """The files of a simulated site: keys from the seed, trust, an approved study, the pharmacy, and its units."""
 
 import hashlib
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from zoneinfo import ZoneInfo
@@ -17,6 +18,8 @@ from nebctl.pharmacy.enrolment import Enrolment, enrol_subject, enrol_unit_by
 from nebctl.pharmacy.leases import Dispensing, dispense
 from nebctl.pharmacy.setup import PIN_KEY, Plan, set_up
 from nebctl.pharmacy.stock import NewKit, add_lot, change_kits, change_lot, import_kits
+from nebctl.pins import load_pin_key
+from nebctl_lab.codes import link_of
 from nebctl_lab.demo.site import DEVIATIONS, EXPIRY, LOT, PHARMACISTS, SITE, STUDY, THERAPIST
 from nebctl_lab.people import give_pins
 from nebctl_lab.system.chance import make_keys, make_pin_key, stream
@@ -67,13 +70,14 @@ def enrol(root: Path, plan: SitePlan, books: Books) -> None:
     for unit in plan.units:
         enrol_unit_by(books, unit.name, _vkey(root, unit.name), by)
     for subject in plan.subjects:
-        _enrol_subject(plan, subject, books)
+        _enrol_subject(root, plan, subject, books)
 
 
-def _enrol_subject(plan: SitePlan, subject: SubjectPlan, books: Books) -> None:
+def _enrol_subject(root: Path, plan: SitePlan, subject: SubjectPlan, books: Books) -> None:
     (by, _), (second, _) = PHARMACISTS
     day1 = plan.begins.astimezone(ZoneInfo(plan.zone)).date() + timedelta(days=subject.begins - 1)
-    enrol_subject(books, Enrolment(subject=subject.name, day1=day1, unit=subject.unit, by=by, second=second))
+    wish = Enrolment(subject=subject.name, day1=day1, unit=subject.unit, by=by, second=second)
+    enrol_subject(books, replace(wish, link=link_of(subject.name, load_pin_key(root / "keys" / PIN_KEY))))
     dispense(books, Dispensing(subject=subject.name, day=1, dose=1, kits=subject.all_kits(), by=by))
 
 

@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping
 from random import Random
 from typing import Any
 
+from nebctl_lab.codes import cup_code, scans
 from nebctl_lab.demo.course import BALANCE_HALF_NL, BALANCE_SD_NL, TAPS
 from nebctl_lab.demo.site import THERAPIST
 from nebctl_lab.system.chance import stream
@@ -86,7 +87,7 @@ class Hands:
         known = subject in {plan.name for plan in self.plan.subjects} or not subject
         whom = self.subject(subject).name if known else subject
         chosen = kit or self.subject(subject).kit(day)
-        return await self.post("/api/scan", unit, operator=operator, subject=whom, kit=chosen)
+        return await self.post("/api/scan", unit, operator=operator, **scans(whom, chosen))
 
     async def charge(self, poured_nl: int = ALIQUOT_NL, *, cup: str = "CUP-1", unit: str = "") -> View:
         """Pour into an empty cup, weigh it on the balance, and let the unit test itself."""
@@ -97,7 +98,7 @@ class Hands:
         if self._has_balance(self.named(unit)):
             await asyncio.sleep(AT_REST_S)  # nobody holds START while a hand is still at the cup
         weighed = self.weigh(poured_nl)
-        return await self.post("/api/charge", unit, cup=cup, vial_emptied=True, method="weighed", **weighed)
+        return await self.post("/api/charge", unit, cup=cup_code(cup), vial_emptied=True, method="weighed", **weighed)
 
     def _has_balance(self, name: str) -> bool:
         return any(unit.balance for unit in self.plan.units if unit.name == name)
