@@ -153,7 +153,7 @@ def ward(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ward]:
         yield start_ward(tmp_path_factory.mktemp("ward") / "site", stack)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Any]:
     """Give one headless browser to all tests; where it is missing, fail in CI and skip elsewhere."""
     want_browser()

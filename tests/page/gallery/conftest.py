@@ -138,7 +138,7 @@ def open_stage(
     context.close()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def stages(browser: Any) -> Iterator[dict[str, Stage]]:
     """Give the pages that all looks share: English at both sizes, and Chinese at the small one."""
     with contextlib.ExitStack() as stack:

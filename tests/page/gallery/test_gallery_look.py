@@ -37,12 +37,12 @@ def test_the_language_changes_on_any_screen(fresh: Stage) -> None:
             fresh.tap(f"language_{language}")
             assert fresh.page.locator("html").get_attribute("lang") == {"zh": "zh-Hans", "en": "en"}[language]
             assert fresh.page.locator("#main").get_attribute("data-screen") == screen
-    fresh.reach(BY_NAME["scan"])
-    fresh.page.locator('input[name="kit"]').fill("KIT-0412")
+    fresh.reach(BY_NAME["telling"])
+    fresh.page.locator("#main input").first.fill("the cup leaked")
     fresh.tap("#menu")
     fresh.tap("language_zh")
-    assert fresh.page.locator("#main h1").inner_text() == CHINESE["scan_title"]
-    assert fresh.page.locator('input[name="kit"]').input_value() == "KIT-0412"
+    assert fresh.page.locator("#main h1").inner_text() == CHINESE["why_other_title"]
+    assert fresh.page.locator("#main input").first.input_value() == "the cup leaked"
 
 
 def test_the_theme_changes_and_stays(fresh: Stage) -> None:
