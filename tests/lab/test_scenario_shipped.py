@@ -15,7 +15,6 @@ pytestmark = pytest.mark.timeout(200)
 NOT_YET = {
     "cup-swapped": ("S54",),
     "moved-stale-list": ("S50",),
-    "shift-change": ("S55",),
     "spilled": ("S54",),
     "topped-up": ("S54",),
 }
