@@ -43,6 +43,9 @@ def dose(seq: int, rate: float, *, serial: str = "SIM-0001", **changes: Any) -> 
     volume = {"low_nl": gone + 80_000, "best_nl": gone + 100_000, "high_nl": gone + 120_000}
     facts = {
         "session": f"s{seq}",
+        "day": 1,
+        "tz": "America/Mexico_City",
+        "date_local": "2026-02-14",
         "device": serial,
         "model": "mesh",
         "doubts": [],
