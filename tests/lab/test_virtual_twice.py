@@ -86,7 +86,7 @@ def test_a_course_of_five_days_is_all_there(course: Given) -> None:
     """Five doses on five days leave every record, each of them receipted, over four days and some minutes."""
     assert len(course.verdicts) == 5
     before, nights, after = 8, 4, 1  # the saline runs and two boots; the clock is told once a night; the last list
-    assert course.records == course.receipted == before + 5 * 8 + nights + after
+    assert course.records == course.receipted == before + 5 * 9 + nights + after
     assert 4 * 86_400 < course.simulated_s < 4 * 86_400 + 1000
 
 
