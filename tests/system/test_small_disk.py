@@ -79,10 +79,13 @@ def stopped_with_alarm(bench: Bench) -> None:
 def no_start(bench: Bench) -> None:
     """Check that no dose can be begun, whoever tries."""
     on_ms = bench.truth()["on_ms"]
-    bench.api.post("/api/residual", operator=THERAPIST[0], refused="the disk is full")
-    bench.api.post("/api/leave")
+    # A unit that cannot write counts no wrong PIN, so nobody is let in; somebody let in before fails at the self-test.
+    with contextlib.suppress(Answer):
+        bench.api.post("/api/residual", operator=THERAPIST[0], refused="the disk is full")
+    with contextlib.suppress(Answer):
+        bench.api.post("/api/leave")
     bench.subject = bench.subjects[1]
-    with pytest.raises(BenchFault, match="'records', 'good': False"):
+    with pytest.raises((Answer, BenchFault), match=r"pin-uncounted|'records', 'good': False"):
         bench.begin()
     assert (bench.truth()["output"], bench.truth()["on_ms"]) == ("OFF", on_ms)
 
