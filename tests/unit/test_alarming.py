@@ -29,15 +29,20 @@ async def stopped_by_itself(unit: Any) -> None:
     await asyncio.sleep(1)  # the STOP that follows is read back
 
 
-@pytest.mark.req("S25")
-async def test_three_cycles_lock_out_with_an_alarm(unit: Any) -> None:
-    """The third RESUME after an alarm and a stop is refused and nothing is sent; after 10 min it may go on."""
+async def stopped_thrice(unit: Any) -> None:
+    """Begin a dose and let the device go off three times, resumed after the first two."""
     await unit.running()
     for _ in range(2):
         await stopped_by_itself(unit)
         await unit.runner.press(unit.resume())
         await unit.comes_to(State.RUNNING)
     await stopped_by_itself(unit)
+
+
+@pytest.mark.req("S25")
+async def test_three_cycles_lock_out_with_an_alarm(unit: Any) -> None:
+    """The third RESUME after an alarm and a stop is refused and nothing is sent; after 10 min it may go on."""
+    await stopped_thrice(unit)
     starts = unit.log.count("START")
     with pytest.raises(Refused, match="Alarms came again"):
         await unit.runner.press(unit.resume())
@@ -54,12 +59,7 @@ async def test_three_cycles_lock_out_with_an_alarm(unit: Any) -> None:
 @pytest.mark.req("S25")
 async def test_a_lock_out_holds_for_the_next_session(unit: Any) -> None:
     """After the lock-out another session's START is refused before its intent, so that no kit is spent."""
-    await unit.running()
-    for _ in range(2):
-        await stopped_by_itself(unit)
-        await unit.runner.press(unit.resume())
-        await unit.comes_to(State.RUNNING)
-    await stopped_by_itself(unit)
+    await stopped_thrice(unit)
     await unit.runner.stop("page")
     await unit.comes_to(State.RESIDUAL)
     await unit.give_residual()

@@ -38,8 +38,20 @@ def test_stop_is_one_touch_on_every_screen(clocked: Stage) -> None:
 
 @pytest.mark.req("S21")
 @pytest.mark.req("S46")
-def test_stop_without_a_link(fresh: Stage, keep: Any) -> None:
-    """The cover of a lost link leaves STOP, alone, within reach."""
+def test_stop_under_a_sentence_and_without_a_link(fresh: Stage, keep: Any) -> None:
+    """A sentence that waits to be read and the cover of a lost link leave STOP, alone, within reach."""
+    fresh.reach(BY_NAME["scanned"])
+    fresh.answer = (
+        409,
+        {"code": "kit-other-subject", "sentence": "This kit belongs to another subject. Take the kit for MEX-007."},
+    )
+    fresh.tap("scan_check")
+    fresh.page.wait_for_selector("#notice:visible")
+    keep(fresh.page, "refused")
+    assert fresh.sent() == ["scan"]
+    fresh.answer = (200, {})
+    fresh.page.touchscreen.tap(*fresh.middle("#stop"))
+    assert fresh.sent() == ["stop"]
     fresh.put_on(BY_NAME["running"].view)
     fresh.put_on(None)
     fresh.page.wait_for_selector("#cover:visible", timeout=2_000)
