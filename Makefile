@@ -10,8 +10,12 @@ PEERS := $(PEERS_VENV)/.installed
 NPM_PEERS := .peers-npm
 SHELL_SCRIPTS := .ci/run $(wildcard scripts/*.sh requirements/*.sh)
 SOAK_RUNS ?= 20
+MUTANTS_VENV := .venv-mutants
+MUTANTS := $(MUTANTS_VENV)/.installed
+MUTATED ?= nebctl/core/guard.py nebctl/core/verify.py
+MUTANT_TESTS ?= tests/core/test_guard.py tests/core/test_verify.py
 
-.PHONY: demo test peers lint requirements lock soak clean help
+.PHONY: demo test peers lint requirements mutants lock soak clean help
 .NOTPARALLEL:
 .DEFAULT_GOAL := help
 
@@ -39,7 +43,10 @@ lint: $(DEV)  ## Check style, types, import directions and shell scripts
 requirements: $(DEV)  ## Print the promises of docs/safety.md against their tests, and write docs/requirements.md
 	@$(BIN)/python scripts/requirements.py
 
-lock:  ## Write the three hashed locks anew (needs uv)
+mutants: $(MUTANTS)  ## Break MUTATED line by line and run MUTANT_TESTS on each; print what nobody noticed
+	@scripts/mutants.sh $(MUTANTS_VENV) $(VENV) "$(MUTATED)" "$(MUTANT_TESTS)"
+
+lock:  ## Write the four hashed locks anew (needs uv)
 	requirements/lock.sh
 
 soak: $(DEV)  ## Run the long forms, then give SOAK_RUNS courses, each with another seed; stop at the first fault
@@ -49,7 +56,7 @@ soak: $(DEV)  ## Run the long forms, then give SOAK_RUNS courses, each with anot
 	$(BIN)/nebctl demo --data "$$data/$$seed" --seed "$$seed" $(DEMO_ARGS) || exit 1; done
 
 clean:  ## Remove the environment, caches and built files (demo data stays)
-	rm -rf $(VENV) $(PEERS_VENV) $(NPM_PEERS) dist build .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis mutants
+	rm -rf $(VENV) $(PEERS_VENV) $(MUTANTS_VENV) $(NPM_PEERS) dist build .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis mutants
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # Stamps: an install runs again only when a lock, the project file or the script itself changed.
@@ -67,6 +74,13 @@ $(PEERS): requirements/peers.txt $(DEV)
 	@echo "set-up: installing requirements/peers.txt into $(PEERS_VENV), every file checked against its hash"
 	@$(BIN)/python -m venv --clear $(PEERS_VENV)
 	@$(PEERS_VENV)/bin/python -m pip install -q --no-deps --disable-pip-version-check --no-input --require-hashes -r requirements/peers.txt
+	@touch $@
+
+# mutmut finds everything else in the development environment; see scripts/mutants.sh.
+$(MUTANTS): requirements/mutants.txt $(DEV)
+	@echo "set-up: installing requirements/mutants.txt into $(MUTANTS_VENV), every file checked against its hash"
+	@$(BIN)/python -m venv --clear $(MUTANTS_VENV)
+	@$(MUTANTS_VENV)/bin/python -m pip install -q --no-deps --disable-pip-version-check --no-input --require-hashes -r requirements/mutants.txt
 	@touch $@
 
 $(NPM_PEERS)/.installed: requirements/peers-npm.list scripts/install-npm-peers.sh

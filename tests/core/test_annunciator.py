@@ -40,6 +40,30 @@ def test_an_alarm_is_raised_once() -> None:
     assert (again, none) == (alarms, ())
 
 
+def test_the_log_says_who_has_seen_it_and_nobody_where_it_was_time() -> None:
+    """An acknowledgement names its person; what time or the device brings about names nobody."""
+    alarms, [raised] = an.raised(NONE, MEDIUM, at(0))
+    assert (raised.state, raised.by) == ("raised", "")
+    _, [seen] = an.acknowledged(alarms, MEDIUM, "RT-07")
+    assert (seen.state, seen.by, seen.priority) == ("acknowledged", "RT-07", Priority.MEDIUM)
+
+
+def test_all_that_is_late_rises_at_once() -> None:
+    """Two alarms that nobody acknowledged rise in the same moment, each with its line in the log."""
+    _, changes = an.risen(standing(LOW, MEDIUM), at(300), 120 * NS_PER_S)
+    assert [(change.condition, change.priority) for change in changes] == [
+        (LOW, Priority.MEDIUM),
+        (MEDIUM, Priority.HIGH),
+    ]
+
+
+def test_what_somebody_else_raised_stands_until_they_say_so() -> None:
+    """An alarm whose cause the loop cannot see goes neither by time nor by being dealt with."""
+    alarms = standing(Condition.UNRECEIPTED)
+    assert an.passed(alarms, QUIET) == an.attended(alarms, QUIET) == (alarms, ())
+    assert not an.cleared(alarms, [Condition.UNRECEIPTED])[0].standing
+
+
 @pytest.mark.req("S42")
 def test_the_highest_priority_wins() -> None:
     """Of several alarms the most urgent is heard, in whatever order they came; an acknowledged one is not heard."""

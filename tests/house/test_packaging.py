@@ -81,7 +81,7 @@ def test_a_lock_pins_by_hash_and_names_no_host(lock: Path) -> None:
     """Every requirement is one exact version with at least one SHA-256, and no line names an index or a host."""
     text = lock.read_text(encoding="utf-8")
     requirements = re.findall(r"^(?=\w)(?:.*\\\n)*.*$", text, re.MULTILINE)
-    assert len(requirements) > 40
+    assert len(requirements) > 20
     assert [entry for entry in requirements if not re.match(r"[\w.-]+==\S+ ", entry)] == []
     assert [entry for entry in requirements if "--hash=sha256:" not in entry] == []
     assert re.findall(r"://|--(?:extra-)?index-url|--find-links|--trusted-host|^file:", text, re.MULTILINE) == []
