@@ -51,6 +51,19 @@ def _read_profile(value: object) -> str:
     return value
 
 
+def _read_scanner(value: object) -> str:
+    if not isinstance(value, str) or not value.startswith(("/dev/", "serial:///", "usb://", "evdev:///")):
+        right = 'write "serial:///dev/serial/by-id/…" or "evdev:///dev/input/by-id/…-event-kbd"'
+        raise FieldError("this is no scanner's port", right)
+    return value
+
+
+def _read_chip(value: object) -> str:
+    if not isinstance(value, str) or not value.startswith(("/dev/gpiochip", "pipe:///")):
+        raise FieldError("this is no GPIO chip", 'write "/dev/gpiochip0"; `gpiodetect` lists those of this machine')
+    return value
+
+
 def _read_mesh(value: object) -> str:
     if not isinstance(value, str) or not _MESH.fullmatch(value):
         raise FieldError("this is no mesh name", 'write the number on its package, such as "M-2231"')
@@ -59,6 +72,8 @@ def _read_mesh(value: object) -> str:
 
 FilePath = Annotated[Path, PlainValidator(_read_path)]
 SiteName = Annotated[str, PlainValidator(_read_site)]
+ScannerPort = Annotated[str, PlainValidator(_read_scanner)]
+GpioChip = Annotated[str, PlainValidator(_read_chip)]
 ProfileName = Annotated[str, PlainValidator(_read_profile)]
 MeshName = Annotated[str, PlainValidator(_read_mesh)]
 UnitName = Annotated[str, PlainValidator(_read_unit)]
@@ -125,6 +140,35 @@ class MqttTable(_Table):
     key: FilePath | None = None
 
 
+class ScannerTable(_Table):
+    """`[scanner]`: where codes come from: a serial line, or a keyboard that the unit alone reads.
+
+    `layout` is the keyboard's layout that the scanner was set to; a serial line has none.
+    """
+
+    port: ScannerPort = Field(examples=['"evdev:///dev/input/by-id/usb-example-event-kbd"'])
+    layout: Literal["us", "de"] = "us"
+
+
+class GpioTable(_Table):
+    """`[gpio]`: the lines of buttons, lamp and buzzer, by their offsets on the chip; one that is not there is left out.
+
+    `active_low` says that a button pulls its line to ground.
+    """
+
+    chip: GpioChip = Field(examples=['"/dev/gpiochip0"'])
+    start: int | None = Field(default=None, ge=0, le=1023)
+    stop: int = Field(ge=0, le=1023, examples=["17"])
+    lamp: int | None = Field(default=None, ge=0, le=1023)
+    buzzer: int | None = Field(default=None, ge=0, le=1023)
+    active_low: bool = True
+
+    def lines(self) -> dict[str, int]:
+        """Return the offset of each line that this unit has."""
+        named = {"start": self.start, "stop": self.stop, "lamp": self.lamp, "buzzer": self.buzzer}
+        return {name: offset for name, offset in named.items() if offset is not None}
+
+
 class PageTable(_Table):
     """`[page]`: where the bedside page and its API are served, on this machine only.
 
@@ -152,6 +196,8 @@ class UnitConfig(_Table):
     mqtt: MqttTable | None = None
     page: PageTable
     clock: ClockTable = ClockTable()
+    scanner: ScannerTable | None = None
+    gpio: GpioTable | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -200,6 +246,8 @@ def _check_together(config: UnitConfig, file: str, line_of: Callable[[tuple[str,
         found.append(("device.rate_nl_per_s", "a calibration has both a rate and its sigma"))
     if (clock.source == "file") != (clock.file is not None):
         found.append(("clock.source", 'a clock of source "file" names its file, and no other does'))
+    if config.gpio is not None and len(set(config.gpio.lines().values())) < len(config.gpio.lines()):
+        found.append(("gpio.stop", "two of the lines have one offset, and each needs its own"))
     if clock.source == "file" and not unit.simulated:
         found.append(("clock.source", "only a simulated unit runs on simulated time"))
     return [

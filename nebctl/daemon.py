@@ -10,6 +10,7 @@ from pathlib import Path
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from nebctl import SOFTWARE
+from nebctl.bedside.hardware import Beside
 from nebctl.clock import ClockFileFault, FileClock, SystemClock
 from nebctl.config import LoadedConfig
 from nebctl.contact import PARTED, parting
@@ -27,7 +28,7 @@ from nebctl.core.trace import HEADER, Trace
 from nebctl.core.verify import Limits
 from nebctl.keys import KeyFault, load_signer, load_trust, load_vkey, refuse_shared, verify
 from nebctl.pins import PinKey, load_pin_key
-from nebctl.ports import Clock, Nebulizer
+from nebctl.ports import Clock, Link, Nebulizer, Panel
 from nebctl.publish.asking import converse
 from nebctl.publish.connection import BrokerFault
 from nebctl.restoring import Found, Restored, Restorer
@@ -38,8 +39,10 @@ from nebctl.store.outbox import ReceiptRefused, Refusal
 from nebctl.study import Study, StudyFault, load_approvers, load_study
 from nebctl.unit import LIVE_EDGE, Edge, Opened, StartFault, Unit, mqtt_settings
 from nebctl.worklists import WorklistKeeper
+from nebctl_drivers.panel import open_panel
 from nebctl_drivers.priors import PRIORS
 from nebctl_drivers.registry import open_driver
+from nebctl_drivers.scanner import open_scanner
 
 log = logging.getLogger("nebctl")
 
@@ -119,6 +122,7 @@ async def open_parts(loaded: LoadedConfig, edge: Edge = LIVE_EDGE, *, reason: st
         worklists=worklists,
         orders=orders,
         pin_key=pin_key,
+        beside=Beside(scanner=_scanner(loaded, edge), panel=_panel(loaded)),
         edge=edge,
         found=_standing_alarms(came, history),
         unreceipted=(await ledger.backlog()).waiting,
@@ -176,6 +180,28 @@ def _nebulizer(loaded: LoadedConfig, clock: Clock, edge: Edge) -> Nebulizer:
     if isinstance(nebulizer, tuple):
         raise StartFault("\n".join(map(str, nebulizer)), wrong_call=True)
     return nebulizer
+
+
+def _scanner(loaded: LoadedConfig, edge: Edge) -> Link | None:
+    """Return the link to the unit's own scanner; None where its configuration names none."""
+    table = loaded.config.scanner
+    if table is None:
+        return None
+    link = open_scanner(table.port, table.layout, edge.open_link)
+    if isinstance(link, CommandFailed):
+        raise StartFault(f"[scanner] {link.sentence()}", wrong_call=True)
+    return link
+
+
+def _panel(loaded: LoadedConfig) -> Panel | None:
+    """Return the buttons and lamps of the unit; None where its configuration names none."""
+    table = loaded.config.gpio
+    if table is None:
+        return None
+    panel = open_panel(table.chip, table.lines(), active_low=table.active_low)
+    if isinstance(panel, CommandFailed):
+        raise StartFault(f"[gpio] {panel.sentence()}", wrong_call=True)
+    return panel
 
 
 def _profile(loaded: LoadedConfig) -> str | None:

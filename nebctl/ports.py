@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from nebctl.core.device import CommandFailed, Declaration, DeviceReport, Identity, RunOutcome
+from nebctl.core.hardware import Edge
 from nebctl.core.instant import Instant
 from nebctl.core.ledger.records import Draft, Entry
 from nebctl.core.trace import Trace
@@ -112,4 +113,24 @@ class EntryStore(Protocol):
 
     async def load_trace_rows(self, session: str) -> str:
         """Return the rows kept so far; empty where there are none."""
+        ...
+
+
+class Panel(Protocol):
+    """Buttons, lamp and buzzer beside the screen: lines that are on or off."""
+
+    async def open(self) -> CommandFailed | None:
+        """Take the lines; None means taken. Lamp and buzzer are off afterwards."""
+        ...
+
+    async def read(self) -> tuple[Edge, ...] | CommandFailed:
+        """Return the next presses and releases, at least one; `CommandFailed` means that the lines are gone."""
+        ...
+
+    def put(self, output: str, *, on: bool) -> None:
+        """Turn "lamp" or "buzzer" on or off; one that this unit has not is nothing."""
+        ...
+
+    def close(self) -> None:
+        """Give the lines back, lamp and buzzer off; closing twice is harmless."""
         ...

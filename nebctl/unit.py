@@ -21,6 +21,7 @@ from nebctl.bedside.clock_check import ClockCheck, ClockTrust
 from nebctl.bedside.credentials import Credentials, Proof
 from nebctl.bedside.desk import Desk, Place
 from nebctl.bedside.device import device
+from nebctl.bedside.hardware import NOTHING_BESIDE, Beside, Hardware
 from nebctl.bedside.logins import Logins
 from nebctl.bedside.probe import Probe
 from nebctl.bedside.tries_file import NAME as TRIES
@@ -134,7 +135,7 @@ LIVE_EDGE = Edge()
 class Opened:
     """Everything that was read and opened before the unit can serve.
 
-    `pin_key` is the site's PIN key, None where this unit has none.
+    `pin_key` is the site's PIN key, None where this unit has none; `beside` is what stands beside the screen.
     `orders` is the pharmacy's orders key; `unreceipted` records waited at the start; `found` are alarms that stand from
     the start.
     """
@@ -151,6 +152,7 @@ class Opened:
     orders: Vkey
     unreceipted: int
     pin_key: PinKey | None = None
+    beside: Beside = NOTHING_BESIDE
     found: tuple[Condition, ...] = ()
     edge: Edge = field(default_factory=Edge)
 
@@ -177,7 +179,7 @@ class Unit:
             rules=opened.study.rules,
             zone=opened.zone,
             random_hex=lambda digits: self._random((digits + 1) // 2).hex()[:digits],
-            peripherals=self._probe.checks,
+            peripherals=lambda: self._hardware.checks(self._probe),
             simulated=self._config.unit.simulated,
             approved_until_ns=opened.study.expires_ns,
             follow_up=opened.study.follow_up,
@@ -186,6 +188,8 @@ class Unit:
         self._desk = Desk(self._runner, opened.clock, place, opened.worklists.current)
         self._thread = opened.edge.thread() if opened.edge.thread else ThreadPoolExecutor(max_workers=1)
         self._credentials = self._make_credentials()
+        self._logins = Logins(now_s=asyncio.get_running_loop().time, idle_s=opened.study.rules.idle_lock_ns / NS_PER_S)
+        self._hardware = Hardware(opened.beside, self._runner, self._desk, self._logins, opened.clock)
 
     @property
     def runner(self) -> Runner:
@@ -204,7 +208,7 @@ class Unit:
         async with self._page() as address, asyncio.TaskGroup() as tasks:
             loop = tasks.create_task(self._runner.run())
             streaming = (self._publisher.run, self._tell_state, self._contact.watch_age) if self._publisher else ()
-            streams = [tasks.create_task(work()) for work in (self._watch_day, *streaming)]
+            streams = [tasks.create_task(work()) for work in (self._watch_day, *self._hardware.works(), *streaming)]
             self._notice.tell("READY=1")
             ready(address)
             await asyncio.wait({asyncio.ensure_future(asked.wait()), loop}, return_when=asyncio.FIRST_COMPLETED)
@@ -323,8 +327,6 @@ class Unit:
     async def _page(self) -> AsyncIterator[str]:
         """Serve the API; yield its address."""
         token = _fresh_token(self._opened.loaded.path(self._config.unit.data) / "api.token")
-        idle_s = self._opened.study.rules.idle_lock_ns / NS_PER_S
-        logins = Logins(now_s=asyncio.get_running_loop().time, idle_s=idle_s)
 
         def make(hosts: frozenset[str]) -> Starlette:
             return Api(
@@ -332,7 +334,7 @@ class Unit:
                 desk=self._desk,
                 credentials=self._credentials,
                 clock_check=ClockCheck(self._opened.clock, self._opened.zone, self._runner.note),
-                logins=logins,
+                logins=self._logins,
                 show=self._show(),
                 show_device=self._show_device,
                 token=token,
@@ -362,7 +364,7 @@ class Unit:
             worklist=self._opened.worklists.current,
             checks=lambda: self._desk.checks,
             charted=self._desk.charting.shown,
-            scanned=lambda: self._desk.tray.as_json(self._opened.clock.instant().mono_ns),
+            scanned=self._hardware.shown,
             operator_ends=self._opened.rules.model.operator_ends,
             probe=lambda: self._probe.question,
         )

@@ -22,7 +22,7 @@ from nebctl.bedside.answers import Handler, body_of, explained, problem
 from nebctl.bedside.clock_check import ClockCheck
 from nebctl.bedside.credentials import Credentials, two_persons
 from nebctl.bedside.desk import Desk
-from nebctl.bedside.given import PAGE_CODE, given
+from nebctl.bedside.given import given, given_cup
 from nebctl.bedside.logins import Logins
 from nebctl.bedside.probe import Drawn, Probe
 from nebctl.bedside.scanning import Who
@@ -85,6 +85,7 @@ class Api:
             "scan": self._scan,
             "charge": self._charge,
             "self-test": self._self_test,
+            "reviewed": self._reviewed,
             "start": self._start,
             "pause": self._pause,
             "resume": self._resume,
@@ -259,7 +260,6 @@ class Api:
         return await given(body, self.credentials, machine=self._knows_machine(request))
 
     async def _scanned(self, request: Request) -> Response:
-        """Take a code from a script's scanner as if it were the unit's own; no page may."""
         body = await body_of(request, bodies.ScannedCode)
         if not self._knows_machine(request):
             return problem(401, "token", "Only the unit's own scanner, or a script with its token, gives codes.")
@@ -272,13 +272,15 @@ class Api:
 
     async def _charge(self, request: Request) -> Response:
         body = await body_of(request, bodies.ChargeBody)
-        if not self._knows_machine(request) and body.cup is not None and body.cup_typed is None:
-            raise Refused(PAGE_CODE)
-        await self.desk.charge(body.charge(), body.cup, body.cup_typed)
+        await self.desk.charge(body.charge(), given_cup(body, machine=self._knows_machine(request)), body.cup_typed)
         return self._shown()
 
     async def _self_test(self, _request: Request) -> Response:
         await self.desk.self_test()
+        return self._shown()
+
+    async def _reviewed(self, request: Request) -> Response:
+        self.desk.reviewed = (await body_of(request, bodies.Start)).auth
         return self._shown()
 
     async def _start(self, request: Request) -> Response:

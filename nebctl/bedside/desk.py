@@ -65,7 +65,7 @@ class Desk:
     """The steps of a dose, as a person takes them; every refusal is an exception with a plain sentence.
 
     `checks` is the newest self-test of the session under way; empty before it. `charting` is what is charted beside it,
-    `tray` what the unit's own scanner read.
+    `tray` what the unit's own scanner read, `reviewed` the authorisation whose review a page showed last.
     """
 
     def __init__(self, runner: Runner, clock: Clock, place: Place, worklist: Callable[[], Worklist | None]) -> None:
@@ -74,6 +74,7 @@ class Desk:
         self._place = place
         self._worklist = worklist
         self.tray = Tray()
+        self.reviewed = ""
         self.checks: tuple[ev.Check, ...] = ()
         self.charting = Charting(runner, clock, place.zone, worklist, place.follow_up)
 
@@ -82,6 +83,12 @@ class Desk:
         now = self._clock.instant()
         if refusal := self.tray.take(raw, self._worklist(), self._place.link, now.mono_ns):
             await self._note_refusal(refusal, raw, subject="", operator="")
+        self._runner.tell_changed()
+
+    async def take_half(self, refusal: Refusal) -> None:
+        """Take that the unit's own scanner read something that is no whole code."""
+        self.tray.fail(refusal)
+        await self._note_refusal(refusal, "", subject="", operator="")
         self._runner.tell_changed()
 
     async def scan(self, operator: str, who: Who | None, kit: str | None, passing: Passing | None = None) -> None:

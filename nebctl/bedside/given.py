@@ -22,3 +22,13 @@ async def given(body: bodies.Codes, credentials: Credentials, *, machine: bool) 
     if body.band is None or body.card is None:
         return None, body.kit
     return Identifiers(band=body.band, card=body.card), body.kit
+
+
+def given_cup(body: bodies.ChargeBody, *, machine: bool) -> str | None:
+    """Return the cup's code or its typed number; None: what the unit's own scanner read.
+
+    Raises: `Refused` for a code that is not from a `machine`'s own scanner.
+    """
+    if not machine and body.cup is not None and body.cup_typed is None:
+        raise Refused(PAGE_CODE)
+    return body.cup

@@ -48,6 +48,11 @@ class Logins:
             self._open[token].used_s = self.now_s()
         return found
 
+    def has(self, operator: str) -> bool:
+        """Return whether a person is signed in at this unit, without counting as use."""
+        self._drop_idle()
+        return any(login.operator == operator for login in self._open.values())
+
     def end(self, token: str) -> None:
         """End a login; one that does not exist is as good as ended."""
         self._open.pop(token, None)

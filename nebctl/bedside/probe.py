@@ -8,7 +8,6 @@ from nebctl.core import events as ev
 
 ANSWER_S = 2.0
 """A page draws within a frame, and a stream brings the question within 0.5 s."""
-NO_READER = ev.Check(name="badge reader", good=True, note="none by configuration: badges are typed or sent by the page")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,7 +43,7 @@ class Probe:
     async def checks(self) -> tuple[ev.Check, ...]:
         """Return the lines of the self-test."""
         drawn = await self._ask() if self._display or self._sound else None
-        return (_shown(drawn) if self._display else NO_DISPLAY, _heard(drawn) if self._sound else NO_SOUND, NO_READER)
+        return (_shown(drawn) if self._display else NO_DISPLAY, _heard(drawn) if self._sound else NO_SOUND)
 
     async def _ask(self) -> Drawn | None:
         self._asked += 1

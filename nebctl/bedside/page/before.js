@@ -11,7 +11,7 @@ const LONG = 36;  // what a line says beyond so many letters needs the whole wid
 export function selftest(page) {
   const failed = h('ul', { class: 'failed' }), passed = h('ul', { class: 'checks' }), told = h('p', { class: 'sentence' });
   const again = choice(t('test_again'), () => page.send('self-test'), 'plain');
-  const go = choice(t('test_review'), () => page.step({ reviewed: page.view.review.auth }));
+  const go = choice(t('test_review'), () => showReview(page));
   const chart = chartFirst(page);
   let shown = null;
   const update = ({ self_test: checks, state }) => {
@@ -33,6 +33,13 @@ function line({ name, good, note, facts }) {
   const told = facts ? calibrationSaid(facts) : heard('note', note);
   return h('li', { class: told.length > LONG ? 'wide' : '' }, h('span', { class: 'tick' }, good ? '✓' : '✗'),
     h('div', {}, h('strong', {}, said(`check_${name}`, name)), ' ', h('span', {}, told)));
+}
+
+// Goes to the review, and lets the unit know: only then does START beside the screen do what this page's START does.
+function showReview(page) {
+  const { auth } = page.view.review;
+  page.step({ reviewed: auth });
+  page.send('reviewed', { auth });
 }
 
 export function review(page) {

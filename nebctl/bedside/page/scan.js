@@ -22,6 +22,11 @@ export function isScanning({ view }) {
   return NEEDED.some((kind) => view.scanned[kind]);
 }
 
+// What to scan next; or, where the scanner is not there, that it has to be plugged in first.
+function toScan({ scanner }, key) {
+  return t(scanner === 'unplugged' ? 'scanner_unplugged' : key);
+}
+
 function slot(label) {
   const text = h('strong', {}, '');
   return { node: h('div', { class: 'slot' }, h('span', {}, label), text), text };
@@ -41,7 +46,7 @@ export function scan(page) {
       node.classList.toggle('full', scanned[kind] !== null);
     }
     const next = NEEDED.find((kind) => !scanned[kind]);
-    say(what, next ? t(`scan_${next}`) : '');
+    say(what, next ? toScan(scanned, `scan_${next}`) : '');
     check.hidden = Boolean(next);
     what.hidden = !next;
     check.disabled = page.pending;
@@ -87,9 +92,13 @@ const CUP = 'CUP-';
 
 // The cup's code; a number that must be typed has its reason.
 export function cup(page) {
+  const what = h('p', { class: 'sentence' });
   const typed = choice(t('cup_unreadable'), () => page.step({ fill: 'cup-typed' }), 'plain');
-  const node = h('div', {}, h('h1', {}, t('cup_title')), h('p', { class: 'sentence' }, t('scan_cup')), h('div', { class: 'foot' }, typed));
-  const update = ({ scanned }) => { if (scanned.cup) page.step({ fill: 'charge', cup: {} }); };
+  const node = h('div', {}, h('h1', {}, t('cup_title')), what, h('div', { class: 'foot' }, typed));
+  const update = ({ scanned }) => {
+    say(what, toScan(scanned, 'scan_cup'));
+    if (scanned.cup) page.step({ fill: 'charge', cup: {} });
+  };
   return { node, update };
 }
 
