@@ -64,6 +64,12 @@ def _read_chip(value: object) -> str:
     return value
 
 
+def _read_pwm(value: object) -> Path:
+    if not isinstance(value, str) or not value.startswith("/"):
+        raise FieldError("this is no pulse-width output", 'write its folder, such as "/sys/class/pwm/pwmchip0/pwm0"')
+    return Path(value)
+
+
 def _read_mesh(value: object) -> str:
     if not isinstance(value, str) or not _MESH.fullmatch(value):
         raise FieldError("this is no mesh name", 'write the number on its package, such as "M-2231"')
@@ -74,6 +80,7 @@ FilePath = Annotated[Path, PlainValidator(_read_path)]
 SiteName = Annotated[str, PlainValidator(_read_site)]
 ScannerPort = Annotated[str, PlainValidator(_read_scanner)]
 GpioChip = Annotated[str, PlainValidator(_read_chip)]
+PwmFolder = Annotated[Path, PlainValidator(_read_pwm)]
 ProfileName = Annotated[str, PlainValidator(_read_profile)]
 MeshName = Annotated[str, PlainValidator(_read_mesh)]
 UnitName = Annotated[str, PlainValidator(_read_unit)]
@@ -153,7 +160,8 @@ class ScannerTable(_Table):
 class GpioTable(_Table):
     """`[gpio]`: the lines of buttons, lamp and buzzer, by their offsets on the chip; one that is not there is left out.
 
-    `active_low` says that a button pulls its line to ground.
+    `active_low` says that a button pulls its line to ground. `buzzer` is the line of a buzzer with a tone of its own,
+    `pwm` the folder of the pulse-width output that plays the alarm's melody on one without.
     """
 
     chip: GpioChip = Field(examples=['"/dev/gpiochip0"'])
@@ -161,6 +169,7 @@ class GpioTable(_Table):
     stop: int = Field(ge=0, le=1023, examples=["17"])
     lamp: int | None = Field(default=None, ge=0, le=1023)
     buzzer: int | None = Field(default=None, ge=0, le=1023)
+    pwm: PwmFolder | None = None
     active_low: bool = True
 
     def lines(self) -> dict[str, int]:
@@ -248,6 +257,8 @@ def _check_together(config: UnitConfig, file: str, line_of: Callable[[tuple[str,
         found.append(("clock.source", 'a clock of source "file" names its file, and no other does'))
     if config.gpio is not None and len(set(config.gpio.lines().values())) < len(config.gpio.lines()):
         found.append(("gpio.stop", "two of the lines have one offset, and each needs its own"))
+    if config.gpio is not None and config.gpio.buzzer is not None and config.gpio.pwm is not None:
+        found.append(("gpio.pwm", "a unit has one buzzer: name its line or its pulse-width output"))
     if clock.source == "file" and not unit.simulated:
         found.append(("clock.source", "only a simulated unit runs on simulated time"))
     return [

@@ -198,7 +198,7 @@ def _panel(loaded: LoadedConfig) -> Panel | None:
     table = loaded.config.gpio
     if table is None:
         return None
-    panel = open_panel(table.chip, table.lines(), active_low=table.active_low)
+    panel = open_panel(table.chip, table.lines(), active_low=table.active_low, pwm=table.pwm)
     if isinstance(panel, CommandFailed):
         raise StartFault(f"[gpio] {panel.sentence()}", wrong_call=True)
     return panel

@@ -127,8 +127,12 @@ class Panel(Protocol):
         """Return the next presses and releases, at least one; `CommandFailed` means that the lines are gone."""
         ...
 
-    def put(self, output: str, *, on: bool) -> None:
-        """Turn "lamp" or "buzzer" on or off; one that this unit has not is nothing."""
+    def light(self, *, on: bool) -> None:
+        """Turn the lamp on or off; a unit without one does nothing."""
+        ...
+
+    def sound(self, millihertz: int) -> None:
+        """Let the buzzer sound at a pitch, 0 for silence; one with a pitch of its own sounds at that."""
         ...
 
     def close(self) -> None:

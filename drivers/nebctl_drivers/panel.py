@@ -13,6 +13,7 @@ from nebctl.ports import Panel
 
 from .descriptor import DescriptorLink
 from .port_trouble import say_error
+from .pwm import Pwm
 
 PIPE = "pipe://"
 DEBOUNCE = timedelta(milliseconds=10)
@@ -20,10 +21,13 @@ DEBOUNCE = timedelta(milliseconds=10)
 _BUTTONS, _LAMPS = (START, STOP), (LAMP, BUZZER)
 
 
-def open_panel(chip: str, lines: Mapping[str, int], *, active_low: bool) -> Panel | CommandFailed:
+def open_panel(
+    chip: str, lines: Mapping[str, int], *, active_low: bool, pwm: Path | None = None
+) -> Panel | CommandFailed:
     """Return the panel on a GPIO chip, such as /dev/gpiochip0, with the offset of each line that this unit has.
 
-    `pipe:///folder` stands in for it. `active_low` says that a button pulls its line to ground.
+    `pipe:///folder` stands in for it. `active_low` says that a button pulls its line to ground. `pwm` is the folder of
+    the pulse-width output that a buzzer without a tone of its own hangs on; None where there is none.
     """
     if chip.startswith(PIPE):
         return PipePanel(Path(chip.removeprefix(PIPE)))
@@ -31,7 +35,7 @@ def open_panel(chip: str, lines: Mapping[str, int], *, active_low: bool) -> Pane
         import gpiod  # noqa: PLC0415 - an extra that units with buttons alone install
     except ImportError:
         return _no("no gpiod", "the extra gpio", "Install it: pip install 'nebctl[gpio]'.")
-    return GpioPanel(gpiod, chip, dict(lines), active_low=active_low)
+    return GpioPanel(gpiod, chip, dict(lines), active_low=active_low, pwm=None if pwm is None else Pwm(pwm))
 
 
 class PipePanel(DescriptorLink):
@@ -42,7 +46,7 @@ class PipePanel(DescriptorLink):
         self._folder = folder
         self._text = ""
         self._opened: int | None = None
-        self._lit: dict[str, bool] = {}
+        self._said: dict[str, str] = {LAMP: "off", BUZZER: "off"}
 
     async def read(self) -> tuple[Edge, ...] | CommandFailed:  # type: ignore[override]
         """Return the next presses and releases."""
@@ -57,13 +61,20 @@ class PipePanel(DescriptorLink):
             ):
                 return edges
 
-    def put(self, output: str, *, on: bool) -> None:
-        """Write what lamp or buzzer does, where it changes."""
-        if self._lit.get(output, False) == on:
+    def light(self, *, on: bool) -> None:
+        """Write what the lamp does, where it changes."""
+        self._say(LAMP, "on" if on else "off")
+
+    def sound(self, millihertz: int) -> None:
+        """Write the pitch of the buzzer, where it changes."""
+        self._say(BUZZER, str(millihertz) if millihertz else "off")
+
+    def _say(self, output: str, word: str) -> None:
+        if self._said[output] == word:
             return
-        self._lit[output] = on
+        self._said[output] = word
         with (self._folder / "out").open("a", encoding="ascii") as file:
-            file.write(f"{output} {'on' if on else 'off'}\n")
+            file.write(f"{output} {word}\n")
 
     async def _acquire(self) -> int | CommandFailed:
         try:
@@ -81,12 +92,13 @@ class PipePanel(DescriptorLink):
 class GpioPanel(DescriptorLink):
     """GPIO lines through the kernel's character device, so that no other program can take them."""
 
-    def __init__(self, gpiod: Any, chip: str, lines: dict[str, int], *, active_low: bool) -> None:
+    def __init__(self, gpiod: Any, chip: str, lines: dict[str, int], *, active_low: bool, pwm: Pwm | None) -> None:
         super().__init__(chip)
         self._gpiod = gpiod
         self._chip = chip
         self._lines = lines
         self._active_low = active_low
+        self._pwm = pwm
         self._request: Any = None
         self._edges: list[Edge] = []
 
@@ -96,8 +108,17 @@ class GpioPanel(DescriptorLink):
         edges, self._edges = tuple(self._edges), []
         return told if isinstance(told, CommandFailed) else edges
 
-    def put(self, output: str, *, on: bool) -> None:
-        """Set the line of lamp or buzzer."""
+    def light(self, *, on: bool) -> None:
+        """Set the line of the lamp."""
+        self._put(LAMP, on=on)
+
+    def sound(self, millihertz: int) -> None:
+        """Sound at a pitch on a pulse-width output, or at the buzzer's own on its line."""
+        if self._pwm is not None:
+            self._pwm.sound(millihertz)
+        self._put(BUZZER, on=millihertz > 0)
+
+    def _put(self, output: str, *, on: bool) -> None:
         if self._request is None or output not in self._lines:
             return
         value = self._gpiod.line.Value
@@ -116,6 +137,9 @@ class GpioPanel(DescriptorLink):
         self._inbox.put(b"." * len(events))
 
     async def _acquire(self) -> int | CommandFailed:
+        mute = None if self._pwm is None else self._pwm.open()
+        if mute is not None:
+            return mute
         line, settings = self._gpiod.line, self._gpiod.LineSettings
         bias = line.Bias.PULL_UP if self._active_low else line.Bias.PULL_DOWN
         button = {"edge_detection": line.Edge.BOTH, "bias": bias, "active_low": self._active_low}
@@ -133,6 +157,8 @@ class GpioPanel(DescriptorLink):
         return int(self._request.fd)
 
     def _release(self) -> None:
+        if self._pwm is not None:
+            self._pwm.sound(0)
         self._request.release()
         self._request = None
 

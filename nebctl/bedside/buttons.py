@@ -1,4 +1,4 @@
-"""START and STOP beside the screen, and the lamp: the same acts as on the page, under the same authorisation."""
+"""START and STOP beside the screen, lamp and buzzer: the acts of the page under the same authorisation."""
 
 import asyncio
 import logging
@@ -6,7 +6,8 @@ from collections.abc import Awaitable, Callable
 
 from nebctl.core.alarms import Priority
 from nebctl.core.device import CommandFailed
-from nebctl.core.hardware import BUZZER, HOLD_NS, LAMP, START, STOP, lamp_of
+from nebctl.core.hardware import HOLD_NS, START, STOP, lamp_of
+from nebctl.core.melody import sounding
 from nebctl.core.session import State
 from nebctl.ports import Panel
 
@@ -14,14 +15,14 @@ log = logging.getLogger(__name__)
 
 AGAIN_S = 1.0
 LOOK_S = 0.05
-"""How often the lamp is looked at."""
+"""How often what lamp and buzzer are to show is looked at."""
 
 
 class Buttons:
     """Works one panel: STOP at its first edge, START where it is held.
 
-    `stop` and `start` are what the buttons do; `shows` is the session's state, the highest alarm's priority, and
-    whether an alarm is to be heard.
+    `stop` and `start` are what the buttons do; `shows` is the session's state, the highest priority of an alarm that
+    stands, and the priority whose melody is to be heard, each None where there is none.
     """
 
     def __init__(
@@ -29,7 +30,7 @@ class Buttons:
         panel: Panel,
         stop: Callable[[], Awaitable[None]],
         start: Callable[[], Awaitable[None]],
-        shows: Callable[[], tuple[State, Priority | None, bool]],
+        shows: Callable[[], tuple[State, Priority | None, Priority | None]],
         now_ns: Callable[[], int],
     ) -> None:
         self._panel = panel
@@ -55,7 +56,7 @@ class Buttons:
             self._panel.close()
 
     async def _work(self) -> CommandFailed:
-        lighting = asyncio.ensure_future(self._light())
+        showing = [asyncio.ensure_future(work()) for work in (self._light, self._sound)]
         try:
             while True:
                 edges = await self._panel.read()
@@ -64,7 +65,8 @@ class Buttons:
                 for edge in edges:
                     self._take(edge.button, down=edge.down)
         finally:
-            lighting.cancel()
+            for each in showing:
+                each.cancel()
 
     def _take(self, button: str, *, down: bool) -> None:
         if button == STOP and down:
@@ -91,8 +93,18 @@ class Buttons:
 
     async def _light(self) -> None:
         while True:
-            state, priority, heard = self._shows()
-            is_on = lamp_of(state, priority).is_on(self._now_ns())
-            self._panel.put(LAMP, on=is_on)
-            self._panel.put(BUZZER, on=is_on and heard)
+            state, priority, _ = self._shows()
+            self._panel.light(on=lamp_of(state, priority).is_on(self._now_ns()))
             await asyncio.sleep(LOOK_S)
+
+    async def _sound(self) -> None:
+        """Play the melody of what is to be heard, in real time; another priority begins at once, as on the page."""
+        loop = asyncio.get_running_loop()
+        playing, began_s = None, loop.time()
+        while True:
+            _, _, heard = self._shows()
+            if heard is not playing:
+                playing, began_s = heard, loop.time()
+            pitch, left_ms = sounding(playing, round(1000 * (loop.time() - began_s)))
+            self._panel.sound(pitch)
+            await asyncio.sleep(min(left_ms / 1000, LOOK_S))

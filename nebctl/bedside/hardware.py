@@ -9,7 +9,7 @@ from nebctl.bedside.logins import Logins
 from nebctl.bedside.probe import Probe
 from nebctl.bedside.scanner import NONE, Scanner
 from nebctl.core import events as ev
-from nebctl.core.alarms import MESSAGES, Priority
+from nebctl.core.alarms import Priority
 from nebctl.core.guard import Refusal
 from nebctl.core.ledger.records import Json
 from nebctl.core.session import IllegalEventError, State
@@ -94,8 +94,8 @@ class Hardware:
     def _make_buttons(self, panel: Panel | None) -> Buttons | None:
         return None if panel is None else Buttons(panel, self.stop, self.start, self._shows, self._now_ns)
 
-    def _shows(self) -> tuple[State, Priority | None, bool]:
+    def _shows(self) -> tuple[State, Priority | None, Priority | None]:
         alarming = self._runner.alarming
-        standing = [MESSAGES[condition].priority for condition in alarming.standing]
+        standing = [each.priority for each in alarming.standing.values()]
         highest = next((priority for priority in Priority if priority in standing), None)
-        return self._runner.session.state, highest, alarming.heard() is not None
+        return self._runner.session.state, highest, alarming.heard()

@@ -72,6 +72,22 @@ def period_ms(priority: Priority | None) -> int | None:
     return None if priority is None else _PERIOD_MS[priority]
 
 
+def sounding(priority: Priority | None, after_ms: int) -> tuple[int, int]:
+    """Return the pitch in millihertz that is heard so long after the first burst began, and the ms until that changes.
+
+    A pitch of 0 is silence. `priority` None is silence for ever: the period of the least urgent stands for that.
+    """
+    if priority is None:
+        return 0, _PERIOD_MS[Priority.LOW]
+    at_ms = after_ms % _PERIOD_MS[priority]
+    for pulse in melody(priority):
+        if at_ms < pulse.start_ms:
+            return 0, pulse.start_ms - at_ms
+        if at_ms < pulse.start_ms + pulse.length_ms:
+            return pulse.millihertz, pulse.start_ms + pulse.length_ms - at_ms
+    return 0, _PERIOD_MS[priority] - at_ms
+
+
 def composed(priority: Priority | None) -> Json:
     """Return a burst and its period as members, for a player that is not ours."""
     pulses: list[Json] = [

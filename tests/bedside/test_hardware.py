@@ -14,9 +14,11 @@ from nebctl.bedside.scanner import HALF, Scanner
 from nebctl.core.alarms import Priority
 from nebctl.core.device import Certainty, CommandFailed
 from nebctl.core.guard import Refusal
-from nebctl.core.hardware import BUZZER, DARK, LAMP, SLOW, START, STEADY, STOP, WAITS, Edge, lamp_of
+from nebctl.core.hardware import DARK, SLOW, START, STEADY, STOP, WAITS, Edge, lamp_of
+from nebctl.core.melody import C5, melody, period_ms
 from nebctl.core.session import State
 from nebctl_drivers.panel import PipePanel, open_panel
+from nebctl_drivers.pwm import Pwm
 from nebctl_drivers.scanner import open_scanner
 from nebctl_drivers.scanner.evdev import EVENT, EvdevLink
 from nebctl_drivers.scanner.keys import LAYOUTS
@@ -141,7 +143,8 @@ class _Lines:
 
     def __init__(self) -> None:
         self.edges: asyncio.Queue[tuple[Edge, ...] | CommandFailed] = asyncio.Queue()
-        self.lit: dict[str, bool] = {}
+        self.lit: bool | None = None
+        self.heard: list[tuple[float, int]] = []
 
     async def open(self) -> CommandFailed | None:
         return None
@@ -149,11 +152,15 @@ class _Lines:
     async def read(self) -> tuple[Edge, ...] | CommandFailed:
         return await self.edges.get()
 
-    def put(self, output: str, *, on: bool) -> None:
-        self.lit[output] = on
+    def light(self, *, on: bool) -> None:
+        self.lit = on
+
+    def sound(self, millihertz: int) -> None:
+        if millihertz != (self.heard[-1][1] if self.heard else 0):
+            self.heard.append((asyncio.get_running_loop().time(), millihertz))
 
     def close(self) -> None:
-        self.lit.clear()
+        self.lit = False
 
     def press(self, button: str, *, down: bool = True) -> None:
         self.edges.put_nowait((Edge(button=button, down=down),))
@@ -164,7 +171,7 @@ class Pressed:
 
     def __init__(self, state: State = State.READY, priority: Priority | None = None) -> None:
         self.lines, self.done = _Lines(), []
-        self.shows: Callable[[], Any] = lambda: (state, priority, priority is not None)
+        self.shows: Callable[[], Any] = lambda: (state, priority, None)
         self.buttons = Buttons(self.lines, self._does(STOP), self._does(START), self._show, nanoseconds)
         self.task = asyncio.ensure_future(self.buttons.run())
 
@@ -227,18 +234,87 @@ async def test_taps_on_start_are_no_hold() -> None:
 
 
 @pytest.mark.virtual
-async def test_the_lamp_shows_the_session_and_the_buzzer_what_is_heard() -> None:
-    """Lit while aerosol may come; an alarm blinks in its rhythm, with the buzzer, until it is silenced."""
+async def test_the_lamp_shows_the_session_and_an_alarm_first() -> None:
+    """Lit while aerosol may come; an alarm blinks in its rhythm, heard or not."""
     at = Pressed(State.RUNNING)
     await asyncio.sleep(0.1)
-    assert at.lines.lit == {LAMP: True, BUZZER: False}
-    at.shows = lambda: (State.RUNNING, Priority.HIGH, True)
+    assert at.lines.lit
+    at.shows = lambda: (State.RUNNING, Priority.HIGH, None)
     seen = set()
     for _ in range(20):
         await asyncio.sleep(0.05)
-        seen.add((at.lines.lit[LAMP], at.lines.lit[BUZZER]))
-    assert seen == {(True, True), (False, False)}
+        seen.add(at.lines.lit)
+    assert seen == {True, False}
+    assert at.lines.heard == []
     at.task.cancel()
+
+
+def bursts(priority: Priority, begin_s: float, count: int) -> list[tuple[float, int]]:
+    """Return the changes of pitch that so many bursts of a priority's melody are, 0 for silence."""
+    period_s = (period_ms(priority) or 0) / 1000
+    return [
+        (round(begin_s + number * period_s + at_ms / 1000, 3), pitch)
+        for number in range(count)
+        for pulse in melody(priority)
+        for at_ms, pitch in ((pulse.start_ms, pulse.millihertz), (pulse.start_ms + pulse.length_ms, 0))
+    ]
+
+
+@pytest.mark.virtual
+@pytest.mark.parametrize("priority", list(Priority))
+async def test_the_buzzer_plays_the_melody_of_the_page(priority: Priority) -> None:
+    """Each pulse has the pitch, the begin and the length that the page plays, and bursts come in their period."""
+    at = Pressed()
+    await asyncio.sleep(1)
+    at.shows = lambda: (State.RUNNING, priority, priority)
+    await asyncio.sleep(1 + 2 * (period_ms(priority) or 0) / 1000)
+    heard = [(round(when, 3), pitch) for when, pitch in at.lines.heard]
+    whole = bursts(priority, heard[0][0], 3)
+    assert len(heard) >= 2 * len(melody(priority)) * 2
+    for (when, pitch), (due, wanted) in zip(heard, whole, strict=False):
+        assert pitch == wanted
+        assert when == pytest.approx(due, abs=0.002)
+    at.task.cancel()
+
+
+@pytest.mark.virtual
+@pytest.mark.req("S43")
+async def test_the_buzzer_is_silent_in_a_pause_and_what_is_more_urgent_sounds_through() -> None:
+    """A pause ends a pulse within 50 ms; a higher priority begins its own burst at once, as on the page."""
+    at = Pressed()
+    at.shows = lambda: (State.RUNNING, Priority.MEDIUM, Priority.MEDIUM)
+    await asyncio.sleep(0.1)
+    assert at.lines.heard[-1][1] == melody(Priority.MEDIUM)[0].millihertz
+    at.shows = lambda: (State.RUNNING, Priority.MEDIUM, None)
+    await asyncio.sleep(0.051)
+    assert at.lines.heard[-1][1] == 0
+    told = len(at.lines.heard)
+    await asyncio.sleep(60)
+    assert len(at.lines.heard) == told
+    at.shows = lambda: (State.RUNNING, Priority.HIGH, Priority.HIGH)
+    began = asyncio.get_running_loop().time()
+    await asyncio.sleep(4)
+    assert at.lines.heard[told][0] - began <= 0.051
+    assert [pitch for _, pitch in at.lines.heard[told:] if pitch] == [p.millihertz for p in melody(Priority.HIGH)]
+    at.task.cancel()
+
+
+def test_a_pulse_width_output_swings_at_the_pitch(tmp_path: Path) -> None:
+    """C5 is a period of 1,911,128 ns, high for half of it; silence disables it; what is not exported says so."""
+    for name in ("enable", "period", "duty_cycle"):
+        (tmp_path / name).write_text("9999999999\n")
+    pwm = Pwm(tmp_path)
+    assert pwm.open() is None
+    assert (tmp_path / "enable").read_text() == "0\n"
+    pwm.sound(C5)
+    written = [(tmp_path / name).read_text().strip() for name in ("period", "duty_cycle", "enable")]
+    assert written == ["1911128", "955564", "1"]
+    pwm.sound(0)
+    assert (tmp_path / "enable").read_text() == "0\n"
+    failed = Pwm(tmp_path / "missing").open()
+    assert isinstance(failed, CommandFailed)
+    assert "Export it" in failed.sentence()
+    Pwm(tmp_path / "missing").sound(C5)  # one that is gone in mid-alarm ends nothing
 
 
 def test_every_state_has_its_lamp() -> None:
@@ -268,10 +344,11 @@ async def test_a_pipe_stands_in_for_the_lines(tmp_path: Path) -> None:
             Edge(button=STOP, down=True),
             Edge(button=START, down=False),
         )
-    panel.put(LAMP, on=True)
-    panel.put(LAMP, on=True)
-    panel.put(LAMP, on=False)
-    assert (tmp_path / "out").read_text("ascii") == "lamp on\nlamp off\n"
+    for on in (True, True, False):
+        panel.light(on=on)
+    for pitch in (0, C5, C5, 0):
+        panel.sound(pitch)
+    assert (tmp_path / "out").read_text("ascii") == "lamp on\nlamp off\nbuzzer 523251\nbuzzer off\n"
     panel.close()
 
 

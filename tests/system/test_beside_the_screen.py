@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from nebctl.core.alarms import Priority
+from nebctl.core.melody import melody
 from nebctl_lab.bench_site import Bench, kit_of, until
 from nebctl_lab.codes import cup_code, scans
 
@@ -30,6 +32,10 @@ class Hands:
         with (self.buttons / "in").open("w", encoding="ascii") as pipe:
             pipe.write(f"{words}\n")
 
+    def pitches(self) -> list[str]:
+        """Return what the buzzer did, in order."""
+        return [line.removeprefix("buzzer ") for line in self.lamps() if line.startswith("buzzer ")]
+
     def lamps(self) -> list[str]:
         """Return what lamp and buzzer did, in order."""
         return (self.buttons / "out").read_text("ascii").split("\n")
@@ -44,7 +50,7 @@ def hands(tmp_path: Path) -> Iterator[Hands]:
     os.mkfifo(tmp_path / "in")
     with bench.config.open("a", encoding="utf-8") as file:
         file.write(f'\n[scanner]\nport = "serial://{os.ttyname(slave)}"\n')
-        file.write(f'\n[gpio]\nchip = "pipe://{tmp_path}"\nstart = 17\nstop = 27\nlamp = 22\n')
+        file.write(f'\n[gpio]\nchip = "pipe://{tmp_path}"\nstart = 17\nstop = 27\nlamp = 22\nbuzzer = 23\n')
     yield Hands(bench.start(), master, tmp_path)
     bench.close()
     os.close(master)
@@ -83,3 +89,22 @@ def test_a_dose_by_scanner_and_buttons(hands: Hands) -> None:
     assert bench.view()["stopped_by"] == "button"
     assert bench.truth()["output"] == "OFF"
     assert bench.records("charge")[0]["cup"] == "CUP-1"
+
+
+@pytest.mark.req("S43")
+def test_an_alarm_is_heard_from_the_buzzer(hands: Hands) -> None:
+    """A broken part in mid-dose plays MEDIUM's melody; a pause silences it; a lost link plays HIGH's anyhow."""
+    bench = hands.bench
+    bench.begin()
+    assert hands.pitches() == []
+    bench.device.post("/inject", fault="hardware")
+    medium, high = (
+        [str(pulse.millihertz) for pulse in melody(priority)] for priority in (Priority.MEDIUM, Priority.HIGH)
+    )
+    until(lambda: len(hands.pitches()) == 2 * len(medium), "a burst of MEDIUM")
+    assert hands.pitches() == [word for pitch in medium for word in (pitch, "off")]
+    bench.api.post("/api/quiet")
+    assert bench.view()["sound"]["priority"] is None
+    bench.simulator.kill()
+    until(lambda: len(hands.pitches()) == 2 * (len(medium) + len(high)), "a burst of HIGH")
+    assert hands.pitches()[2 * len(medium) :] == [word for pitch in high for word in (pitch, "off")]
