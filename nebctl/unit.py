@@ -367,6 +367,7 @@ class Unit:
             scanned=self._hardware.shown,
             operator_ends=self._opened.rules.model.operator_ends,
             probe=lambda: self._probe.question,
+            soft=self._opened.study.rules.soft,
         )
         return lambda: view(self._runner, shown)
 

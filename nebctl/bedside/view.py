@@ -69,7 +69,7 @@ class Surroundings:
 
     `zone` is the site's; `worklist` is the pharmacy's newest list, None where there is none; `checks` the newest
     self-test of the session under way, `charted` what was charted beside it. `operator_ends` says that a person may say
-    that the dose has come to its end.
+    that the dose has come to its end; `soft` names the limits that one person may let a dose pass.
     """
 
     unit: str
@@ -85,6 +85,7 @@ class Surroundings:
     operator_ends: bool = False
     probe: Callable[[], int | None] = _no_question
     scanned: Callable[[], dict[str, Json]] = _nothing_scanned
+    soft: tuple[str, ...] = ()
 
 
 def view(runner: Runner, around: Surroundings) -> dict[str, Json]:
@@ -167,6 +168,7 @@ def _day(runner: Runner, around: Surroundings, now: Instant) -> dict[str, Json]:
         "charted": around.charted(),
         "operator_ends": around.operator_ends,
         "scanned": around.scanned(),
+        "soft": list(around.soft),
     }
 
 

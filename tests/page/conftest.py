@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from nebctl.clock import FileClock, write_clock_file
-from nebctl.store.prove import read
+from nebctl.store.prove import read, reveal
 from nebctl.store.reader import LedgerFile
 from nebctl_lab.bedside import Http
 from nebctl_lab.codes import cup_code, scans
@@ -32,6 +32,7 @@ DAY_NS = 24 * 3600 * 10**9
 OPERATOR = "RT-07"
 SEED, SERIAL = 7, "SIM-0000"
 ONCE = MappingProxyType({FIRST_MORNING: SEED})
+NEBCTL_RUN = ("-m", "nebctl", "run", "--config")
 PANEL = {"width": 800, "height": 480}
 LOOK = (Path(__file__).parent / "look.js").read_text("utf-8")
 """Returns what is wrong with what a page shows, at a scale of 1 for 800 x 480."""
@@ -113,17 +114,23 @@ class Ward:
         return self.machine.get("/api/state")
 
     def records(self, typ: str) -> list[dict[str, Any]]:
-        """Return the payloads of all records of one type, from the unit's own database."""
+        """Return all records of one type from the unit's own database, private facts among them."""
         with LedgerFile.open(self.site.unit(MESH.unit) / "unit.db") as file:
             entries = [entry for _, entry in read(file)]
-        return [dict(entry.payload) for entry in entries if entry.payload["typ"] == typ]
+        return [{**entry.payload, **reveal(entry)} for entry in entries if entry.payload["typ"] == typ]
 
 
-def start_ward(root: Path, stack: contextlib.ExitStack, *, calibrated: Mapping[datetime, int] = ONCE) -> Ward:
+def start_ward(
+    root: Path,
+    stack: contextlib.ExitStack,
+    *,
+    calibrated: Mapping[datetime, int] = ONCE,
+    program: tuple[str, ...] = NEBCTL_RUN,
+) -> Ward:
     """Start the processes of one ward; the stack ends them.
 
     On the evening before each of the dates `calibrated`, oldest first, the device had its saline runs, with the plant's
-    seed of that evening.
+    seed of that evening. `program` is what runs as the unit, given its configuration.
     """
     site = prepare(root)
 
@@ -140,7 +147,7 @@ def start_ward(root: Path, stack: contextlib.ExitStack, *, calibrated: Mapping[d
     device = ("-m", "nebctl", "sim", "mesh", "--pty", str(folder / "nebulizer"), "--clock", str(site.clock))
     plant = ("--seed", str(SEED), "--serial", SERIAL)
     control = child("simulator", *device, *plant, "--control", "0", "--state", str(folder / "nebulizer.state"))
-    unit = child("unit", "-m", "nebctl", "run", "--config", str(folder / "unit.toml"))
+    unit = child("unit", *program, str(folder / "unit.toml"))
     machine = Http(unit.ready, (folder / "api.token").read_text("ascii"))
     return Ward(site=site, unit=unit, machine=machine, device=Http(control.ready.split(" control ")[1]))
 

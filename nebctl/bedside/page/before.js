@@ -12,7 +12,7 @@ export function selftest(page) {
   const failed = h('ul', { class: 'failed' }), passed = h('ul', { class: 'checks' }), told = h('p', { class: 'sentence' });
   const again = choice(t('test_again'), () => page.send('self-test'), 'plain');
   const go = choice(t('test_review'), () => showReview(page));
-  const chart = chartFirst(page);
+  const chart = chartFirst(page), clock = choice(t('clock_check'), () => page.step({ clock: {} }));
   let shown = null;
   const update = ({ self_test: checks, state }) => {
     const ready = state === 'ready', now = JSON.stringify([checks, ready, page.pending]);
@@ -25,8 +25,9 @@ export function selftest(page) {
     again.disabled = page.pending;
     go.hidden = chart.hidden = !ready;
     again.hidden = ready;
+    clock.hidden = !checks.some(({ name, good }) => name === 'clock' && !good);
   };
-  return { node: h('div', {}, h('h1', {}, t('test_title')), told, failed, passed, h('div', { class: 'foot' }, again, go, chart)), update };
+  return { node: h('div', {}, h('h1', {}, t('test_title')), told, failed, passed, h('div', { class: 'foot' }, clock, again, go, chart)), update };
 }
 
 function line({ name, good, note, facts }) {

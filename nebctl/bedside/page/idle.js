@@ -1,16 +1,21 @@
 // Between doses: what is due today, and what was given.
 
-import { choice, h } from './parts.js';
+import { choice, h, say } from './parts.js';
 import { has, siteTime, t } from './text.js';
 
 export function idle(page) {
   const list = h('ul', { class: 'due' }), none = h('p', { class: 'sentence due' }, t('idle_none'));
-  const begin = choice(t('idle_begin'), () => page.step({ scan: true }));
+  const begin = choice(t('idle_begin'), () => page.step({ scan: true })), check = choice(t('clock_check'), () => page.step({ clock: {} }));
+  const note = h('p', { class: 'note due-note' });
   const look = choice(t('device'), () => page.step({ device: true }), 'plain aside');
   const part = choice(t('sign_part'), () => page.step({ sign: true }), 'plain aside');
-  const foot = h('div', { class: 'foot' }, begin, part, look, choice(t('lock'), () => page.send('logout'), 'plain aside'));
+  const foot = h('div', { class: 'foot' }, begin, check, part, look, choice(t('lock'), () => page.send('logout'), 'plain aside'));
   let shown = null;
-  const update = ({ due, local, unsigned, operator }) => {
+  const update = ({ due, local, unsigned, operator, clock_trusted: trusted }) => {
+    begin.hidden = !trusted;  // a dose that cannot be started is not to open a kit
+    check.hidden = trusted;
+    note.classList.toggle('quiet', trusted);
+    say(note, t(trusted ? 'idle_scan' : 'clock_idle'));
     part.hidden = !unsigned.some((one) => one.operator === operator.code);
     const now = JSON.stringify(due);
     if (now === shown) return;
@@ -20,7 +25,7 @@ export function idle(page) {
     list.hidden = !due.length;
     none.hidden = due.length > 0;
   };
-  return { node: h('div', {}, h('h1', {}, t('idle_title')), h('p', { class: 'note quiet' }, t('idle_scan')), list, none, foot), update };
+  return { node: h('div', {}, h('h1', {}, t('idle_title')), note, list, none, foot), update };
 }
 
 function dueText({ state, started }, zone) {

@@ -43,7 +43,8 @@ async function post(name, body) {
 }
 
 // Sends one command; while it is under way every other one, STOP apart, is ignored (S45). Returns whether it was done.
-async function send(name, body) {
+// Why it was not done is a sentence, unless `takes` returns true for it.
+async function send(name, body, takes = () => false) {
   if (pending) return false;
   pending = true;
   draw();
@@ -54,7 +55,7 @@ async function send(name, body) {
     return true;
   } catch (fault) {
     refused = fault.said?.code ?? '';
-    notice(fault.said ? heard(`refused_${fault.said.code}`, fault.said.sentence) : t('not_answered'));
+    if (!fault.said || !takes(fault.said)) notice(fault.said ? heard(`refused_${fault.said.code}`, fault.said.sentence) : t('not_answered'));
     return false;
   } finally {
     pending = false;
@@ -122,7 +123,7 @@ function draw() {
   drawActions();
   say($('notice-close'), t('understood'));
   if (!view) return;
-  drawHeader(view);
+  drawHeader(view, Boolean(local.clock));
   drawAlarm(page);
   soundAlarm(view.sound);
   answerProbe(view.probe);

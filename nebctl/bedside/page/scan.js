@@ -2,6 +2,7 @@
 
 import { box, choice, h, onEnter, say } from './parts.js';
 import { begins, entry } from './entries.js';
+import { offer } from './limits.js';
 import { credential } from './signin.js';
 import { heard, t } from './text.js';
 
@@ -39,7 +40,7 @@ export function scan(page) {
   const what = h('p', { class: 'sentence' });
   const back = choice(t('back'), () => { page.step({ scan: false }); page.send('unscan'); }, 'plain');
   const vouch = choice(t('vouch_go'), () => page.step({ vouch: 'vouch' }), 'plain');
-  const check = choice(t('scan_check'), () => page.send('scan', { operator: page.view.operator.code }));
+  const check = choice(t('scan_check'), () => page.send('scan', { operator: page.view.operator.code }, (refused) => offer(page, refused)));
   const update = ({ scanned }) => {
     for (const [kind, { node, text }] of Object.entries(slots)) {
       say(text, scanned[kind] ?? '');
@@ -58,7 +59,7 @@ export function scan(page) {
 
 // A subject whose codes cannot be scanned: a reason, the pseudonym as it is typed, and a second person who vouches for it.
 export function vouch(page) {
-  const because = (key) => choice(t(key), () => page.step({ vouch: 'typed', why: t(key) }));
+  const because = (key) => choice(t(key), () => page.step({ vouch: 'typed', why: t(key), confirmed: null }));
   const back = choice(t('back'), () => page.step({ vouch: null }), 'plain');
   const node = h('div', {}, h('h1', {}, t('vouch_title')), h('div', { class: 'stack' }, because('vouch_lost'), because('vouch_torn'), back));
   return { node };
@@ -75,9 +76,10 @@ export function typed(page) {
 
 export function second(page) {
   const done = async ({ operator, pin }) => {
-    const { subject, why: reason } = page.local;
-    const given = await page.send('scan', { operator: page.view.operator.code, typed: { subject, reason, second: operator, pin } });
-    if (given) page.step({ vouch: null });
+    const { subject, why: reason, confirmed } = page.local, typed = { subject, reason, second: operator, pin };
+    const body = { operator: page.view.operator.code, typed, ...(confirmed ? { confirmed } : {}) };
+    const given = await page.send('scan', body, (refused) => offer(page, refused));
+    if (given) page.step({ vouch: null, confirmed: null });
     return given;
   };
   const note = h('p', { class: 'note' }, t('second_note', { subject: page.local.subject }));

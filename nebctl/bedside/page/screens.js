@@ -2,10 +2,12 @@
 
 import { review, selftest } from './before.js';
 import { device } from './chart.js';
+import { clock, clockScreen } from './clock.js';
 import { lost, measure, outcome, recording, residual } from './ended.js';
 import { charge, weigh } from './filling.js';
 import { buildForm, formScreen, telling, whyStopped } from './forms.js';
 import { idle } from './idle.js';
+import { confirm, limit, limitScreen, persons, words } from './limits.js';
 import { running } from './running.js';
 import { cup, cupTyped, isScanning, scan, second, typed, vouch } from './scan.js';
 import { isOthers, login, sign, takeover } from './signin.js';
@@ -18,6 +20,7 @@ export function screenOf({ view, local }) {
   if (isOthers({ view, local })) return 'takeover';
   if (view.state !== 'lost' && local.form) return formScreen({ view, local });
   if (view.state !== 'lost' && local.telling) return 'telling';
+  if (clockScreen({ view, local })) return clockScreen({ view, local });
   switch (view.state) {
     case 'idle': return local.sign ? 'sign' : scanning({ view, local }) ?? (local.device ? 'device' : 'idle');
     case 'authorised': return FILLING.has(local.fill) ? local.fill : 'cup';
@@ -30,6 +33,7 @@ export function screenOf({ view, local }) {
 
 // The screen of a scan that has begun, by a touch or by the first code; null where none has.
 function scanning({ view, local }) {
+  if (local.limit) return limitScreen({ local });
   if (local.vouch) return local.vouch;
   return local.scan || isScanning({ view, local }) ? 'scan' : null;
 }
@@ -41,7 +45,8 @@ function unexplained({ stopped_by: by, doubts, charted }) {
   return PEOPLE.has(by) && !doubts.length && !charted.moments.includes('stop');
 }
 
-const BUILD = { login, idle, device, scan, vouch, typed, second, cup, 'cup-typed': cupTyped, charge, weigh, selftest, review, running, lost, residual, measure, recording, outcome, sign, takeover, why: whyStopped, telling };
+const BUILD = { login, idle, device, scan, vouch, typed, second, cup, 'cup-typed': cupTyped, charge, weigh, selftest, review, running, lost, residual, measure, recording, outcome, sign, takeover, why: whyStopped, telling, clock, 'clock-again': clock,
+  limit, 'limit-words': words, 'limit-confirm': confirm, 'limit-persons': persons };
 
 export function buildScreen(name, page) {
   return (BUILD[name] ?? buildForm)(page);

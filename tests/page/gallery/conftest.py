@@ -37,16 +37,27 @@ ENGLISH, CHINESE = catalogue("en"), catalogue("zh")
 
 @dataclass(frozen=True, slots=True)
 class Screen:
-    """One screen as it is reached: the view, the page's name for it, and the taps from there, by catalogue key."""
+    """One screen as it is reached: the view, the page's name for it, and the taps from there, by catalogue key.
+
+    `answer` is what each command is answered on the way: status and body.
+    """
 
     name: str
     screen: str
     view: dict[str, Any]
     taps: tuple[str, ...] = ()
+    answer: tuple[int, Any] = (200, {})
 
 
 SCREENS = tuple(
-    Screen(one["name"], one["screen"], VIEWS["base"] | one["view"], tuple(one["taps"])) for one in VIEWS["screens"]
+    Screen(
+        one["name"],
+        one["screen"],
+        VIEWS["base"] | one["view"],
+        tuple(one["taps"]),
+        tuple(one.get("answer", (200, {}))),
+    )
+    for one in VIEWS["screens"]
 )
 
 
@@ -70,7 +81,8 @@ class Stage:
 
     def reach(self, screen: Screen) -> None:
         """Go to a screen from a page that has forgotten the screen before."""
-        taps = [tap if tap[0] in "#=" else self.words[tap].split("{")[0] for tap in screen.taps]
+        self.answer = screen.answer
+        taps = [tap if tap[0] in "#=~" else self.words[tap].split("{")[0] for tap in screen.taps]
         away = VIEWS["base"] | {"operator": None}
         found = self.page.evaluate("([away, view, taps]) => window.reach(away, view, taps)", [away, screen.view, taps])
         assert found == screen.screen

@@ -21,8 +21,14 @@
     return answer;
   };
 
-  // Goes to a screen as taps would: "#id" is touched, "=box=text" typed, anything else is the words of a button.
-  const touch = (tap) => {
+  // Goes to a screen as taps would: "#id" is touched, "=box=text" typed, "~screen" waited for, anything else is the words
+  // of a button.
+  const shows = () => document.getElementById('main').dataset.screen;
+  const touch = async (tap) => {
+    if (tap.startsWith('~')) {
+      for (let at = 0; at < 100 && shows() !== tap.slice(1); at += 1) await new Promise((done) => setTimeout(done, 20));
+      return;
+    }
     const [, name, text] = tap.split('=');
     if (text !== undefined) {
       const input = document.querySelector(`input[name="${name}"]`);
@@ -32,15 +38,15 @@
     }
     const buttons = [...document.querySelectorAll(tap.startsWith('#') ? tap : '#main button, #choices button')];
     const found = buttons.find((one) => one.checkVisibility() && (tap.startsWith('#') || one.textContent.includes(tap)));
-    if (!found) throw new Error(`no button ${tap} on ${document.getElementById('main').dataset.screen}`);
+    if (!found) throw new Error(`no button ${tap} on ${shows()}`);
     found.click();
   };
-  window.reach = (away, view, taps) => {
+  window.reach = async (away, view, taps) => {
     if (!document.getElementById('choices').hidden) document.getElementById('menu').click();
     sessionStorage.setItem('curve 2026-02-16-abcdef', JSON.stringify([...Array(24).keys()].map((at) => [at * 10, at * 59_000, at * 61_700, at * 64_400])));
     window.putOn(away);
     window.putOn(view);
-    taps.forEach(touch);
-    return document.getElementById('main').dataset.screen;
+    for (const tap of taps) await touch(tap);
+    return shows();
   };
 })();

@@ -85,6 +85,7 @@ def test_no_word_is_from_outside_the_catalogues(browser: Any) -> None:
                 words_of(screen.view)
                 | words_of(VIEWS["base"])
                 | {"mL", "min", "CUP", "Feb", *KEYS, *(tap for tap in screen.taps if tap.startswith("="))}
+                | words_of(screen.answer[1])
             )
             texts = (re.sub("⟦[^⟧]*⟧", " ", text) for text in opened.page.evaluate(SHOWN))
             left = {word for text in texts for word in re.findall(r"[^\W\d_][\w-]*", text)}
