@@ -14,6 +14,8 @@ MUTANTS_VENV := .venv-mutants
 MUTANTS := $(MUTANTS_VENV)/.installed
 MUTATED ?= nebctl/core/guard.py nebctl/core/verify.py
 MUTANT_TESTS ?= tests/core/test_guard.py tests/core/test_verify.py
+MUTANT_NAMES ?= *
+MUTANT_JOBS ?= 1
 
 .PHONY: demo test peers lint requirements mutants lock soak clean help
 .NOTPARALLEL:
@@ -44,7 +46,7 @@ requirements: $(DEV)  ## Print the promises of docs/safety.md against their test
 	@$(BIN)/python scripts/requirements.py
 
 mutants: $(MUTANTS)  ## Break MUTATED line by line and run MUTANT_TESTS on each; print what nobody noticed
-	@scripts/mutants.sh $(MUTANTS_VENV) $(VENV) "$(MUTATED)" "$(MUTANT_TESTS)"
+	@scripts/mutants.sh $(MUTANTS_VENV) $(VENV) "$(MUTATED)" "$(MUTANT_TESTS)" "$(MUTANT_NAMES)" "$(MUTANT_JOBS)"
 
 lock:  ## Write the four hashed locks anew (needs uv)
 	requirements/lock.sh

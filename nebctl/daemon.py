@@ -98,7 +98,7 @@ async def open_parts(loaded: LoadedConfig, edge: Edge = LIVE_EDGE, *, reason: st
     came = await _first_contact(loaded, ledger, orders, clock, edge)
     boot = (Draft(typ="boot", facts={"reason": reason}), *_told(came))
     try:
-        history = await _closed_history(ledger, clock, rules, study, boot)
+        history = await closed_history(ledger, clock, rules, study, boot)
     except StoreFault as fault:  # a restored ledger that the pharmacy has not been asked about, or a full disk
         await ledger.close()
         raise StartFault(str(fault)) from None
@@ -336,7 +336,7 @@ def _model(loaded: LoadedConfig) -> DeviceModel:
     return replace(prior, rate_nl_per_s=device.rate_nl_per_s, sigma_ppm=device.sigma_ppm, calibrated=True)
 
 
-async def _closed_history(
+async def closed_history(
     ledger: UnitLedger, clock: Clock, rules: Rules, study: Study, first: tuple[Draft, ...]
 ) -> UnitHistory:
     """Record the boot, what is to be told with it, and an outcome for every session that a restart left without one."""

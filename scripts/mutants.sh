@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Breaks source files line by line and runs tests on each mutant, in a copy of the committed tree; prints the survivors.
-# Usage: scripts/mutants.sh .venv-mutants .venv "nebctl/core/guard.py" "tests/core/test_guard.py"
+# Usage: scripts/mutants.sh .venv-mutants .venv "nebctl/core/guard.py" "tests/core/test_guard.py" ["*" [1]]
+# The fifth argument takes only the mutants whose numbered names match it, the sixth so many at a time.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 venv=$(realpath "$1")
@@ -18,9 +19,9 @@ cat >>pyproject.toml <<EOF
 
 [tool.mutmut]
 source_paths = [$(listed "${sources[@]}")]
-also_copy = ["nebctl", "drivers", "simulators", "protocols", "docs"]
+also_copy = ["nebctl", "drivers", "simulators", "protocols", "docs", "scripts"]
 pytest_add_cli_args_test_selection = [$(listed "${tests[@]}")]
-pytest_add_cli_args = ["-p", "no:cacheprovider"]
+pytest_add_cli_args = ["-p", "no:cacheprovider", "--timeout=0"]
 EOF
 mkdir mutants
 # The mutants' own packages stand before those of the development environment.
@@ -31,5 +32,5 @@ for place in "" /drivers /protocols /simulators; do
     echo "$PWD/mutants$place"
 done >"$site/mutated.pth"
 echo "$others" >>"$site/mutated.pth"
-"$venv/bin/mutmut" run | tr '\r' '\n' | tail -n 2
-"$venv/bin/mutmut" results
+"$venv/bin/mutmut" run --max-children "${6:-1}" "${5:-*}" | tr '\r' '\n' | tail -n 4
+"$venv/bin/mutmut" results | { grep -v ": not checked$" || true; }

@@ -43,17 +43,19 @@ BEAT_LOST_S = 2.0
 
 
 class LoopClock:
-    """A clock on the loop's time; `step_ns` moves the wall clock alone."""
+    """A clock on the loop's time; `step_ns` moves the wall clock alone, `booted_s` is when the machine was booted."""
 
     def __init__(self) -> None:
         self.step_ns = 0
         self.sync = True
+        self.boot, self.booted_s = "b007", -100.0
 
     def instant(self) -> Instant:
         """Return the present moment."""
-        mono_ns = round((asyncio.get_running_loop().time() + 100) * 1e9)
+        now_s = asyncio.get_running_loop().time()
+        mono_ns, wall_ns = round((now_s - self.booted_s) * 1e9), WALL_NS + round((now_s + 100) * 1e9)
         state = ClockState(sync=self.sync, source="sim", scale=1)
-        return Instant(mono_ns=mono_ns, wall_ns=WALL_NS + mono_ns + self.step_ns, boot="b007", clock=state)
+        return Instant(mono_ns=mono_ns, wall_ns=wall_ns + self.step_ns, boot=self.boot, clock=state)
 
 
 @dataclass
@@ -271,21 +273,26 @@ class Unit:
         self.device = FakeNebulizer(log=self.log, clock=self.clock)
         self.store = FakeStore(log=self.log)
         self.cycles = 0
-        self.runner = Runner(
-            nebulizer=self.device,
-            store=self.store,
-            clock=self.clock,
-            rules=rules,
-            doses_per_day=1,
-            history=history or UnitHistory(),
-            poll_s=0.25,
-            around=Surroundings(trusted=lambda now: now.clock.sync, recorded=lambda: None, cycle=self._cycle),
-        )
+        self.rules = rules
+        self.runner = self.made(history or UnitHistory())
         self.device.unplug()
         self.device.loss = replace(self.device.loss, seen="not opened yet") if self.device.loss else None
         self.task: asyncio.Task[None] | None = None
         self.granted: Authorisation | None = None
         self.leaves = 0
+
+    def made(self, history: UnitHistory) -> Runner:
+        """Return a loop that knows no more than what the disk says."""
+        return Runner(
+            nebulizer=self.device,
+            store=self.store,
+            clock=self.clock,
+            rules=self.rules,
+            doses_per_day=1,
+            history=history,
+            poll_s=0.25,
+            around=Surroundings(trusted=lambda now: now.clock.sync, recorded=lambda: None, cycle=self._cycle),
+        )
 
     def _cycle(self) -> None:
         self.cycles += 1
@@ -328,7 +335,7 @@ class Unit:
             volume_nl=3_000_000,
             content=200_000_000,
             expires_mono_ns=now.mono_ns + 600_000_000_000,
-            boot="b007",
+            boot=now.boot,
             not_after_ns=now.wall_ns + 86_400_000_000_000,
         )
 
@@ -360,12 +367,16 @@ class Unit:
         await self.press_start()
         await self.comes_to(State.RUNNING)
 
-    async def give_residual(self, *, told: bool = True) -> dict[str, Any]:
-        """Give the residual, or refuse it, and return the dose record."""
+    def residual(self, *, told: bool = True) -> ev.ResidualGiven | ev.ResidualRefused:
+        """Return the residual as a person gives it, or refuses to."""
         left = self.device.fill_nl - round(self.device.emitted_nl)
         volume = Interval(low_nl=max(0, left - 50_000), best_nl=left, high_nl=left + 50_000)
         given = ev.ResidualGiven(residual=Residual(volume=volume, method=Method.DRAWN), operator="RT-07")
-        await self.runner.press(given if told else ev.ResidualRefused(reason="cup dropped", operator="RT-07"))
+        return given if told else ev.ResidualRefused(reason="cup dropped", operator="RT-07")
+
+    async def give_residual(self, *, told: bool = True) -> dict[str, Any]:
+        """Give the residual, or refuse it, and return the dose record."""
+        await self.runner.press(self.residual(told=told))
         return dict(self.store.of("dose")[-1].payload)
 
 

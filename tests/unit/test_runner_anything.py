@@ -1,35 +1,80 @@
-"""The real loop with a simulated device and a disk, under whatever hypothesis thinks of."""
+"""The real loop with a simulated device and a disk, under whatever hypothesis thinks of: presses, faults, a kill at any
+await, and clocks that step; what the loop knew is then gone, and only the disk's records are left.
+"""
 
 import asyncio
 import contextlib
+import copy
 import math
+from collections import Counter
 from collections.abc import Coroutine
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, settings
+from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from nebctl.core import events as ev
-from nebctl.core.session import IllegalEventError, State
+from nebctl.core.device import Certainty
+from nebctl.core.ledger.records import Draft
+from nebctl.core.session import BEGUN, LIVE, IllegalEventError, State
+from nebctl.daemon import closed_history
 from nebctl.runner import Refused
 from nebctl_lab.virtual import VirtualLoop
 
 FACTOR = math.exp(math.hypot(0.03, 0.055))  # one standard deviation: an interval of 95 % is no promise beyond
 UNITS: list[Any] = []
+LIMIT_NL = 3_150_000
+STUDY = SimpleNamespace(
+    regimen=SimpleNamespace(volume_nl=3_000_000, content_high=200_000_000), protocol_text="", rules_text=""
+)
+PRESSED = ("", "", "start", "resume", "stop", "residual")
+TICKS = st.integers(0, 14)
+"""After so many turns of the loop a press has reached the disk, the gate, the wire, or none of them."""
+
+
+class Log:
+    """The disk as a unit that starts finds it."""
+
+    def __init__(self, store: Any) -> None:
+        self.append, self.load_trace_rows = store.append, store.load_trace_rows
+        self._store = store
+
+    async def all_entries(self) -> list[Any]:
+        """Return every record, the oldest first."""
+        return list(self._store.entries)
+
+
+async def kill(unit: Any, *, reboot: bool) -> None:
+    """End the loop where it stands and begin anew from the disk: not one more byte of the old one goes anywhere."""
+    old, ghost, nowhere = unit.runner, copy.copy(unit.device), type(unit.store)(log=[])
+    ghost.log, ghost.loss = [], unit.device.failed("read", Certainty.UNKNOWN)
+    old.watch.nebulizer._driver, old._store, old._rows._store = ghost, nowhere, nowhere
+    unit.task.cancel()
+    with contextlib.suppress(asyncio.CancelledError):
+        await unit.task
+    if reboot:
+        unit.clock.boot, unit.clock.booted_s = f"{unit.clock.boot}1", asyncio.get_running_loop().time() - 20
+    first = (Draft(typ="boot", facts={"reason": "start"}),)
+    history = await closed_history(Log(unit.store), unit.clock, unit.rules, STUDY, first)
+    unit.runner = unit.made(history)
+    unit.task = asyncio.get_running_loop().create_task(unit.runner.run())
 
 
 class AnyDose(RuleBasedStateMachine):
-    """One dose, with presses, faults and time in any order."""
+    """A day of one subject, with presses, faults and time in any order."""
 
     def __init__(self) -> None:
         super().__init__()
         self.loop = VirtualLoop()
         self.unit = self.do(self.made())
-        self.judged = False
         self.presses = 0
+        self.began = 0
         self.lows: list[int] = []
+        self.emitted: dict[str, float] = {}
+        self.wired, self.may_start = 0, False
 
     async def made(self) -> Any:
         """Return a fresh unit; it reads the loop's time, so it is made on the loop."""
@@ -39,18 +84,38 @@ class AnyDose(RuleBasedStateMachine):
         """Run a step on the virtual loop."""
         return self.loop.run_until_complete(work)
 
+    async def on_after(self, seconds: float) -> bool:
+        """Return whether the output is on after so long."""
+        await asyncio.sleep(seconds)
+        self.unit.device.advance()
+        return bool(self.unit.device.on)
+
     @initialize(
         rate=st.floats(6_333 / FACTOR, 6_333 * FACTOR),
         fill=st.integers(2_960_000, 3_040_000),
         stays=st.integers(60_000, 140_000),
         sweep=st.floats(0.2, 2.2),
+        ran_s=st.sampled_from([None, 0.0, 20.0, 250.0, 470.0]),
     )
-    def begin(self, rate: float, fill: int, stays: int, sweep: float) -> None:
-        """Start a dose on a device that is as its class may be."""
+    def begin(self, rate: float, fill: int, stays: int, sweep: float, ran_s: float | None) -> None:
+        """Take a dose up to its START, or so many seconds beyond, on a device that is as its class may be."""
         device = self.unit.device
         device.rate_nl_per_s, device.fill_nl, device.stays_nl, device.sweep_s = rate, fill, stays, sweep
         self.do(self.unit.begin())
-        self.do(self.unit.ready())
+        self.do(self.unit.ready(self.session))
+        if ran_s is not None:
+            self.start(fate="")
+            self.wait(seconds=ran_s)
+
+    @property
+    def session(self) -> str:
+        """Return the id of the newest session; each has a cup of its own."""
+        return f"2026-02-14-{0x7F3A9C + self.began:06x}"
+
+    @property
+    def truth_nl(self) -> dict[str, float]:
+        """Return what really left each session's cup."""
+        return {**self.emitted, self.session: self.unit.device.emitted_nl}
 
     def press(self, event: ev.Event) -> None:
         """Press something; that it has no place now is an answer too."""
@@ -63,38 +128,104 @@ class AnyDose(RuleBasedStateMachine):
 
         self.do(pressed())
 
+    @precondition(lambda self: self.unit.runner.session.state is State.READY)
     @rule(fate=st.sampled_from(["", "", "", "lost", "never", "refused"]))
     def start(self, fate: str) -> None:
         """Hold START, on a device that may not answer."""
         identity = self.unit.runner.witnessed.device
         if identity is not None:
-            self.presses += 1
+            self.presses, self.may_start = self.presses + 1, True
             self.unit.device.start_fate = fate
-            self.press(ev.StartPressed(auth="a0a0a0a0", run="0badcafe", device=identity))
+            self.press(ev.StartPressed(auth="a0a0a0a0", run=f"{self.began:08x}", device=identity))
 
+    @precondition(lambda self: self.unit.runner.session.state in LIVE)
     @rule()
     def pause(self) -> None:
         """Press PAUSE."""
         self.press(ev.PausePressed(reason="cough"))
 
+    @precondition(lambda self: self.unit.runner.session.state in BEGUN)
     @rule()
     def resume(self) -> None:
         """Hold RESUME."""
-        self.presses += 1
+        self.presses, self.may_start = self.presses + 1, True
         self.press(self.unit.resume())
 
-    @rule(seconds=st.sampled_from([0.1, 0.7, 3.0, 30.0, 200.0, 500.0]))
+    @precondition(lambda self: self.unit.runner.session.state is State.IDLE and not self.unit.device.on)
+    @rule(ran_s=st.sampled_from([None, 20.0, 300.0]), sync=st.sampled_from([True, True, False]))
+    def begin_again(self, ran_s: float | None, sync: bool) -> None:
+        """Authorise one more aliquot for the same subject on the same day, as a planner gone wrong would."""
+        self.emitted[self.session] = self.unit.device.emitted_nl
+        self.began, self.unit.device.emitted_nl = self.began + 1, 0.0
+
+        async def prepared() -> None:
+            self.unit.clock.sync = True
+            with contextlib.suppress(IllegalEventError, Refused):
+                await self.unit.ready(self.session)
+
+        self.do(prepared())
+        self.unit.clock.sync = sync
+        if ran_s is not None:
+            self.start(fate="")
+            self.wait(seconds=ran_s)
+
+    @precondition(lambda self: self.unit.runner.session.state is not State.IDLE)
+    @rule(ticks=TICKS, reboot=st.booleans(), pressed=st.sampled_from(PRESSED))
+    def die(self, ticks: int, reboot: bool, pressed: str) -> None:
+        """Kill the program so many turns after a press, and start it again; the machine may have been restarted too."""
+        runner, identity = self.unit.runner, self.unit.runner.witnessed.device
+        presses: dict[str, ev.Event | None] = {
+            "start": identity and ev.StartPressed(auth="a0a0a0a0", run=f"{self.began:08x}", device=identity),
+            "resume": self.unit.resume() if self.unit.granted else None,
+            "residual": self.unit.residual(),
+        }
+        event = presses.get(pressed)
+        self.presses, self.may_start = self.presses + 1, pressed in ("start", "resume")
+
+        async def died() -> None:
+            work = runner.stop("page") if pressed == "stop" else runner.press(event) if event else asyncio.sleep(0)
+            press = asyncio.ensure_future(work)
+            for _ in range(ticks):
+                await asyncio.sleep(0)
+            self.unit.store.fails = lambda types: False
+            await kill(self.unit, reboot=reboot)
+            press.cancel()
+            await asyncio.wait({press})
+
+        self.do(died())
+        assert self.unit.runner.session.state is State.IDLE
+        assert not self.unit.runner.history.open
+        assert not self.do(self.on_after(3))
+
+    @rule(seconds=st.sampled_from([-90_000, -3600, -2, 2, 3600, 90_000]), sync=st.sampled_from([True, True, False]))
+    def step_the_clock(self, seconds: int, sync: bool) -> None:
+        """Set the wall clock forward or back, and let it be synchronised or not."""
+        self.unit.clock.step_ns += seconds * 10**9
+        self.unit.clock.sync = sync
+
+    @precondition(lambda self: self.unit.runner.session.state in BEGUN)
+    @rule()
+    def fill_the_disk(self) -> None:
+        """Let every record fail from here on; a restart finds room again."""
+        self.unit.store.fails = lambda types: True
+
+    @rule(seconds=st.sampled_from([0.1, 0.7, 3.0, 30.0, 250.0]))
     def wait(self, seconds: float) -> None:
         """Let time pass."""
         self.do(asyncio.sleep(seconds))
 
     @rule()
     def stop(self) -> None:
-        """Press STOP."""
+        """Press STOP: it is on the wire at once, and the output is off when the device could hear of it, or soon."""
 
         async def pressed() -> None:
+            said, under_way = self.unit.log.count("STOP"), self.unit.runner.watch.is_stopping
             stop = asyncio.ensure_future(self.unit.runner.stop("page"))
+            for _ in range(4):
+                await asyncio.sleep(0)
+            assert under_way or self.unit.log.count("STOP") > said
             await asyncio.wait({stop}, timeout=5)
+            assert not await self.on_after(0) or self.unit.device.loss or self.unit.device.deaf
 
         self.do(pressed())
 
@@ -136,19 +267,48 @@ class AnyDose(RuleBasedStateMachine):
             self.do(switch_off())
             self.press(ev.Abandoned(operator="RT-07"))
 
-    @precondition(lambda self: self.unit.runner.session.state is State.RESIDUAL and not self.judged)
+    @precondition(lambda self: self.unit.runner.session.state is State.RESIDUAL)
     @rule(told=st.booleans())
     def judge(self, told: bool) -> None:
-        """Give the residual or refuse it; the record is held against the truth."""
-        dose = self.do(self.unit.give_residual(told=told))
-        self.judged = True
-        truth = self.unit.device.emitted_nl
-        assert dose["low_nl"] <= dose["best_nl"] <= dose["high_nl"] <= dose["charge"]["high_nl"]
-        assert dose["low_nl"] - 1 <= truth <= dose["high_nl"] + 1
-        assert dose["end"] != "uncertain" or not dose["doubts"] or dose["high_nl"] == dose["charge"]["high_nl"]
-        assert dose["ended"] >= dose["started"]
-        if dose["end"] == "complete":
-            assert len(dose["witnesses"]) >= 2
+        """Give the residual or refuse it."""
+        self.press(self.unit.residual(told=told))
+
+    @precondition(lambda self: self.unit.runner.session.state is State.SIGNING)
+    @rule()
+    def leave(self) -> None:
+        """Leave the record unsigned."""
+        self.press(ev.SignatureDeferred())
+
+    @invariant()
+    def records_hold_the_truth(self) -> None:
+        """Each dose record's bounds hold what really left that cup, and complete needs two witnesses and no doubt."""
+        truth = self.truth_nl
+        for dose in (entry.payload for entry in self.unit.store.of("dose")):
+            assert 0 <= dose["low_nl"] <= dose["best_nl"] <= dose["high_nl"] <= dose["charge"]["high_nl"]
+            assert dose["low_nl"] - 1 <= truth[dose["session"]] <= dose["high_nl"] + 1
+            assert dose["end"] != "uncertain" or not dose["doubts"] or dose["high_nl"] == dose["charge"]["high_nl"]
+            assert dose["ended"] >= dose["started"]
+            if dose["end"] == "complete":
+                assert len(dose["witnesses"]) >= 2
+                assert not dose["doubts"]
+
+    @invariant()
+    def a_session_has_one_outcome(self) -> None:
+        """No session ends twice, not even one that ended while the program was killed."""
+        ends = Counter(entry.payload["session"] for typ in ("dose", "abort") for entry in self.unit.store.of(typ))
+        assert max(ends.values(), default=0) <= 1
+
+    @invariant()
+    def nobody_gets_more_than_the_days_limit(self) -> None:
+        """However often somebody begins again, what left all cups of the day together stays within its limit."""
+        assert sum(self.truth_nl.values()) <= LIMIT_NL
+
+    @invariant()
+    def nothing_starts_by_itself(self) -> None:
+        """START goes to the wire only in the step in which somebody pressed, and under a clock that is trusted."""
+        wired = self.unit.log.count("START")
+        assert wired == self.wired or (self.may_start and self.unit.clock.sync)
+        self.wired, self.may_start = wired, False
 
     @invariant()
     def starts_are_pressed_and_recorded(self) -> None:
@@ -164,32 +324,52 @@ class AnyDose(RuleBasedStateMachine):
     @invariant()
     def the_low_bound_never_falls(self) -> None:
         """While one session lasts, what has surely left gets less only where a named witness says so."""
-        estimate = self.unit.runner.session.estimate
-        self.lows.append(estimate.emitted.low_nl)
-        if self.unit.runner.session.state is not State.IDLE and len(self.lows) > 1 and not estimate.falls:
-            assert self.lows[-1] >= self.lows[-2]
+        session = self.unit.runner.session
+        lows = [*self.lows, session.estimate.emitted.low_nl] if session.state is not State.IDLE else []
+        if len(lows) > 1 and not session.estimate.falls:
+            assert lows[-1] >= lows[-2]
+        self.lows = lows
 
     def teardown(self) -> None:
-        """End the loop with a device that listens."""
+        """Start once more on a disk and a device that are well: every session has its one outcome then."""
 
         async def ended() -> None:
             self.unit.device.deaf = False
-            await self.unit.end()
+            self.unit.store.fails = lambda types: False
+            if self.unit.task is not None:
+                await kill(self.unit, reboot=True)
+                await self.unit.end()
 
         self.do(ended())
         self.loop.close()
+        begun = {entry.payload["session"] for entry in self.unit.store.of("authorisation")}
+        assert begun == {e.payload["session"] for typ in ("dose", "abort") for e in self.unit.store.of(typ)}
 
 
+@pytest.mark.soak
+@pytest.mark.timeout(300)
+@pytest.mark.req("S02")
+@pytest.mark.req("S03")
 @pytest.mark.req("S13")
 @pytest.mark.req("S16")
+@pytest.mark.req("S17")
 @pytest.mark.req("S18")
+@pytest.mark.req("S20")
+@pytest.mark.req("S23")
+@pytest.mark.req("S31")
 @pytest.mark.req("S33")
-def test_any_dose_leaves_a_record_that_holds_the_truth(make_unit: Any) -> None:
-    """Whatever is pressed and whatever fails, each start had its press and its record, and the volume that really left
-    lies within the recorded bounds.
+@pytest.mark.req("S36")
+def test_any_dose_leaves_a_record_that_holds_the_truth(make_unit: Any, soak: int) -> None:
+    """Whatever is pressed, whatever fails, whenever the program is killed and however the clock steps: each start had
+    its press and its record, nothing starts by itself, STOP goes out, no day exceeds its limit, each session has one
+    outcome, and the volume that really left lies within the recorded bounds.
     """
     UNITS[:] = [make_unit]
     AnyDose.TestCase.settings = settings(
-        max_examples=25, stateful_step_count=14, deadline=None, suppress_health_check=list(HealthCheck)
+        max_examples=400 * soak or 30,
+        stateful_step_count=16,
+        deadline=None,
+        suppress_health_check=list(HealthCheck),
+        phases=set(Phase) - {Phase.explain},
     )
     AnyDose.TestCase("runTest").runTest()
