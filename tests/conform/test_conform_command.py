@@ -71,23 +71,44 @@ def test_the_simulator_conforms_over_a_pseudo_terminal(tmp_path: Path) -> None:
     assert (suite.get("failures"), suite.get("skipped"), suite.get("errors")) == ("0", "0", "0")
 
 
+def interrupted(path: Path, url: str, ending: signal.Signals) -> tuple[int, str, str]:
+    """Send `ending` to an examination whose output is ON, and return its exit code and what it said on both streams."""
+    call = [*NEBCTL, "conform", str(path), "--load", "dummy", "--only", "W44"]  # a rule that beats all the while
+    with subprocess.Popen(call, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        deadline = time.monotonic() + 20
+        while output_of(url) == "OFF":
+            assert time.monotonic() < deadline, "the run did not begin"
+            time.sleep(0.01)
+        process.send_signal(ending)
+        told, said = process.communicate(timeout=20)
+    return process.returncode, told, said
+
+
+@pytest.fixture
+def not_ignored() -> Iterator[None]:
+    """Let children hear Ctrl-C, also where the tests run in the background and a shell has them ignore it."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("not_ignored")
 @pytest.mark.parametrize("ending", [signal.SIGINT, signal.SIGTERM])
 def test_an_interrupted_examination_leaves_the_output_off(tmp_path: Path, ending: signal.Signals) -> None:
-    """Ctrl-C or SIGTERM in mid-run: STOP goes out, the output is OFF, and there is no traceback."""
+    """Ctrl-C or SIGTERM in mid-run: STOP goes out, the output is OFF, and there is no traceback.
+
+    Where the rule had ended before the signal came, its verdict is on the screen, and another examination begins.
+    """
     path = tmp_path / "mesh"
     with simulator(path) as url:
-        call = [*NEBCTL, "conform", str(path), "--load", "dummy", "--only", "W44"]  # a rule that beats all the while
-        with subprocess.Popen(call, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
-            deadline = time.monotonic() + 20
-            while output_of(url) == "OFF":
-                assert time.monotonic() < deadline, "the run did not begin"
-                time.sleep(0.01)
-            process.send_signal(ending)
-            _, said = process.communicate(timeout=20)
-        assert output_of(url) == "OFF"
-        with urllib.request.urlopen(f"{url}/state", timeout=10) as answer:
-            assert json.load(answer)["end"] == "STOP"
-    assert process.returncode == 130
+        for _ in range(10):
+            code, told, said = interrupted(path, url, ending)
+            assert output_of(url) == "OFF"
+            with urllib.request.urlopen(f"{url}/state", timeout=10) as answer:
+                assert json.load(answer)["end"] == "STOP"
+            if " W44 " not in f" {told} ":
+                break
+    assert code == 130, told + said
     assert said == "interrupted\n"
 
 
