@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from nebctl.core.dose import NOTHING, Code, Doing, Reading, ran_dry_early, seconds_left, settle, track
 from nebctl.core.dose.jet import emitted_of
+from nebctl.core.dose.known import by_time
 
 
 @settings(deadline=None)
@@ -135,6 +136,15 @@ def test_a_loss_of_gas_is_a_loss_of_rate(dosing: Any, share: float) -> None:
     assert Code.RATE_LOW in weak.found
     assert fine.found == ()
     assert weak.emitted.best_nl < fine.emitted.best_nl
+
+
+def test_only_a_mesh_sweeps_before_it_emits(dosing: Any) -> None:
+    """A jet's first ten seconds of gas all count; a mesh looks for its resonance in some of them, or at once."""
+    gas = by_time(dosing.ran(10, dosing.jet).exposure, dosing.jet)[0]
+    assert gas == pytest.approx(dosing.jet.rate_nl_per_s * 10, rel=0.1)
+    sweep, sigma = by_time(dosing.ran(10, dosing.calibrated).exposure, dosing.calibrated)
+    assert sweep < dosing.calibrated.rate_nl_per_s * 9
+    assert sweep + 2 * sigma > dosing.calibrated.rate_nl_per_s * 10
 
 
 def test_nothing_is_known_of_a_jet_before_it_ran(dosing: Any) -> None:

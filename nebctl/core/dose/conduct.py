@@ -47,7 +47,7 @@ def conduct(
 
 
 def _by_rate(settled: Settled, estimate: DoseEstimate, model: DeviceModel) -> Conduct:
-    driven = estimate.exposure.best_s - start_delay_s(estimate.exposure)[0]
+    driven = estimate.exposure.best_s - start_delay_s(estimate.exposure, model.kind)[0]
     if driven <= 0 or settled.final.best_nl <= 0:
         return Conduct.NOT_KNOWN
     off = math.log(settled.final.best_nl / driven / model.rate_nl_per_s)

@@ -5,6 +5,7 @@ the time or none of it: `least_s` counts none, `most_s` all. A row says what hol
 ended between two rows, the row before and the row after bound it.
 """
 
+import math
 from typing import NamedTuple
 
 from nebctl.core.dose.model import DeviceModel, Kind
@@ -24,7 +25,9 @@ Source: 1 to 3 % a degree, a rule of thumb after https://pmc.ncbi.nlm.nih.gov/ar
 LEAST_FACTOR = 0.05
 START_S = 1.8
 START_SIGMA_S = 1.8
-"""A start sweeps for resonance before it emits, 0.15 to 2.4 s. Source: docs/wire-protocol.md, section 7."""
+"""A mesh's start sweeps for resonance before it emits, 0.15 to 2.4 s. Source: docs/wire-protocol.md, section 7."""
+GAS_START_S, GAS_START_SIGMA_S = 0.0, 1.0
+"""A jet sweeps nothing: it sprays with the gas, whose pressure stands within a second; planning figures."""
 HOST_LOSS_S = 2.0
 """How long a device that keeps S22 runs on without its host."""
 SPUTTER_DUTY, SPUTTER_SIGMA = 0.45, 0.25
@@ -191,7 +194,9 @@ def _smell(before: Exposure, reading: Reading, dt_ms: int) -> tuple[float, float
     )
 
 
-def start_delay_s(exposure: Exposure) -> tuple[float, float]:
-    """Return the seconds that the starts so far swept for resonance, and their standard deviation."""
+def start_delay_s(exposure: Exposure, kind: Kind) -> tuple[float, float]:
+    """Return the seconds that the starts so far drove and emitted nothing, and their standard deviation."""
     starts = max(1, exposure.starts)
+    if kind is Kind.JET:
+        return GAS_START_S, GAS_START_SIGMA_S * math.sqrt(starts)
     return START_S + 0.4 * (starts - 1), START_SIGMA_S * (1 + 0.25 * (starts - 1))

@@ -73,7 +73,7 @@ def cup_of(charge: Charge, model: DeviceModel, gone_nl: int) -> Cup:
 
 def by_time(exposure: Exposure, model: DeviceModel) -> tuple[float, float]:
     """Return mean and standard deviation of the aerosol that driving time alone explains."""
-    delay, delay_sigma = start_delay_s(exposure)
+    delay, delay_sigma = start_delay_s(exposure, model.kind)
     driven = max(0.0, exposure.best_s - delay)
     if exposure.best_s <= 0:
         return 0.0, 1.0

@@ -128,7 +128,7 @@ def _unvouched(final: Interval, estimate: DoseEstimate, model: DeviceModel) -> I
     """
     if model.kind is Kind.JET:
         return final
-    driven_s = max(0.0, estimate.exposure.least_s - start_delay_s(estimate.exposure)[0])
+    driven_s = max(0.0, estimate.exposure.least_s - start_delay_s(estimate.exposure, model.kind)[0])
     slowest = math.exp(-CONTRADICTED * math.hypot(model.sigma_ppm, model.run_sigma_ppm) / WHOLE_PPM)
     least_nl = math.floor(model.rate_nl_per_s * driven_s * slowest)
     return Interval(low_nl=min(final.low_nl, least_nl), best_nl=final.best_nl, high_nl=final.high_nl)

@@ -27,7 +27,7 @@ FASTEST = 4.0
 CONFIRMED = 3
 """Readings in a row that must agree on a jump; fewer are outliers and are left out."""
 SCALE = 0.008
-FLOOR_NL = 4_000.0
+FLOOR_NL = 3_000.0
 BIG_STEP_NL = 120_000
 SCATTER = 2.0
 SPILL_MS, HAND_NL, HAND_MS = 2_500, 10_000_000, 20_000
