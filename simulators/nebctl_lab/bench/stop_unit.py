@@ -1,4 +1,4 @@
-"""A unit whose disk is stalled and whose log is blocked; told to, it presses STOP by itself, again and again."""
+"""A unit whose disk is stalled while STOP may come, and whose log is blocked; told to, it presses STOP by itself."""
 
 import asyncio
 import logging
@@ -13,28 +13,31 @@ from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
 
 from nebctl.config import LoadedConfig, load_config
+from nebctl.core.session import State
 from nebctl.daemon import open_parts
 from nebctl.logs import log_aside
 from nebctl.unit import Edge, Unit
 
 STALL_S = 0.5
 REST_S = 0.02
+_STALLED = frozenset((State.IDLE, State.RUNNING))
+"""When STOP is pressed here: at rest, and in a dose. What leads from one to the other is not held up."""
 _Given = ParamSpec("_Given")
 _Found = TypeVar("_Found")
 
 
 class StalledThread(ThreadPoolExecutor):
-    """A thread whose every job begins half a second late once `stalled` is set, as on a disk that takes nothing."""
+    """A thread whose every job begins half a second late while `stalled` says so, as on a disk that takes nothing."""
 
     def __init__(self) -> None:
         super().__init__(max_workers=1)
-        self.stalled = False
+        self.stalled: Callable[[], bool] = lambda: False
 
     def submit(self, fn: Callable[_Given, _Found], /, *args: _Given.args, **kwargs: _Given.kwargs) -> "Future[_Found]":
         """Take a job; it waits before it runs."""
 
         def late() -> _Found:
-            if self.stalled:
+            if self.stalled():
                 time.sleep(STALL_S)
             return fn(*args, **kwargs)
 
@@ -80,7 +83,7 @@ async def serve(loaded: LoadedConfig, calls: Path, presses: int) -> None:
 
     def ready(address: str) -> None:
         for each in threads:
-            each.stalled = True
+            each.stalled = lambda: unit.runner.session.state in _STALLED
         pressing.append(asyncio.get_running_loop().create_task(press(unit, calls, presses)))
         print(f"ready {address}", flush=True)  # noqa: T201 - a child says so
 
