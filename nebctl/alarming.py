@@ -17,15 +17,16 @@ from nebctl.witnessed import Witnessed
 class Alarming:
     """What stands, what is heard, and whether starts are locked out.
 
-    `unrecorded` are the changes that the log has yet to hear of, oldest first. `tell` is called after each change.
+    `unrecorded` are the changes that the log has yet to hear of, oldest first. `tell` is called after each change;
+    `cycles` are what the log says towards a lock-out.
     """
 
-    def __init__(self, clock: Clock, site: SiteRules, tell: Callable[[], None]) -> None:
+    def __init__(self, clock: Clock, site: SiteRules, tell: Callable[[], None], cycles: lockout.Recorded) -> None:
         self._clock = clock
         self._site = site
         self._tell = tell
         self._alarms = annunciator.NONE
-        self._cycles = lockout.NO_CYCLES
+        self._cycles = lockout.taken_over(cycles, clock.instant())
         self.unrecorded: deque[Change] = deque()
 
     @property
@@ -79,6 +80,8 @@ class Alarming:
     def tick(self, seen: Seen) -> None:
         """Let time do its work: what is over goes, what nobody acknowledged rises."""
         self._take(annunciator.passed(self._alarms, seen))
+        if self.locked:
+            self.raise_alarm(Condition.LOCKED_OUT)
         self._take(annunciator.risen(self._alarms, self._clock.instant(), self._site.escalate_ns))
 
     def turned_off(self) -> None:

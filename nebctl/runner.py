@@ -90,7 +90,7 @@ class Runner:
         self.history = history
         self.outcome: Entry | None = None
         self.refused: Refusal | None = None
-        self.alarming = Alarming(clock, rules.site, self._alarm_changed)
+        self.alarming = Alarming(clock, rules.site, self._alarm_changed, history.cycles)
         self.witnessed = Witnessed(rules=rules, doses_per_day=doses_per_day)
         self._rows = TraceRows(store)
         self.watch = DeviceWatch(

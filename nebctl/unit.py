@@ -167,7 +167,7 @@ class Unit:
         self._notice = ServiceNotice()
         self._closing = asyncio.Event()
         self._publisher = self._make_publisher()
-        self._trust = ClockTrust(opened.clock, lambda: self._runner.history.clock_checked)
+        self._trust = ClockTrust(opened.clock, lambda: self._runner.history.clock_checked, opened.history.synchronised)
         self._runner = self._make_runner()
         terms = Terms(orders=opened.orders, longest_wait_ns=opened.rules.site.max_unreceipted_ns)
         receipted = opened.ledger.size - opened.unreceipted

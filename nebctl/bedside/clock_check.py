@@ -18,11 +18,15 @@ MINUTE = timedelta(minutes=1)
 
 
 class ClockTrust:
-    """Whether the unit's clock may tell a study day; `checked` returns the newest check on record, None before one."""
+    """Whether the unit's clock may tell a study day.
 
-    def __init__(self, clock: Clock, checked: Callable[[], Fix | None]) -> None:
+    `checked` returns the newest check on record, None before one; `synchronised` is the last synchronisation that the
+    log shows, None where it shows none.
+    """
+
+    def __init__(self, clock: Clock, checked: Callable[[], Fix | None], synchronised: Fix | None = None) -> None:
         self._clock, self._checked = clock, checked
-        self._trust = Trust()
+        self._trust = Trust(synchronised=synchronised)
 
     def now(self) -> bool:
         """Return whether it may now."""

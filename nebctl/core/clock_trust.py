@@ -3,6 +3,8 @@
 from dataclasses import dataclass, replace
 
 from nebctl.core.instant import NS_PER_S, Instant
+from nebctl.core.ledger.envelope import instant_of
+from nebctl.core.ledger.records import Entry
 
 TRUSTED_NS = 60 * NS_PER_S
 """A study day may be told by a clock whose error is bounded below this."""
@@ -42,6 +44,22 @@ def looked(trust: Trust, now: Instant) -> Trust:
     if not state.sync:
         return trust
     return replace(trust, synchronised=Fix.at(now, (state.max_error_us or 0) * 1000))
+
+
+def is_synchronised(entry: Entry) -> bool:
+    """Return whether the clock was synchronised when a record was made."""
+    clock = entry.payload.get("clk")
+    return isinstance(clock, dict) and clock.get("sync") is True
+
+
+def synchronised_at(entry: Entry) -> Fix | None:
+    """Return the synchronisation that a record shows, None where the clock was not synchronised when it was made."""
+    return looked(Trust(), instant_of(entry.payload)).synchronised
+
+
+def checked_at(entry: Entry) -> Fix | None:
+    """Return the check by a person that a `clock` record is, None for any other."""
+    return Fix.at(instant_of(entry.payload)) if entry.payload.get("reason") == "person-check" else None
 
 
 def bound_ns(fix: Fix | None, now: Instant) -> int | None:

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
 
-from nebctl.core import calibrations
+from nebctl.core import calibrations, clock_trust, lockout
 from nebctl.core.calibrations import CalibrationRecord
 from nebctl.core.clock_trust import Fix
 from nebctl.core.dose import Charge, Interval, Method
@@ -29,11 +29,12 @@ class UnitHistory:
 
     `kits` maps each opened kit to the session that opened it. `observers` are, by session, the persons who answered for
     it, in their order; `unsigned` what each of them has yet to sign. `overridden` are the sessions that two persons let
-    pass the number of doses in a day. `clock_checked` is the newest check of the clock by a person. `config` is the
-    `config_digest` of the newest `config` record, "" before it.
-    `calibrations` are those that were finished, accepted or not, oldest first. `rates` are, by the
-    device's serial number, what each of them measured and each weighed dose implies, oldest first.
-    `parted` is how this log and what the pharmacy keeps of it have parted, rollback or fork; "" where they have not.
+    pass the number of doses in a day. `clock_checked` is the newest check of the clock by a person, `synchronised` the
+    newest record that was made while it was synchronised. `cycles` are what counts towards a lock-out. `config` is the
+    `config_digest` of the newest `config` record, "" before it. `calibrations` are those that were finished,
+    accepted or not, oldest first. `rates` are, by the device's serial number, what each of them measured and each
+    weighed dose implies, oldest first. `parted` is how this log and what the pharmacy keeps of it have parted, rollback
+    or fork; "" where they have not.
     """
 
     kits: Mapping[str, str] = field(default_factory=dict)
@@ -44,6 +45,8 @@ class UnitHistory:
     unsigned: tuple[UnsignedPart, ...] = ()
     overridden: frozenset[str] = frozenset()
     clock_checked: Fix | None = None
+    synchronised: Fix | None = None
+    cycles: lockout.Recorded = lockout.NOTHING
     worklist_version: int = 0
     config: str = ""
     calibrations: tuple[CalibrationRecord, ...] = ()
@@ -57,11 +60,15 @@ class UnitHistory:
 
 def fold(history: UnitHistory, entries: Iterable[Entry]) -> UnitHistory:
     """Return the history after more entries, which must follow in the log's order."""
+    cycles, synchronised = history.cycles, None
     for entry in entries:
         handler = _FOLDS.get(str(entry.payload["typ"]))
         if handler is not None:
             history = handler(history, entry)
-    return history
+        cycles = lockout.followed(cycles, entry)
+        synchronised = entry if clock_trust.is_synchronised(entry) else synchronised
+    fix = clock_trust.synchronised_at(synchronised) if synchronised else history.synchronised
+    return replace(history, synchronised=fix, cycles=cycles)
 
 
 def _private(entry: Entry) -> dict[str, str]:
@@ -86,7 +93,7 @@ def _authorisation(history: UnitHistory, entry: Entry) -> UnitHistory:
         place=place,
         subject=private.get("subject", ""),
         operator=private.get("operator", ""),
-        facts={name: entry.payload[name] for name in ("auth", "dose", "kit", "lot")},
+        facts={name: entry.payload[name] for name in ("auth", "dose", "kit", "lot", "use_by") if name in entry.payload},
         device=str(entry.payload["device"]),
     )
     observers = {**history.observers, place.session: (opened.operator,)}
@@ -181,12 +188,7 @@ def _signature(history: UnitHistory, entry: Entry) -> UnitHistory:
 
 
 def _clock(history: UnitHistory, entry: Entry) -> UnitHistory:
-    p = entry.payload
-    if p["reason"] != "person-check":
-        return history
-    mono_ns = _int(p["mono_ns"])
-    offset_ns = envelope.parse_utc(str(p["utc"])) - mono_ns
-    return replace(history, clock_checked=Fix(boot=str(p["boot"]), mono_ns=mono_ns, offset_ns=offset_ns))
+    return replace(history, clock_checked=clock_trust.checked_at(entry) or history.clock_checked)
 
 
 def _override(history: UnitHistory, entry: Entry) -> UnitHistory:

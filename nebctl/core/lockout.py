@@ -2,7 +2,14 @@
 
 from dataclasses import dataclass, replace
 
+from nebctl.core.alarms import OF_THE_DOSE, Condition
 from nebctl.core.instant import Instant
+from nebctl.core.ledger.envelope import instant_of
+from nebctl.core.ledger.records import Entry
+
+MOST_CYCLES = 10
+"""No site's rules let more cycles pass than this."""
+_OF_THE_DOSE = frozenset(condition.value for condition in OF_THE_DOSE)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,3 +53,45 @@ def start_asked(cycles: Cycles, now: Instant, *, most: int, window_ns: int) -> C
 def is_locked(cycles: Cycles, now: Instant, window_ns: int) -> bool:
     """Return whether no start may be made now; a lock-out lasts as long as the window in which its cycles came."""
     return cycles.locked_ns is not None and now.mono_ns - cycles.locked_ns < window_ns
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recorded:
+    """What the log says of cycles, in moments of any boot: as in `Cycles`; `locked` None: no lock-out since a start."""
+
+    alarmed: bool = False
+    begun: tuple[Instant, ...] = ()
+    locked: Instant | None = None
+
+
+NOTHING = Recorded()
+
+
+def followed(told: Recorded, entry: Entry) -> Recorded:
+    """Return what the log says after one more record; between an alarm and the next start the output was off."""
+    payload = entry.payload
+    if payload["typ"] in ("start", "resume"):
+        begun = (*told.begun, instant_of(payload))[-MOST_CYCLES:] if told.alarmed else told.begun
+        return Recorded(begun=begun)
+    if payload["typ"] != "alarm" or payload["state"] != "raised":
+        return told
+    if payload["condition"] == Condition.LOCKED_OUT.value and told.locked is None:
+        return Recorded(locked=instant_of(payload))
+    return replace(told, alarmed=told.alarmed or payload["condition"] in _OF_THE_DOSE)
+
+
+def taken_over(told: Recorded, now: Instant) -> Cycles:
+    """Return the cycles as a restart takes them over: it neither ends a lock-out nor forgets what led to it."""
+    return Cycles(
+        alarmed=told.alarmed,
+        stopped=told.alarmed,
+        begun_ns=tuple(now.mono_ns - _age_ns(then, now) for then in told.begun),
+        locked_ns=None if told.locked is None else now.mono_ns - _age_ns(told.locked, now),
+    )
+
+
+def _age_ns(then: Instant, now: Instant) -> int:
+    """Return how long ago a moment was; 0 where a reboot lies between and one of the wall clocks says nothing sure."""
+    if then.boot == now.boot:
+        return now.mono_ns - then.mono_ns
+    return max(0, now.wall_ns - then.wall_ns) if then.clock.sync and now.clock.sync else 0

@@ -3,13 +3,17 @@
 from nebctl.core import events as ev
 from nebctl.core.authorisation import Authorisation
 from nebctl.core.dose import NOTHING, Charge, DoseEstimate, track
+from nebctl.core.dose.reading import Reading
 from nebctl.core.history import OpenSession
 from nebctl.core.instant import Instant
+from nebctl.core.ledger.envelope import parse_utc
 from nebctl.core.ledger.records import Draft, Json
 from nebctl.core.regimen import Regimen
 from nebctl.core.session import Rules, Session, State, drafts
+from nebctl.core.thaw import ran_past
 from nebctl.core.trace import HEADER
 from nebctl.core.trace_text import TraceText, read_trace
+from nebctl.core.verify import Deviation
 
 REASON = "the unit restarted in mid-dose"
 
@@ -23,6 +27,8 @@ def recover(open_: OpenSession, rows: str, rules: Rules, regimen: Regimen, now: 
     auth = _authorisation(open_, regimen)
     if open_.start_seq is None or open_.charge is None:
         return (drafts.abort(auth, "the unit restarted before the device was commanded"),)
+    readings = _readings(rows)
+    late = any(ran_past(auth, open_.started_wall_ns, reading) for reading in readings)
     session = Session(
         state=State.RESIDUAL,
         authorisation=auth,
@@ -30,7 +36,8 @@ def recover(open_: OpenSession, rows: str, rules: Rules, regimen: Regimen, now: 
         start_seq=open_.start_seq,
         started_wall_ns=open_.started_wall_ns,
         ended_wall_ns=max(now.wall_ns, open_.started_wall_ns or 0),
-        estimate=_replay(rows, open_.charge, rules),
+        estimate=_replay(readings, open_.charge, rules),
+        findings=(Deviation.IN_USE_TIME,) if late else (),
         pauses=open_.pauses,
         doubts=(REASON,),
     )
@@ -53,6 +60,7 @@ def _authorisation(open_: OpenSession, regimen: Regimen) -> Authorisation:
         expires_mono_ns=0,
         boot="",
         not_after_ns=0,
+        use_by_ns=parse_utc(_text(open_.facts["use_by"])) if "use_by" in open_.facts else None,
     )
 
 
@@ -64,10 +72,15 @@ def _whole(value: Json) -> int:
     return value if isinstance(value, int) else 0
 
 
-def _replay(rows: str, charge: Charge, rules: Rules) -> DoseEstimate:
-    """Return the estimate by the rows that were saved; a torn last line counts for nothing."""
-    estimate, whole = NOTHING, rows[: rows.rfind("\n") + 1]
+def _readings(rows: str) -> tuple[Reading, ...]:
+    """Return the rows that were saved; a torn last line counts for nothing."""
+    whole = rows[: rows.rfind("\n") + 1]
     found = read_trace(f"{HEADER}\n{whole}".encode().splitlines(keepends=True), "the saved trace")
-    for reading in found.readings if isinstance(found, TraceText) else ():
+    return found.readings if isinstance(found, TraceText) else ()
+
+
+def _replay(readings: tuple[Reading, ...], charge: Charge, rules: Rules) -> DoseEstimate:
+    estimate = NOTHING
+    for reading in readings:
         estimate = track(estimate, reading, charge, rules.model)
     return estimate

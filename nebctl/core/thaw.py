@@ -1,7 +1,9 @@
 """The time from thaw to use of a kit: when it ends, and whether a dose can still be finished in it (S11)."""
 
+from nebctl.core.authorisation import Authorisation
+from nebctl.core.dose.reading import Doing, Reading
 from nebctl.core.guard import Refusal
-from nebctl.core.instant import Instant
+from nebctl.core.instant import NS_PER_MS, Instant
 from nebctl.core.leases import PlannedDose
 from nebctl.core.regimen import SiteRules
 from nebctl.core.units import WHOLE_PPM
@@ -26,6 +28,16 @@ def use_by(planned: PlannedDose, rules: SiteRules) -> int | None:
         return None
     end_ns = planned.thawed_at_ns + rules.in_use_ns
     return end_ns if planned.use_by_ns is None else min(end_ns, planned.use_by_ns)
+
+
+def ran_past(auth: Authorisation, started_wall_ns: int | None, reading: Reading) -> bool:
+    """Return whether aerosol was made when the kit's time from thaw to use had passed: a deviation and no stop (S11).
+
+    The start and the time since then say when a reading was made: a step of the wall clock changes nothing.
+    """
+    if auth.use_by_ns is None or started_wall_ns is None or reading.doing is not Doing.RUNNING:
+        return False
+    return started_wall_ns + reading.at_ms * NS_PER_MS >= auth.use_by_ns
 
 
 def _no(code: str, sentence: str) -> Refusal:

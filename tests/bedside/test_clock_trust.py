@@ -118,6 +118,32 @@ async def test_a_check_survives_the_daemon_and_not_the_machine() -> None:
 
 @pytest.mark.virtual
 @pytest.mark.req("S32")
+async def test_a_synchronisation_survives_the_daemon_and_not_the_machine() -> None:
+    """A daemon that restarts where NTP is lost knows from its log when the clock was right; a reboot knows nothing."""
+    async with VirtualSite() as site:
+        await site.skip(3700)
+        site.trust_clock(False)
+        await site.skip(3600)
+        await site.stop_unit()
+        await site.hosts["neb-0001"].start()
+        assert (await site.view())["clock_trusted"]
+        site.step_clock(61)
+        assert not (await site.view())["clock_trusted"]
+        site.step_clock(-61)
+        assert (await site.view())["clock_trusted"]
+        await site.skip(2 * 24 * 3600)
+        assert not (await site.view())["clock_trusted"]
+        site.trust_clock(True)
+        assert (await site.view())["clock_trusted"]
+        site.trust_clock(False)
+        assert (await site.view())["clock_trusted"]
+        await site.stop_unit()
+        await site.start_unit()
+        assert not (await site.view())["clock_trusted"]
+
+
+@pytest.mark.virtual
+@pytest.mark.req("S32")
 async def test_a_reading_that_differs_says_so_and_checks_nothing() -> None:
     """A reading that is none, one that is off, and the readings of two persons leave the clock as it was."""
     async with VirtualSite() as site:

@@ -18,6 +18,13 @@ def rounded(wall_ns: int) -> int:
     return wall_ns // NS_PER_MS * NS_PER_MS
 
 
+def counted(passed_ns: int, drift_ppm: int) -> int:
+    """Return what a clock counts in this time: whole nanoseconds, rounded so that its drift is not exceeded."""
+    if drift_ppm < 0:
+        return passed_ns * 1_000_000 // (1_000_000 + drift_ppm)
+    return -(-passed_ns * 1_000_000 // (1_000_000 + drift_ppm))
+
+
 @dataclass
 class World:
     """Records as they were made: the true time of each, what it says, and receipts as (size, time)."""
@@ -36,7 +43,7 @@ def worlds(draw: st.DrawFn) -> World:
         drift_ppm, mono = draw(st.integers(-DRIFT_PPM, DRIFT_PPM)), draw(st.integers(0, HOUR_NS))
         for _ in range(draw(st.integers(1, 6))):
             passed = draw(st.integers(0, 3 * HOUR_NS))
-            now, mono = now + passed, mono + passed * 1_000_000 // (1_000_000 + drift_ppm)
+            now, mono = now + passed, mono + counted(passed, drift_ppm)
             error_ns = draw(st.none() | st.integers(0, NS_PER_S))
             wrong = draw(st.integers(-(10**17), 10**17)) if error_ns is None else draw(st.integers(-error_ns, error_ns))
             world.true_ns.append(now)

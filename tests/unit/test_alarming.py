@@ -8,6 +8,7 @@ import pytest
 from nebctl.core import events as ev
 from nebctl.core.alarms import Condition, Priority
 from nebctl.core.device import EndCause
+from nebctl.core.history import UnitHistory, fold
 from nebctl.core.session import State
 from nebctl.runner import Refused
 
@@ -70,6 +71,26 @@ async def test_a_lock_out_holds_for_the_next_session(unit: Any) -> None:
     assert len(unit.store.of("start")) == 1
     assert unit.runner.alarming.locked
     await unit.runner.stop("page")
+
+
+@pytest.mark.req("S25")
+async def test_a_lock_out_holds_after_a_restart(unit: Any) -> None:
+    """A program that is started again in a lock-out says so and starts nothing until the 10 min are over."""
+    await stopped_thrice(unit)
+    with pytest.raises(Refused, match="Alarms came again"):
+        await unit.runner.press(unit.resume())
+    await asyncio.sleep(60)
+    await unit.end()
+    unit.runner = unit.made(fold(UnitHistory(), unit.store.entries))
+    await unit.begin()
+    await asyncio.sleep(5)
+    assert Condition.LOCKED_OUT in unit.runner.alarms
+    await unit.ready("2026-02-15-7f3a9c")
+    with pytest.raises(Refused, match="Alarms came again"):
+        await unit.press_start()
+    await asyncio.sleep(540)
+    assert not unit.runner.alarming.locked
+    assert Condition.LOCKED_OUT not in unit.runner.alarms
 
 
 async def test_an_alarm_of_a_pause_is_over_when_the_dose_goes_on(unit: Any) -> None:

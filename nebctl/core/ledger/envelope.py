@@ -120,6 +120,20 @@ def parse_utc(text: str) -> int:
     return milliseconds * NS_PER_MS
 
 
+def instant_of(payload: Mapping[str, Json]) -> Instant:
+    """Return the moment at which a record was made, its wall clock to the millisecond."""
+    clock = payload["clk"]
+    told = clock if isinstance(clock, dict) else {}
+    max_us, source = told.get("max_us"), told.get("src")
+    state = ClockState(
+        sync=told.get("sync") is True,
+        source=source if isinstance(source, int | str) else "",
+        max_error_us=max_us if isinstance(max_us, int) else None,
+    )
+    wall_ns = parse_utc(str(payload["utc"]))
+    return Instant(mono_ns=_integer(payload, "mono_ns"), wall_ns=wall_ns, boot=str(payload["boot"]), clock=state)
+
+
 def _check_names(draft: Draft) -> None:
     for name in (*draft.facts, *draft.private):
         if name in _RESERVED or (name in draft.facts and name in draft.private):

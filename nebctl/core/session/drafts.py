@@ -17,6 +17,8 @@ from nebctl.core.verify import Deviation, Verdict, deviations, judge
 def authorisation(auth: Authorisation) -> Draft:
     """Return the record that a person was given leave to start one dose, or to go on with it."""
     facts: dict[str, Json] = {**auth.facts(), "device": auth.device, "not_after": envelope.utc_text(auth.not_after_ns)}
+    if auth.use_by_ns is not None:
+        facts["use_by"] = envelope.utc_text(auth.use_by_ns)
     if auth.resumes is not None:
         facts["resumes"] = auth.resumes
     return Draft(typ="authorisation", facts=facts, private=auth.private(), session=auth.place)

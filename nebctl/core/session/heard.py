@@ -9,6 +9,7 @@ from nebctl.core.dose.reading import Reading
 from nebctl.core.effects import Effect, RaiseAlarm
 from nebctl.core.instant import Instant
 from nebctl.core.session.state import LIVE, Rules, Session, State
+from nebctl.core.thaw import ran_past
 from nebctl.core.trace import lost_at, reading_of
 from nebctl.core.verify import Deviation
 
@@ -42,12 +43,10 @@ def told_of(session: Session, reading: Reading | None, rules: Rules) -> tuple[Se
     before = session.estimate
     estimate = track(before, reading, session.charge, rules.model)
     new = [_NOTICED[code] for code in estimate.found if code not in before.found and code in _NOTICED]
-    told = replace(
-        session,
-        estimate=estimate,
-        heard=reading,
-        findings=(*session.findings, *(finding for _, finding in new if finding not in session.findings)),
-    )
+    auth = session.authorisation
+    late = auth is not None and ran_past(auth, session.started_wall_ns, reading)
+    findings = (*session.findings, *(finding for _, finding in new), *((Deviation.IN_USE_TIME,) if late else ()))
+    told = replace(session, estimate=estimate, heard=reading, findings=tuple(dict.fromkeys(findings)))
     return told, tuple(RaiseAlarm(condition=condition) for condition, _ in new)
 
 
