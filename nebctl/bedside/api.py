@@ -4,10 +4,8 @@ A person signs in with badge and PIN, and everything but STOP is pressed by some
 """
 
 import asyncio
-import contextlib
 import hmac
-import json
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
@@ -28,6 +26,7 @@ from nebctl.bedside.probe import Drawn, Probe
 from nebctl.bedside.scanning import Who
 from nebctl.bedside.tray import BADGE, KINDS
 from nebctl.bedside.view import public
+from nebctl.bedside.views import views
 from nebctl.core.alarms import Condition, Priority
 from nebctl.core.guard import Refusal
 from nebctl.core.ledger.records import Json
@@ -38,10 +37,6 @@ from nebctl.runner import Refused, Runner
 from nebctl.webpage import HEADERS, files_of
 
 PAGE = Path(__file__).parent / "page"
-HEARTBEAT_S = 0.5
-"""A stream that has nothing new says so this often, for a page that hears nothing for 1 s covers its values (S46)."""
-LEAST_GAP_S = 0.08
-"""Two events on one stream are at least so far apart: a person sees no more, and a small computer has other work."""
 SESSION = "nebctl-session"
 """The header by which a script says for whom it presses: what signing in answered."""
 _Person = TypeVar(
@@ -348,12 +343,12 @@ class Api:
         return self._shown()
 
     async def _events(self, _request: Request) -> Response:
-        return StreamingResponse(self._stream(self.show), media_type="text/event-stream")
+        return self._stream(self.show)
 
     async def _page_events(self, request: Request) -> Response:
         """Stream what the page may show: everything to a person who is logged in, the public part to everybody."""
         token = request.cookies.get(self.cookie, "")
-        return StreamingResponse(self._stream(lambda: self._shown_to(token)), media_type="text/event-stream")
+        return self._stream(lambda: self._shown_to(token))
 
     def _shown_to(self, token: str) -> dict[str, Json]:
         person = self._person(self.logins.operator(token))
@@ -361,17 +356,8 @@ class Api:
             return {**public(self.show()), "operator": None}
         return {**self.show(), "operator": {"code": person.code, "name": person.name}}
 
-    async def _stream(self, show: Callable[[], dict[str, Json]]) -> AsyncIterator[str]:
-        while not self.closing.is_set():
-            yield f"data: {json.dumps(show(), ensure_ascii=False)}\n\n"
-            changed = asyncio.ensure_future(self.runner.changed(HEARTBEAT_S))
-            closing = asyncio.ensure_future(self.closing.wait())
-            await asyncio.wait({changed, closing}, return_when=asyncio.FIRST_COMPLETED)
-            for task in (changed, closing):
-                task.cancel()
-                with contextlib.suppress(asyncio.CancelledError):
-                    await task
-            await asyncio.sleep(LEAST_GAP_S)
+    def _stream(self, show: Callable[[], dict[str, Json]]) -> Response:
+        return StreamingResponse(views(show, self.runner.changed, self.closing), media_type="text/event-stream")
 
     def _shown(self) -> Response:
         return JSONResponse(self.show())

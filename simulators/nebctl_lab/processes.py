@@ -101,3 +101,9 @@ class Child:
                     self.ready = line.removeprefix("ready").strip() or "yes"
                     self._ready.set()
         self._ready.set()
+
+
+def resident_mb(pid: int) -> float:
+    """Return a process's resident memory in MiB, as the system sees it."""
+    pages = int(Path(f"/proc/{pid}/statm").read_text("ascii").split()[1])
+    return pages * os.sysconf("SC_PAGE_SIZE") / 2**20

@@ -4,6 +4,7 @@ import click
 
 from nebctl_lab.bench.dose.command import dose
 from nebctl_lab.bench.ledger import ledger
+from nebctl_lab.bench.page import page
 from nebctl_lab.bench.sim import sim
 from nebctl_lab.bench.stop import stop
 from nebctl_lab.bench.stream import stream
@@ -17,6 +18,7 @@ def bench() -> None:
 
 bench.add_command(dose)
 bench.add_command(ledger)
+bench.add_command(page)
 bench.add_command(sim)
 bench.add_command(stop)
 bench.add_command(stream)

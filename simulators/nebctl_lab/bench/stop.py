@@ -18,6 +18,7 @@ from typing import Any
 import click
 
 from nebctl_lab.bench.rates import STOP_SHARE, match_stops
+from nebctl_lab.bench.tap import put_between
 from nebctl_lab.bench_site import Bench, until
 from nebctl_lab.processes import Child
 
@@ -146,16 +147,8 @@ class _Table:
         self._stack = contextlib.ExitStack()
 
     def __enter__(self) -> "_Table":
-        self._log.touch()
         self._stack.callback(self._bench.close)
-        self._bench.simulator.start()
-        port = self._bench.simulator.ready.split()[0].rpartition(":")[2]
-        arguments = ("-m", "nebctl_lab.bench.stop_tap", port, str(self._log))
-        tap = Child("tap", arguments, self._bench.site.log("tap")).start()
-        self._stack.callback(tap.kill)
-        text = self._bench.config.read_text("utf-8")
-        old = next(line for line in text.splitlines() if line.startswith("port = "))
-        self._bench.amend(old, f'port = "{tap.ready}"')
+        self._stack.callback(put_between(self._bench, "nebctl_lab.bench.stop_tap", self._log).kill)
         self._lines.mkdir()
         os.mkfifo(self._lines / "in")
         with self._bench.config.open("a", encoding="utf-8") as file:

@@ -14,6 +14,7 @@ from nebctl.core.ledger.note import Vkey
 from nebctl.core.ledger.records import Draft
 from nebctl.store.outbox import Outgoing, Receipted
 from nebctl_lab.bench.stream_intake import make_records
+from nebctl_lab.processes import resident_mb
 from nebctl_lab.stream.site import StreamSite
 from nebctl_lab.stream.unit import make_publisher, open_ledger
 
@@ -119,8 +120,7 @@ class Pharmacy:
 
     def memory_mb(self) -> float:
         """Return its resident memory in MiB."""
-        pages = int((self._proc / "statm").read_text("ascii").split()[1])
-        return pages * os.sysconf("SC_PAGE_SIZE") / 2**20
+        return resident_mb(int(self._proc.name))
 
 
 async def measure_over_mqtt(folder: Path, cores: tuple[int, int] | None, units: int, records: int) -> dict[str, float]:

@@ -1,7 +1,8 @@
 """A request to a web application in the same process, without a socket."""
 
+import asyncio
 import json
-from collections.abc import Mapping, MutableMapping
+from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from typing import Any
 
 from starlette.applications import Starlette
@@ -30,6 +31,24 @@ async def ask(
 
     await app(_scope(method, path, token, session), receive, send)
     return status, json.loads(bytes(parts) or b"{}")
+
+
+async def listen(app: Starlette, path: str, token: str, take: Callable[[bytes], Awaitable[None]]) -> None:
+    """Read an event stream until it ends or this is cancelled; it goes no faster than `take` takes each piece."""
+    asked = False
+
+    async def receive() -> MutableMapping[str, Json]:
+        nonlocal asked
+        if asked:
+            await asyncio.Event().wait()  # whoever listens stays connected
+        asked = True
+        return {"type": "http.request", "body": b"", "more_body": False}
+
+    async def send(message: Mapping[str, Json]) -> None:
+        if message["type"] == "http.response.body":
+            await take(message.get("body", b""))
+
+    await app(_scope("GET", path, token, ""), receive, send)
 
 
 def _scope(method: str, path: str, token: str, session: str) -> dict[str, Json]:

@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import shutil
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +19,7 @@ from nebctl.store.ledger import UnitLedger
 from nebctl.unit import Edge, Unit
 from nebctl_lab.bedside import Answer, Desk
 from nebctl_lab.people import PIN
-from nebctl_lab.system.asgi import HOST, ask
+from nebctl_lab.system.asgi import HOST, ask, listen
 from nebctl_lab.system.broker import Broker, Client
 from nebctl_lab.system.cable import Cable, CableLink
 from nebctl_lab.system.chance import stream
@@ -146,6 +146,16 @@ class UnitHost:
                 raise
             await self.sign_in(self._desk.operator)
             return await self._ask(method, path, body)
+
+    def listen(self, take: Callable[[bytes], Awaitable[None]]) -> "asyncio.Task[None]":
+        """Read the daemon's event stream from now on, as a page does; cancelling the task ends it.
+
+        Raises: `SiteFault` where the host is off.
+        """
+        if self._app is None or self._process is None or not self.is_on:
+            raise SiteFault(f"{self.folder.name} is off")
+        token = (self.folder / "api.token").read_text("ascii")
+        return self._process.start(listen(self._app, "/api/events", token, take))
 
     async def sign_in(self, operator: str, pin: str = PIN) -> None:
         """Sign a person in for the presses that follow.
