@@ -58,8 +58,8 @@ class Probe:
             self._answer = None
 
 
-NO_DISPLAY = ev.Check(name="display", good=True, note="none by configuration: no page is asked whether it draws")
-NO_SOUND = ev.Check(name="sound", good=True, note="none by configuration: alarms are shown, not heard")
+NO_DISPLAY = ev.Check(name="display", good=True, note="none set up: no page is asked whether it draws")
+NO_SOUND = ev.Check(name="sound", good=True, note="none set up: alarms are shown, not heard")
 
 
 def _shown(drawn: Drawn | None) -> ev.Check:

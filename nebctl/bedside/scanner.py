@@ -15,7 +15,7 @@ log = logging.getLogger(__name__)
 AGAIN_S = 1.0
 """How often a scanner that is not there is looked for."""
 HALF = Refusal(code="code-half", sentence="A code was read in part, or typed by hand. Scan it again in one go.")
-NONE = ev.Check(name="scanner", good=True, note="none by configuration: codes come from scripts alone")
+NONE = ev.Check(name="scanner", good=True, note="none set up: codes come from scripts alone")
 
 
 class Scanner:

@@ -160,7 +160,13 @@ def _day(runner: Runner, around: Surroundings, now: Instant) -> dict[str, Json]:
         "self_test": [_check(c) for c in around.checks()],
         "observers": list(runner.session.observers),
         "unsigned": [
-            {"session": p.place.session, "subject": p.subject, "day": p.place.day, "operator": p.operator}
+            {
+                "session": p.place.session,
+                "subject": p.subject,
+                "day": p.place.day,
+                "operator": p.operator,
+                "shared": p.shared,
+            }
             for p in runner.history.unsigned
         ],
         "pause_reason": runner.session.pause_reason,

@@ -13,6 +13,7 @@ class UnsignedPart:
     """The part of one dose that a person observed and has not signed.
 
     `ref_seq` and `ref_leaf` (hex) are the dose record's place and hash; `boot`, `mono_ns` and `wall_ns` its moment.
+    `shared` says that others observed the same dose: what is signed is a part of it.
     """
 
     place: SessionDay
@@ -23,6 +24,7 @@ class UnsignedPart:
     boot: str
     mono_ns: int
     wall_ns: int
+    shared: bool
 
     def age_ns(self, now: Instant) -> int:
         """Return how long it has waited; over a restart by the wall clock, and never less than nothing."""
@@ -32,7 +34,7 @@ class UnsignedPart:
 
 def parts_of(entry: Entry, place: SessionDay, subject: str, observers: tuple[str, ...]) -> tuple[UnsignedPart, ...]:
     """Return a part of the dose record for each person who observed it; a name that was erased signs nothing."""
-    payload = entry.payload
+    payload, people = entry.payload, dict.fromkeys(observers)
     return tuple(
         UnsignedPart(
             place=place,
@@ -43,8 +45,9 @@ def parts_of(entry: Entry, place: SessionDay, subject: str, observers: tuple[str
             boot=str(payload["boot"]),
             mono_ns=_count(payload["mono_ns"]),
             wall_ns=envelope.parse_utc(str(payload["utc"])),
+            shared=len(people) > 1,
         )
-        for operator in dict.fromkeys(observers)
+        for operator in people
         if operator
     )
 

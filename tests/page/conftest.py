@@ -3,7 +3,6 @@
 import contextlib
 import os
 import re
-import shutil
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -15,9 +14,11 @@ from typing import Any
 import pytest
 
 from nebctl.clock import FileClock, write_clock_file
+from nebctl.core.instant import NS_PER_S
 from nebctl.store.prove import read, reveal
 from nebctl.store.reader import LedgerFile
 from nebctl_lab.bedside import Http
+from nebctl_lab.browser import PANEL, launched, missing
 from nebctl_lab.codes import cup_code, scans
 from nebctl_lab.demo.site import FIRST_MORNING, MESH, Site, furnish, prepare
 from nebctl_lab.people import PIN
@@ -26,26 +27,14 @@ from nebctl_lab.system.saline import calibrate_bedside
 
 from .pictures import save
 
-CHROMIUM = "chromium"
 SCREENS = Path(__file__).parents[2] / "docs" / "screens"
-DAY_NS = 24 * 3600 * 10**9
+DAY_S = 24 * 3600
 OPERATOR = "RT-07"
 SEED, SERIAL = 7, "SIM-0000"
 ONCE = MappingProxyType({FIRST_MORNING: SEED})
 NEBCTL_RUN = ("-m", "nebctl", "run", "--config")
-PANEL = {"width": 800, "height": 480}
 LOOK = (Path(__file__).parent / "look.js").read_text("utf-8")
 """Returns what is wrong with what a page shows, at a scale of 1 for 800 x 480."""
-FLAGS = ("--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--font-render-hinting=none")
-
-
-def missing() -> str:
-    """Return what the browser tests lack on this machine; "" where nothing."""
-    try:
-        import playwright.sync_api  # noqa: F401
-    except ImportError:
-        return "playwright is not installed: pip install playwright"
-    return "" if shutil.which(CHROMIUM) else "no chromium: apt-get install chromium"
 
 
 def want_browser() -> None:
@@ -75,10 +64,7 @@ class Ward:
         self.device.post("/empty")
         self.device.post("/fill", nl=3_000_000)
         while not any(dose["state"] == "planned" for dose in self.state()["due"]):
-            now = FileClock(self.site.clock).instant()
-            write_clock_file(
-                self.site.clock, mono_ns=now.mono_ns + DAY_NS, wall_ns=now.wall_ns + DAY_NS, scale_milli=1000
-            )
+            self.skip(DAY_S)
             time.sleep(0.05)
         [dose] = self.state()["due"]
         return str(dose["kit"]).removeprefix("KIT-")
@@ -103,6 +89,11 @@ class Ward:
         """Let simulated time pass at this speed from now on."""
         now = FileClock(self.site.clock).instant()
         write_clock_file(self.site.clock, mono_ns=now.mono_ns, wall_ns=now.wall_ns, scale_milli=speed * 1000)
+
+    def skip(self, seconds: int) -> None:
+        """Let simulated time jump; it runs at real time afterwards."""
+        now, passed = FileClock(self.site.clock).instant(), seconds * NS_PER_S
+        write_clock_file(self.site.clock, mono_ns=now.mono_ns + passed, wall_ns=now.wall_ns + passed, scale_milli=1000)
 
     def scan(self, *codes: str) -> None:
         """Hold these codes before the unit's scanner, one after the other."""
@@ -164,12 +155,8 @@ def ward(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ward]:
 def browser() -> Iterator[Any]:
     """Give one headless browser to all tests; where it is missing, fail in CI and skip elsewhere."""
     want_browser()
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(executable_path=shutil.which(CHROMIUM), args=list(FLAGS))
+    with launched() as chromium:
         yield chromium
-        chromium.close()
 
 
 @pytest.fixture(scope="session")
@@ -296,6 +283,15 @@ class Panel:
         self.keys(PIN)
         self.tap("Log in")
         self.page.wait_for_selector('#main:not([data-screen="login"])')
+
+    def prove(self, badge: str, pin: str = PIN) -> None:
+        """Scan a badge where one is asked for, and type its PIN."""
+        self.page.wait_for_selector('.credential input[name="operator"]')
+        self.ward.skip(3)  # the same badge within 2 s would be one scan
+        self.ward.scan(f"]C0{badge}")
+        self.page.wait_for_selector('.credential input[name="pin"]')
+        self.page.wait_for_timeout(60)
+        self.keys(pin)
 
     def explain(self) -> None:
         """Say why the dose was stopped, which comes before what is left in the cup."""

@@ -11,11 +11,11 @@ from paho.mqtt.publish import single
 from nebctl.core.instant import NS_PER_S
 from nebctl.core.kits import KitState, KnownKit, LotState
 from nebctl.core.ledger.note import sign_note
-from nebctl.core.orders import DoseState, HistoryItem, Order, PlannedDose, Worklist, worklist_text
+from nebctl.core.orders import DoseState, HistoryItem, Operator, Order, PlannedDose, Worklist, worklist_text
 from nebctl.keys import load_signer
 from nebctl.pharmacy.setup import PIN_KEY, orders_name
 from nebctl_lab.codes import coded
-from nebctl_lab.demo.site import FIRST_MORNING, LEASE_NS, LOT, MESH, SITE
+from nebctl_lab.demo.site import FIRST_MORNING, LEASE_NS, LOT, MESH, SITE, STUDY, THERAPIST
 from nebctl_lab.people import with_pin
 
 NOW_NS = int(FIRST_MORNING.timestamp()) * NS_PER_S
@@ -36,6 +36,19 @@ def order(subject: str, doses: dict[int, str], *, given: DoseState | None = None
     return Order(
         **{"order": f"{subject}@{MESH.unit}", "subject": subject, "day1": None, "doses": leased, "history": past}
         | changed
+    )
+
+
+def first_dose() -> Worklist:
+    """Return a list by which the therapist may give MEX-001 the dose of Day 1, and nothing else."""
+    return Worklist(
+        version=0,
+        issued_ns=NOW_NS,
+        expires_ns=NOW_NS + LEASE_NS,
+        study=STUDY,
+        orders=(order("MEX-001", {1: "KIT-0401"}),),
+        operators=(Operator(code=THERAPIST[0], name=THERAPIST[1], roles=("therapist",)),),
+        kits=(kit("KIT-0401"),),
     )
 
 

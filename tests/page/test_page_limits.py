@@ -11,16 +11,14 @@ from typing import Any
 
 import pytest
 
-from nebctl.clock import FileClock, write_clock_file
-from nebctl.core.instant import NS_PER_S
 from nebctl.core.orders import Operator, PlannedDose, Worklist
 from nebctl_lab.codes import scans
-from nebctl_lab.demo.site import LEASE_NS, LOT, STUDY, THERAPIST
+from nebctl_lab.demo.site import LEASE_NS, LOT, THERAPIST
 from nebctl_lab.people import PIN
 from nebctl_protocols import default_site_rules
 
 from .conftest import start_ward, want_browser
-from .lists import NOW_NS, Pharmacy, kit, order
+from .lists import NOW_NS, Pharmacy, first_dose, kit
 
 pytestmark = pytest.mark.timeout(80)
 
@@ -34,20 +32,18 @@ EXTRA_KIT = "KIT-0999"
 
 def the_list() -> Worklist:
     """Return a list by which MEX-001 may have KIT-0401 on Day 1, and an extra dose from KIT-0999."""
-    first = order("MEX-001", {1: "KIT-0401"})
+    listed = first_dose()
+    [first] = listed.orders
     extra = PlannedDose(day=1, dose=2, kit=EXTRA_KIT, lot=LOT, not_after_ns=NOW_NS + LEASE_NS)
-    return Worklist(
-        version=0,
-        issued_ns=NOW_NS,
-        expires_ns=NOW_NS + LEASE_NS,
-        study=STUDY,
+    others = (
+        Operator(code="RT-08", name="Another therapist", roles=("therapist",)),
+        Operator(code=INVESTIGATOR, name="An investigator", roles=("investigator",)),
+    )
+    return replace(
+        listed,
         orders=(replace(first, doses=(*first.doses, extra)),),
-        operators=(
-            Operator(code=THERAPIST[0], name=THERAPIST[1], roles=("therapist",)),
-            Operator(code="RT-08", name="Another therapist", roles=("therapist",)),
-            Operator(code=INVESTIGATOR, name="An investigator", roles=("investigator",)),
-        ),
-        kits=(kit("KIT-0401"), kit(EXTRA_KIT)),
+        operators=(*listed.operators, *others),
+        kits=(*listed.kits, kit(EXTRA_KIT)),
     )
 
 
@@ -66,18 +62,11 @@ def pharmacy(ward: Any) -> Pharmacy:
     return Pharmacy(ward)
 
 
-def skip(ward: Any, seconds: int) -> None:
-    """Let so much time pass at once."""
-    now = FileClock(ward.site.clock).instant()
-    later = {"mono_ns": now.mono_ns + seconds * NS_PER_S, "wall_ns": now.wall_ns + seconds * NS_PER_S}
-    write_clock_file(ward.site.clock, **later, scale_milli=1000)
-
-
 def set_hour(ward: Any, hour: int) -> None:
     """Let it be half past this hour by the site's time, today or tomorrow."""
     local = datetime.fromisoformat(f"{ward.state()['local']['date']} {ward.state()['local']['time']}")
     then = local.replace(hour=hour, minute=30)
-    skip(ward, ((then if then >= local else then + timedelta(days=1)) - local).seconds)
+    ward.skip(((then if then >= local else then + timedelta(days=1)) - local).seconds)
 
 
 @pytest.fixture
@@ -91,16 +80,6 @@ def therapist(request: Any, panel: Any, ward: Any, pharmacy: Pharmacy) -> Any:
 
 
 at = partial(pytest.mark.parametrize, "therapist", indirect=True)
-
-
-def prove(panel: Any, badge: str, pin: str = PIN) -> None:
-    """Scan a badge and type its PIN."""
-    panel.page.wait_for_selector('.credential input[name="operator"]')
-    skip(panel.ward, 3)  # the same badge within 2 s is one scan
-    panel.ward.scan(f"]C0{badge}")
-    panel.page.wait_for_selector('.credential input[name="pin"]')
-    panel.page.wait_for_timeout(60)
-    panel.keys(pin)
 
 
 def refuse(panel: Any) -> str:
@@ -190,16 +169,16 @@ def test_a_dose_beyond_the_protocol_needs_two_persons_at_the_page(therapist: Any
         (THERAPIST[0], PIN, "Two different persons answer for this, each with badge and PIN. You are one of them."),
         (INVESTIGATOR, "730519", "That PIN is not the one of this badge. Type it again."),
     ):
-        prove(therapist, THERAPIST[0])
+        therapist.prove(THERAPIST[0])
         therapist.tap("Next")
-        prove(therapist, second, pin)
+        therapist.prove(second, pin)
         therapist.tap("Confirm")
         assert refuse(therapist) == said
     assert len(ward.records("override")) == before
     assert ward.state()["state"] == "idle"
-    prove(therapist, THERAPIST[0])
+    therapist.prove(THERAPIST[0])
     therapist.tap("Next")
-    prove(therapist, INVESTIGATOR)
+    therapist.prove(INVESTIGATOR)
     therapist.tap("Confirm")
     therapist.on("cup")
     record, authorisation = ward.records("override")[-1], ward.records("authorisation")[-1]
@@ -237,7 +216,7 @@ def test_a_clock_that_is_not_sure_is_checked_by_two_readings(therapist: Any, war
     therapist.tap("Next")
     therapist.on("clock-again")
     assert therapist.page.locator("button:visible", has_text=re.compile("^Wait")).is_disabled()
-    skip(ward, 12)
+    ward.skip(12)
     therapist.page.clock.fast_forward(12_000)
     second = ward.state()["local"]
     therapist.keys(second["time"].replace(":", ""))

@@ -137,7 +137,7 @@ def test_a_silent_unit_covers_the_page(panel: Any, ward: Any) -> None:
         began = time.monotonic()
         panel.page.wait_for_selector("#cover", state="visible", timeout=3_000)
         assert time.monotonic() - began < 1.6
-        assert panel.text("#cover").strip() == "No link: state unknown. Use the device's own switch."
+        assert panel.text("#cover-text") == "No link: state unknown. Use the device's own switch."
         under = "(([x, y]) => document.elementFromPoint(x, y).closest('#cover, button').id)"
         assert panel.page.evaluate(under, [300, 240]) == "cover"
         assert panel.page.evaluate(under, [300, 20]) == "cover"

@@ -1,16 +1,21 @@
 // How the cup was filled: by the vial's word, or by the balance.
 
 import { amount } from './entries.js';
-import { choice, h } from './parts.js';
+import { choice, h, say } from './parts.js';
 import { t, volume } from './text.js';
 
 export function charge(page) {
-  const { review } = page.view;
+  const { review } = page.view, title = h('h1'), { cup: typed } = page.local.cup;
   const declared = () => page.send('charge', {
     ...page.local.cup, vial_emptied: true, method: 'declared', volume: volume(review.volume_nl),
   });
   const weighed = (emptied) => () => page.step({ fill: 'weigh', emptied });
-  return { node: h('div', {}, h('h1', {}, t('charge_title')), h('div', { class: 'stack' },
+  // Which cup is asked about is the unit's word; one whose code has become too old is scanned again.
+  const update = ({ scanned }) => {
+    if (!typed && !scanned.cup) page.step({ fill: null });
+    else say(title, t('charge_title', { cup: typed ?? scanned.cup }));
+  };
+  return { update, node: h('div', {}, title, h('div', { class: 'stack' },
     choice(t('charge_declared', { volume: volume(review.volume_nl) }), declared),
     choice(t('charge_weighed'), weighed(true)), choice(t('charge_part'), weighed(false), 'plain'),
     choice(t('back'), () => page.step({ fill: null }), 'plain'))) };

@@ -27,7 +27,7 @@ export function buildForm(page) {
   return step ? ASK[step.type](page, step, form.values, on, back) : summary(page, form, back);
 }
 
-const ASK = { numbers, choose, text, scan: text };
+const ASK = { numbers, choose, text, scan: scanned };
 
 // Whole numbers or one with a point, each in its own box; a box that is left empty was not measured.
 function numbers(page, { title, fields, point }, values, on, back) {
@@ -58,6 +58,17 @@ function text(page, { type, name, title, label, begins }, values, on, back) {
   const row = h('div', { class: 'row bottom' }, button, choice(t('back'), back, 'plain'));
   const pad = type === 'text' ? letters(field, t('delete')) : undefined;
   return { node: entry({ title: t(title), boxes: [field], point: '-', button: row, pad }), focus: field.input };
+}
+
+// A subject whom the unit's own scanner reads by wristband or card, or whose pseudonym is typed.
+function scanned(page, step, values, on, back) {
+  const asked = text(page, step, values, on, back);
+  const update = ({ scanned: { band, card } }) => {
+    if (!(band ?? card) || page.pending) return;
+    page.send('unscan');
+    on({ [step.name]: band ?? card });
+  };
+  return { ...asked, update };
 }
 
 function summary(page, form, back) {

@@ -8,7 +8,7 @@ import { keptLanguage, menu } from './menu.js';
 import { say } from './parts.js';
 import { buildScreen, screenOf } from './screens.js';
 import { tellScans } from './scan.js';
-import { answerProbe, soundAlarm } from './sound.js';
+import { answerProbe, silence, silenceLeft, soundAlarm, soundEnd, soundSilence } from './sound.js';
 import { heard, loadWords, t } from './text.js';
 
 const COVER_MS = 1000, AWAKE_MS = 60_000;
@@ -100,6 +100,7 @@ function notice(sentence) {
 function take(next) {
   const ended = view && next.state === 'idle' && view.state !== 'idle';
   if (ended || !next.operator) local = {};
+  soundEnd(view, next);
   view = next;
 }
 
@@ -125,7 +126,8 @@ function draw() {
   if (!view) return;
   drawHeader(view, Boolean(local.clock));
   drawAlarm(page);
-  soundAlarm(view.sound);
+  if (page.silent) soundSilence(view);
+  else soundAlarm(view.sound);
   answerProbe(view.probe);
   tellScans(page);
   const name = screenOf(page);
@@ -155,7 +157,9 @@ function redraw() {
 
 // A page that heard nothing for a second knows nothing, and says so (S46).
 function drawCover() {
+  const left = silenceLeft();
   say($('cover-text'), t('no_link'));
+  say($('cover-quiet'), left ? t('no_link_quiet', { count: left }) : t('no_link_sound'));
   if ($('cover').hidden === page.silent) $('cover').hidden = !page.silent;
 }
 
@@ -167,6 +171,7 @@ function stayAwake() {
 }
 
 $('notice-close').addEventListener('click', understood);
+$('cover').addEventListener('pointerdown', silence);
 document.addEventListener('focusin', ({ target }) => { if (target.matches('input')) box = target; });
 document.addEventListener('pointerdown', stayAwake);
 document.addEventListener('contextmenu', (event) => event.preventDefault());

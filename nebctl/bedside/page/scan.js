@@ -33,7 +33,7 @@ function slot(label) {
   return { node: h('div', { class: 'slot' }, h('span', {}, label), text), text };
 }
 
-// Three slots that fill as codes come. Whoever touches Check, on this page, asks the unit with her own name.
+// Three slots that fill as codes come; a cup that was read with its kit stands beside it. Whoever touches Check, on this page, asks the unit with her own name.
 export function scan(page) {
   page.local.scan = true;  // a code alone may have brought the screen, which stays until a dose begins or she goes back
   const slots = Object.fromEntries(NEEDED.map((kind) => [kind, slot(t(`slot_${kind}`))]));
@@ -43,7 +43,7 @@ export function scan(page) {
   const check = choice(t('scan_check'), () => page.send('scan', { operator: page.view.operator.code }, (refused) => offer(page, refused)));
   const update = ({ scanned }) => {
     for (const [kind, { node, text }] of Object.entries(slots)) {
-      say(text, scanned[kind] ?? '');
+      say(text, kind === 'kit' && scanned.kit && scanned.cup ? `${scanned.kit} · ${scanned.cup}` : scanned[kind] ?? '');
       node.classList.toggle('full', scanned[kind] !== null);
     }
     const next = NEEDED.find((kind) => !scanned[kind]);
@@ -96,7 +96,7 @@ const CUP = 'CUP-';
 export function cup(page) {
   const what = h('p', { class: 'sentence' });
   const typed = choice(t('cup_unreadable'), () => page.step({ fill: 'cup-typed' }), 'plain');
-  const node = h('div', {}, h('h1', {}, t('cup_title')), what, h('div', { class: 'foot' }, typed));
+  const node = h('div', {}, h('h1', {}, t('cup_title')), what, h('p', { class: 'note quiet' }, t('review_wrong')), h('div', { class: 'foot' }, typed));
   const update = ({ scanned }) => {
     say(what, toScan(scanned, 'scan_cup'));
     if (scanned.cup) page.step({ fill: 'charge', cup: {} });

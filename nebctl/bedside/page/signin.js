@@ -71,25 +71,32 @@ export function login(page) {
   return { node: asked.node, update, focus: asked.focus };
 }
 
-// The signature of a part that was observed: badge and PIN again, whoever is logged in. Each signs for nobody else.
+// The signature of what was observed: badge and PIN again, whoever is logged in. Each signs for nobody else, and what she
+// signs is what waits for her, of which she may have observed a part.
 export function sign(page) {
-  const shared = page.view.observers.length > 1;
-  const meaning = t(shared ? 'sign_meaning_part' : 'sign_meaning');
-  const as = h('p', { class: 'note quiet' });
+  const what = h('p', { class: 'note' }), as = h('p', { class: 'note quiet' });
+  const part = () => {
+    const of = (code) => page.view.unsigned.filter(({ operator }) => operator === code).at(-1);
+    return of(asked.badge.value.trim()) ?? of(page.view.operator.code);
+  };
+  const meaning = () => t(part()?.shared ? 'sign_meaning_part' : 'sign_meaning');
   const done = async (given) => {
-    const signed = await page.send('sign', { ...given, meaning });
+    const signed = await page.send('sign', { ...given, meaning: meaning() });
     if (signed) page.step({ sign: false });
     return signed;
   };
   const asked = credential(page, {
     title: t('sign_title'), badge: begins(page, 'operator'), button: t('sign'), done,
-    under: [h('p', { class: 'note' }, meaning), as], back: () => page.step({ sign: false }),
+    under: [what, as], back: () => page.step({ sign: false }),
   });
-  const name = ({ code, name: printed }) => asked.badge.value.trim() === code ? printed : asked.badge.value;
+  // The name as it will be printed, once a badge stands in its box.
   const update = (view) => {
-    say(as, t('sign_as', { ...view.local, name: name(view.operator) }));
+    const badge = asked.badge.value.trim(), { code, name } = view.operator, of = part();
+    say(what, [of && `${of.subject}, ${t('course_day', of)}:`, meaning()].filter(Boolean).join(' '));
+    say(as, badge && badge !== begins(page, 'operator') ? t('sign_as', { ...view.local, name: badge === code ? name : badge }) : '');
     asked.scanned(view);
   };
+  asked.badge.addEventListener('input', () => update(page.view));
   return { node: asked.node, update, focus: asked.focus };
 }
 

@@ -2,11 +2,14 @@
 
 const HARMONICS = [0, 1, 0.7, 0.6, 0.5, 0.4];  // a fundamental and four more, so that a tone carries and can be placed
 const VOLUME = 0.6, EDGE_S = 0.02;
+const QUIET_MS = 120_000;
+const DOSING = new Set(['intended', 'starting', 'running', 'pausing', 'paused', 'resume-intended', 'resuming', 'stopping', 'lost']);
 
 let score = null;    // the bursts by priority, once the unit has sent them
 let context = null;
 let due = { priority: null, at: 0 };
 let asked = null;    // the self-test's question that was answered last
+let quietUntil = 0;
 
 function open() {
   context ??= new AudioContext();
@@ -36,6 +39,26 @@ export function soundAlarm({ priority }) {
   if (!score || (priority === due.priority && now < due.at)) return;
   due = { priority, at: priority ? now + score[priority].period_ms : Infinity };
   if (priority) play(score[priority].pulses);
+}
+
+// One tone at the normal end of a dose: the cup has run dry, and nobody stopped it (S29).
+export function soundEnd(before, { state, stopped_by: by, doubts }) {
+  if (score && DOSING.has(before?.state) && state === 'residual' && !by && !doubts.length) play(score.information.pulses);
+}
+
+// What a page makes heard that hears nothing from the unit: it cannot know what the nebulizer does (S46). A touch makes it
+// quiet for as long as an audio pause, which the unit's own buzzer does not hear of.
+export function soundSilence({ state }) {
+  soundAlarm({ priority: silenceLeft() ? null : DOSING.has(state) ? 'high' : 'low' });
+}
+
+export function silence() {
+  quietUntil = performance.now() + QUIET_MS;
+}
+
+// Returns the seconds for which the page is still quiet about its missing link; 0 where it is not.
+export function silenceLeft() {
+  return Math.max(0, Math.ceil((quietUntil - performance.now()) / 1000));
 }
 
 // Answers the self-test's question once, from a frame that was drawn, after the tone that a person is to hear.

@@ -6,7 +6,7 @@ import pytest
 
 from nebctl.core.alarms import Priority
 from nebctl.core.melody import melody
-from tests.page.gallery.conftest import SCREENS, VIEWS
+from tests.page.gallery.conftest import ENGLISH, SCREENS, VIEWS
 
 LOUDSPEAKER = """(state) => {
   window.heard = [];
@@ -25,7 +25,9 @@ LOUDSPEAKER = """(state) => {
     }
   };
 }"""
-ALARM = {screen.name: screen.view for screen in SCREENS if screen.name.startswith("alarm-")}
+COUNTS_DOWN = r"() => /^Quiet for 1[12]\d s$/.test(document.querySelector('#cover-quiet').innerText)"
+VIEW = {screen.name: screen.view for screen in SCREENS}
+ALARM = {name: view for name, view in VIEW.items() if name.startswith("alarm-")}
 
 
 def heard(stage: Any) -> list[tuple[int, int, int]]:
@@ -70,3 +72,40 @@ def test_the_page_answers_the_self_test_once(fresh: Any, state: str) -> None:
         fresh.page.wait_for_timeout(150)
     assert fresh.posts == [("drawn", {"question": 3, "sound": state == "running"})]
     assert heard(fresh) == score(None)
+
+
+@pytest.mark.req("S46")
+@pytest.mark.parametrize(("name", "priority"), [("running", Priority.HIGH), ("idle", Priority.LOW)])
+def test_a_page_without_a_link_is_heard(fresh: Any, name: str, priority: Priority) -> None:
+    """A page that hears nothing sounds the alarm of what may run unseen; a touch makes it quiet, with a countdown."""
+    fresh.page.evaluate(LOUDSPEAKER, "running")
+    fresh.put_on(VIEW[name])
+    fresh.page.wait_for_timeout(150)
+    assert heard(fresh) == []
+    fresh.put_on(None)
+    fresh.page.wait_for_selector("#cover", state="visible")
+    fresh.page.wait_for_function("() => window.heard.length")
+    assert heard(fresh) == score(priority)
+    assert fresh.page.locator("#cover-quiet").inner_text() == ENGLISH["no_link_sound"]
+    fresh.page.locator("#cover").tap()
+    fresh.page.wait_for_function(COUNTS_DOWN)
+    fresh.page.evaluate("() => window.heard.splice(0)")
+    fresh.page.wait_for_timeout(300)
+    assert heard(fresh) == []
+    fresh.put_on(VIEW[name])
+    fresh.page.wait_for_selector("#cover", state="hidden")
+    assert heard(fresh) == []
+
+
+@pytest.mark.req("S29")
+def test_a_normal_end_is_one_tone(fresh: Any) -> None:
+    """A cup that has run dry is one tone, once; a dose that was stopped, or that is uncertain, has none."""
+    fresh.page.evaluate(LOUDSPEAKER, "running")
+    for name, tones in (("residual-dry", score(None)), ("residual", []), ("residual-uncertain", [])):
+        fresh.put_on(VIEW["running"])
+        fresh.page.wait_for_timeout(150)
+        fresh.page.evaluate("() => window.heard.splice(0)")
+        for _ in range(2):
+            fresh.put_on(VIEW[name] | {"alarms": [], "sound": {"priority": None, "quiet_s": 0}})
+            fresh.page.wait_for_timeout(150)
+        assert heard(fresh) == tones, name

@@ -55,7 +55,7 @@ def test_stop_under_a_sentence_and_without_a_link(fresh: Stage, keep: Any) -> No
     fresh.put_on(BY_NAME["running"].view)
     fresh.put_on(None)
     fresh.page.wait_for_selector("#cover:visible", timeout=2_000)
-    assert fresh.page.locator("#cover").inner_text() == ENGLISH["no_link"]
+    assert fresh.page.locator("#cover-text").inner_text() == ENGLISH["no_link"]
     keep(fresh.page, "no-link")
     assert fresh.page.evaluate("document.elementFromPoint(200, 200).closest('section').id") == "cover"
     assert fresh.page.locator("#upper").get_attribute("data-mode") == "none"
@@ -63,7 +63,7 @@ def test_stop_under_a_sentence_and_without_a_link(fresh: Stage, keep: Any) -> No
     assert fresh.sent() == ["stop"]
     fresh.tap("#menu")
     fresh.tap("language_zh")
-    assert fresh.page.locator("#cover").inner_text() == CHINESE["no_link"]
+    assert fresh.page.locator("#cover-text").inner_text() == CHINESE["no_link"]
     fresh.put_on(BY_NAME["running"].view)
     fresh.page.wait_for_selector("#cover", state="hidden")
 

@@ -92,3 +92,14 @@ def test_no_word_is_from_outside_the_catalogues(browser: Any) -> None:
             strays[screen.name] = {word for word in left if not any(word in code for code in codes)}
         assert opened.elsewhere == []
     assert {name: words for name, words in strays.items() if words} == {}
+
+
+NOTED = re.compile(r'(?:note ?= ?|return |else )"([^"]{7,})"')
+
+
+def test_every_line_of_the_self_test_is_in_both_catalogues() -> None:
+    """What the self-test says of a check is a sentence of the catalogue: in Chinese too a person reads what to do."""
+    paths = ("selftest.py", "bedside/probe.py", "bedside/scanner.py")
+    found = {note for path in paths for note in NOTED.findall((CORE / path).read_text("utf-8"))}
+    assert len(found) > 14
+    assert {note for note in found if note not in HEARD.values()} == set()
