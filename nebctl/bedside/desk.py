@@ -35,7 +35,8 @@ from nebctl.runner import Refused, Runner
 
 START_WAIT_S = 3.0
 """How long a press of START or RESUME waits to say what came of it."""
-_PASSABLE = frozenset((EXTRA, *SOFTENABLE))
+_SAME_CODES = frozenset((EXTRA, *SOFTENABLE, "second-same"))
+"""Refusals for which another person answers, not another code."""
 _OF_THE_KIT = ("kit-", "code-")
 _UNDECIDED = frozenset((State.INTENDED, State.STARTING, State.RESUME_INTENDED, State.RESUMING))
 
@@ -131,7 +132,7 @@ class Desk:
 
     async def _refuse_scan(self, refusal: Refusal, kit: str, subject: str, operator: str) -> NoReturn:
         """Record why no session begins, and forget what has to be scanned anew."""
-        if refusal.code not in _PASSABLE:  # what persons may let pass is asked again with the same codes
+        if refusal.code not in _SAME_CODES:
             self.tray.drop(*((KIT,) if refusal.code.startswith(_OF_THE_KIT) else (BAND, CARD, KIT)))
         await self._note_refusal(refusal, kit, subject, operator)
         raise Refused(refusal)

@@ -293,6 +293,13 @@ class Panel:
         self.page.wait_for_timeout(60)
         self.keys(pin)
 
+    def refused(self) -> str:
+        """Return the sentence that stands over the page, and put it away."""
+        self.page.wait_for_selector("#notice", state="visible")
+        said = self.text("#notice-text")
+        self.tap("OK")
+        return said
+
     def explain(self) -> None:
         """Say why the dose was stopped, which comes before what is left in the cup."""
         self.on("why")

@@ -82,14 +82,6 @@ def therapist(request: Any, panel: Any, ward: Any, pharmacy: Pharmacy) -> Any:
 at = partial(pytest.mark.parametrize, "therapist", indirect=True)
 
 
-def refuse(panel: Any) -> str:
-    """Return the sentence that stands over the page, and put it away."""
-    panel.page.wait_for_selector("#notice", state="visible")
-    said = str(panel.text("#notice-text"))
-    panel.tap("OK")
-    return said
-
-
 @pytest.mark.req("S05")
 @at(argvalues=[9])
 def test_a_soft_limit_is_asked_about_and_signed(therapist: Any, ward: Any) -> None:
@@ -173,7 +165,7 @@ def test_a_dose_beyond_the_protocol_needs_two_persons_at_the_page(therapist: Any
         therapist.tap("Next")
         therapist.prove(second, pin)
         therapist.tap("Confirm")
-        assert refuse(therapist) == said
+        assert therapist.refused() == said
     assert len(ward.records("override")) == before
     assert ward.state()["state"] == "idle"
     therapist.prove(THERAPIST[0])
@@ -208,7 +200,7 @@ def test_a_clock_that_is_not_sure_is_checked_by_two_readings(therapist: Any, war
     therapist.keys(f"{digits}0307")
     assert therapist.page.locator('input[name="time"]').input_value() == "03:07"
     therapist.tap("Next")
-    assert refuse(therapist).startswith("This unit says ")
+    assert therapist.refused().startswith("This unit says ")
     for _ in "0307":
         therapist.tap("Del")
     first = ward.state()["local"]

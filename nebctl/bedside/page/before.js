@@ -2,7 +2,7 @@
 
 import { calibrationSaid } from './chart.js';
 import { begin } from './forms.js';
-import { choice, h, say } from './parts.js';
+import { choice, h, say, unbroken } from './parts.js';
 import { content, heard, interval, ml, said, t, volume } from './text.js';
 
 const LONG = 36;  // what a line says beyond so many letters needs the whole width
@@ -59,11 +59,7 @@ function chartFirst(page) {
   return choice(t('chart_pre'), () => begin(page, 'pre'), 'plain aside');
 }
 
-// Keeps a number beside its unit, and each word on one line: no code is broken at its hyphen.
+// Keeps a number beside its unit.
 function whole(quantity) {
   return quantity.replaceAll(' ', '\u00a0');
-}
-
-function unbroken(sentence) {
-  return sentence.split(/(?<=[，：])|(?<= )/).flatMap((word) => [h('span', { class: 'whole' }, word.trimEnd()), word.endsWith(' ') ? ' ' : '']);
 }

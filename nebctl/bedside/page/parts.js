@@ -19,6 +19,11 @@ export function svg(tag, attributes = {}, ...children) {
   return fill(document.createElementNS(SVG, tag), attributes, children);
 }
 
+// Keeps each word on one line: no code is broken at its hyphen.
+export function unbroken(sentence) {
+  return sentence.split(/(?<=[，：])|(?<= )/).flatMap((word) => [h('span', { class: 'whole' }, word.trimEnd()), word.endsWith(' ') ? ' ' : '']);
+}
+
 // Changes a node only where it differs: the page is drawn many times a second.
 export function say(node, text) {
   if (node.textContent !== text) node.textContent = text;

@@ -1,6 +1,6 @@
 // What the unit's own scanner reads: subject, kit and cup. No code is ever typed into a page as if it had been scanned.
 
-import { box, choice, h, onEnter, say } from './parts.js';
+import { box, choice, h, onEnter, say, unbroken } from './parts.js';
 import { begins, entry } from './entries.js';
 import { offer } from './limits.js';
 import { credential } from './signin.js';
@@ -61,8 +61,13 @@ export function scan(page) {
 export function vouch(page) {
   const because = (key) => choice(t(key), () => page.step({ vouch: 'typed', why: t(key), confirmed: null }));
   const back = choice(t('back'), () => page.step({ vouch: null }), 'plain');
-  const node = h('div', {}, h('h1', {}, t('vouch_title')), h('div', { class: 'stack' }, because('vouch_lost'), because('vouch_torn'), back));
-  return { node };
+  const reasons = [because('vouch_lost'), because('vouch_torn')], what = h('p', { class: 'sentence' });
+  const update = ({ scanned }) => {  // the kit is scanned first: nobody is to vouch for nothing
+    what.hidden = scanned.kit !== null;
+    for (const reason of reasons) reason.disabled = scanned.kit === null;
+    say(what, toScan(scanned, 'scan_kit'));
+  };
+  return { update, node: h('div', {}, h('h1', {}, t('vouch_title')), h('div', { class: 'stack' }, reasons, back, what)) };
 }
 
 export function typed(page) {
@@ -82,7 +87,7 @@ export function second(page) {
     if (given) page.step({ vouch: null, confirmed: null });
     return given;
   };
-  const note = h('p', { class: 'note' }, t('second_note', { subject: page.local.subject }));
+  const note = h('p', { class: 'note' }, unbroken(t('second_note', { subject: page.local.subject })));
   const asked = credential(page, {
     title: t('second_title'), badge: begins(page, 'operator'), button: t('second_go'), done, under: [note],
     back: () => page.step({ vouch: 'typed' }),

@@ -92,7 +92,7 @@ export function sign(page) {
   // The name as it will be printed, once a badge stands in its box.
   const update = (view) => {
     const badge = asked.badge.value.trim(), { code, name } = view.operator, of = part();
-    say(what, [of && `${of.subject}, ${t('course_day', of)}:`, meaning()].filter(Boolean).join(' '));
+    say(what, of ? t('sign_of', { ...of, meaning: meaning() }) : meaning());
     say(as, badge && badge !== begins(page, 'operator') ? t('sign_as', { ...view.local, name: badge === code ? name : badge }) : '');
     asked.scanned(view);
   };
