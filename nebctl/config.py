@@ -121,7 +121,8 @@ class DeviceTable(_Table):
 
     `port` is a device URL, whose grammar the drivers own; `profile` a file of this folder or the name of an installed
     device profile, None where the driver needs none; `trace` the file that every byte of the wire goes to, None for
-    none; `balance` the device URL of an MT-SICS balance under the cup. `mesh` names the mesh in use, as on its package;
+    none; `balance` the device URL of an MT-SICS balance under the cup; `cut_off` the device URL of an independent
+    cut-off, a Modbus relay with its unit or GPIO lines. `mesh` names the mesh in use, as on its package;
     a new name drops the calibration of the old one, and "" means that nobody names it. `rate_nl_per_s` and
     `sigma_ppm` are for a bench whose device nobody calibrates with saline: a signed calibration wins over them, and
     without either the prior of the device's class counts.
@@ -133,6 +134,7 @@ class DeviceTable(_Table):
     mesh: MeshName = ""
     trace: FilePath | None = None
     balance: str | None = None
+    cut_off: str | None = None
     poll: Duration = 250_000_000
     rate_nl_per_s: int | None = Field(default=None, ge=100, le=100_000)
     sigma_ppm: int | None = Field(default=None, ge=1_000, le=1_000_000)

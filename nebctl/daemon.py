@@ -172,6 +172,7 @@ def _nebulizer(loaded: LoadedConfig, clock: Clock, edge: Edge) -> Nebulizer:
         profile=_profile(loaded),
         trace=loaded.path(device.trace) if device.trace is not None else None,
         simulated=loaded.config.unit.simulated,
+        cut_off=device.cut_off,
         balance=device.balance,
         own_link=edge.open_link,
     )

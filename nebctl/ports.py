@@ -75,6 +75,10 @@ class Nebulizer(Protocol):
         """Ask what the device remembers of its last run."""
         ...
 
+    async def trip_cut_off(self) -> CommandFailed | None:
+        """Let the independent cut-off open by itself once, with the output off; None: it did, or there is none."""
+        ...
+
     async def close(self) -> None:
         """Close the conversation; the device turns itself off when the beats end."""
         ...

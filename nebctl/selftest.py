@@ -3,7 +3,7 @@
 import asyncio
 
 from nebctl.core.calibrated import Found, facts, note
-from nebctl.core.device import CommandFailed, DeviceReport
+from nebctl.core.device import CommandFailed, DeviceReport, EndCause
 from nebctl.core.events import Check
 from nebctl.core.instant import NS_PER_S, Instant
 from nebctl.ports import Nebulizer
@@ -26,11 +26,13 @@ async def try_all(
     """
     present = witnessed.device is not None
     off = await nebulizer.stop() if present else None
-    stopped = isinstance(off, DeviceReport)
+    stopped = isinstance(off, DeviceReport) and off.end is not EndCause.CUT_OFF
+    guarded = nebulizer.declaration.cut_off is not None
     durable, young = witnessed.records_durable, now.mono_ns < LONGEST_UPTIME_NS
     return (
         Check(name="nebulizer", good=present, note=_answers(nebulizer, present=present)),
         Check(name="stop path", good=stopped, note="STOP was sent and read back as OFF" if stopped else _why(off)),
+        *((await _trip(nebulizer),) if stopped and guarded else ()),
         Check(name="records", good=durable, note="written and signed" if durable else "fail: call the engineer"),
         Check(
             name="clock", good=trusted, note="trusted" if trusted else "not synchronised: let a person check the clock"
@@ -39,6 +41,13 @@ async def try_all(
         *(() if witnessed.rules.model.dries else (_calibration(calibration),)),
         *((await _try_balance(nebulizer),) if stopped and WEIGHT in nebulizer.declaration.senses else ()),
     )
+
+
+async def _trip(nebulizer: Nebulizer) -> Check:
+    """Return the line of the cut-off, which opens by itself in the test; one that does not bars every start (S22)."""
+    failed = await nebulizer.trip_cut_off()
+    note = "opened by itself when nobody fed it" if failed is None else failed.sentence()
+    return Check(name="cut-off", good=failed is None, note=note)
 
 
 def _calibration(found: Found) -> Check:
@@ -62,4 +71,6 @@ def _answers(nebulizer: Nebulizer, *, present: bool) -> str:
 
 
 def _why(result: DeviceReport | CommandFailed | None) -> str:
-    return result.sentence() if isinstance(result, CommandFailed) else "not tested: no nebulizer answers"
+    if isinstance(result, CommandFailed):
+        return result.sentence()
+    return "not tested: no nebulizer answers" if result is None else "STOP was not obeyed: use another nebulizer"

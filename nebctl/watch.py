@@ -91,6 +91,10 @@ class Contained:
         """Ask what the device remembers of its last run."""
         return await self._call("last run", self._driver.last_run, RunOutcome, READ_LIMIT_S)
 
+    async def trip_cut_off(self) -> CommandFailed | None:
+        """Let the independent cut-off open by itself once, where there is one."""
+        return await self._call("trip", self._driver.trip_cut_off, NoneType, STOP_LIMIT_S)
+
     async def close(self) -> None:
         """Close the conversation."""
         await self._call("close", self._driver.close, NoneType, READ_LIMIT_S)

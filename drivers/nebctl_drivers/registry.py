@@ -16,6 +16,7 @@ from .balance.under_cup import UnderCup
 from .board_9c.device import Board9C
 from .board_9c.profile import PROFILE as BOARD_PROFILE
 from .buses import Buses, Language
+from .guarded import Guarded
 from .jet.assembly import assemble_jet, open_balance
 from .jet.profile import PROFILE as JET_PROFILE
 from .jet.profile import Part, find_jet_profile
@@ -23,9 +24,14 @@ from .mesh_reference.device import MeshReference
 from .modbus_nebulizer.assembly import modbus_nebulizer
 from .profile_text import installed_line
 from .profiles import find_profile, refuse_live
+from .watchdog_relay.cutoff import CutOff
+from .watchdog_relay.gpio_cutoff import GPIO_RELAY
+from .watchdog_relay.modbus_relay import WATCHDOG_RELAY
+from .watchdog_relay.opening import open_cutoff
 from .weighed import Weighed
 
 MESH_PROFILE = "mesh-reference"
+GPIO_SCHEME = "gpio://"
 _PLAIN = "/:@+,=~"
 
 
@@ -60,12 +66,14 @@ def open_driver(
     trace: Path | None = None,
     simulated: bool = False,
     balance: str | None = None,
+    cut_off: str | None = None,
     own_link: Callable[[str], Link | CommandFailed] | None = None,
 ) -> Had:
     """Return the driver `name` on the port `url`; its own `open` then begins the conversation.
 
     `profile` and `simulated` are as in `Wanted`; `trace` is the file that every byte goes to, None for none. `balance`
-    is the port of a balance under the cup, None for none; a jet's profile may name one too. `own_link`: as in `Buses`.
+    is the port of a balance under the cup, None for none; a jet's profile may name one too. `cut_off` is where an
+    independent cut-off is, None for none: a jet's stands in its profile. `own_link`: as in `Buses`.
     """
     make = DRIVERS.get(name)
     if make is None:
@@ -77,8 +85,26 @@ def open_driver(
     wanted = Wanted(
         name=name, address=address, profile=profile, nonce=nonce, now_ns=now_ns, simulated=simulated, buses=buses
     )
-    had = make(wanted)
+    had = make(wanted) if cut_off is None else _guard(make(wanted), cut_off, wanted)
     return had if balance is None else _weigh(had, Part(driver="mt-sics", url=balance), wanted)
+
+
+def _guard(had: Had, url: str, wanted: Wanted) -> Had:
+    """Return the driver behind a cut-off."""
+    if isinstance(had, CommandFailed | tuple):
+        return had
+    if had.declaration.cut_off is not None:
+        return _refuse("[device] cut_off with a jet", "none: its profile names its cut-off", "Remove [device] cut_off.")
+    cutoff = _open_cut_off(url, wanted)
+    return cutoff if isinstance(cutoff, CommandFailed) else Guarded(had, cutoff)
+
+
+def _open_cut_off(url: str, wanted: Wanted) -> CutOff | CommandFailed:
+    if url.startswith(GPIO_SCHEME):
+        return open_cutoff(wanted.buses, GPIO_RELAY, url, None)
+    address = read_address(url)
+    unit = need_unit(address) if isinstance(address, Address) else address
+    return unit if isinstance(unit, CommandFailed) else open_cutoff(wanted.buses, WATCHDOG_RELAY, url, unit)
 
 
 def _weigh(had: Had, part: Part, wanted: Wanted) -> Had:

@@ -53,6 +53,10 @@ class Weighed:
         """Ask what the device remembers of its last run."""
         return await self._driver.last_run()
 
+    async def trip_cut_off(self) -> CommandFailed | None:
+        """Let the cut-off of the nebulizer open by itself once, where it has one."""
+        return await self._driver.trip_cut_off()
+
     async def close(self) -> None:
         """Close the conversation with the nebulizer first, then the balance's."""
         await self._driver.close()

@@ -35,6 +35,7 @@ class Condition(Enum):
 
     CANNOT_STOP = "cannot-stop"
     RUNS_UNASKED = "runs-unasked"
+    CUT_OFF = "cut-off"
     NOT_STARTED = "not-started"
     LINK_LOST = "link-lost"
     COMMAND_UNRESOLVED = "command-unresolved"
@@ -63,7 +64,7 @@ OF_THE_DOSE = frozenset(
     (
         *(Condition.CANNOT_STOP, Condition.RUNS_UNASKED, Condition.NOT_STARTED, Condition.LINK_LOST),
         *(Condition.COMMAND_UNRESOLVED, Condition.DEVICE_RESTARTED, Condition.TELEMETRY_LOST, Condition.PREMATURE_DRY),
-        *(Condition.STOPPED_ITSELF, Condition.CUP_CHANGED, Condition.RATE_LOW, Condition.RATE_HIGH),
+        *(Condition.CUT_OFF, Condition.STOPPED_ITSELF, Condition.CUP_CHANGED, Condition.RATE_LOW, Condition.RATE_HIGH),
     )
 )
 """Alarms of device and dose: a start after one of these and a stop ends a cycle of alarm, stop and start (S25)."""
@@ -79,6 +80,12 @@ MESSAGES: dict[Condition, Message] = {
         Priority.HIGH,
         "The nebulizer runs although it was not started.",
         "Use the device's own switch now.",
+        latching=True,
+    ),
+    Condition.CUT_OFF: Message(
+        Priority.HIGH,
+        "The nebulizer did not obey STOP; its cut-off took its power away.",
+        "Do not use this nebulizer again. Do not repeat the dose. Call the pharmacy and the engineer.",
         latching=True,
     ),
     Condition.NOT_STARTED: Message(

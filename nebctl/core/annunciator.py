@@ -47,6 +47,7 @@ def _held_up(seen: Seen) -> bool:
 _CAUSES: dict[Condition, Callable[[Seen], bool]] = {
     Condition.CANNOT_STOP: lambda seen: not seen.off,
     Condition.RUNS_UNASKED: lambda seen: not seen.off,
+    Condition.CUT_OFF: _event,
     Condition.NOT_STARTED: _held_up,
     Condition.LINK_LOST: lambda seen: not seen.present,
     Condition.COMMAND_UNRESOLVED: lambda seen: seen.unresolved,

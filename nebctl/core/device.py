@@ -16,7 +16,10 @@ class Output(Enum):
 
 
 class EndCause(Enum):
-    """Why the output last went off, in the device's own words; NONE while it runs."""
+    """Why the output last went off, in the device's own words; NONE while it runs.
+
+    CUT_OFF: the device itself is on and did not obey, and an independent cut-off took away what it lives on.
+    """
 
     NONE = "none"
     POWER_UP = "power-up"
@@ -26,6 +29,7 @@ class EndCause(Enum):
     MAX_ON = "max-on"
     BEAT = "beat-lost"
     FAULT = "fault"
+    CUT_OFF = "cut-off"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,13 +39,15 @@ class Declaration:
     `keeps_s14`: commands carry sequence numbers and a duplicate is never acted on twice.
     `host_loss_off_ms`: the device turns off this long after the last beat (S22); None means that it never does.
     `max_on_in_device`: a maximum on-time is enforced below the host (S24).
-    `senses` names trace columns that the device fills, such as "drive_mA" or "dry".
+    `senses` names trace columns that the device fills, such as "drive_mA" or "dry". `cut_off` is the driver of the
+    independent cut-off behind the device, None where there is none; S22 and S24 are then those of the two together.
     """
 
     keeps_s14: bool
     host_loss_off_ms: int | None
     max_on_in_device: bool
     senses: tuple[str, ...]
+    cut_off: str | None = None
 
     def missing(self) -> tuple[str, ...]:
         """Return which of S22 and S24 the device does not keep; without a cut-off, a site must have accepted that."""

@@ -54,6 +54,7 @@ class Deviation(Enum):
     VIAL_NOT_EMPTIED = "vial-not-emptied"
     IN_USE_TIME = "in-use-time"
     DEVICE_CLASS_UNDER = "device-class-under"
+    CUT_OFF = "cut-off"
 
 
 _BY_VERDICT = {

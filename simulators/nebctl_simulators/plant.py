@@ -100,7 +100,7 @@ class Plant:
 
     `off_ppm` is how far from its resonance the mesh is driven, 0 where the controller follows it. `warming` says
     whether the liquid is being warmed, for `phase_ns` so far, or cools; it was `start_dk` tenths of a kelvin above the
-    room when that began.
+    room when that began. Without `supplied` an open contact keeps the drive from the mesh, and nothing leaves.
     """
 
     mesh: Mesh
@@ -118,6 +118,7 @@ class Plant:
     warming: bool = False
     phase_ns: int = 0
     start_dk: float = 0.0
+    supplied: bool = True
 
     @property
     def cup_al(self) -> int:
@@ -186,6 +187,7 @@ def advance(plant: Plant, dt_ns: int, drive: Drive) -> Plant:
         )
     if not dt_ns:
         return replace(plant, dry_ns=0) if drive is Drive.OFF and plant.dry_ns else plant
+    drive = drive if plant.supplied else Drive.OFF
     plant = _enter(plant, warming=drive is not Drive.OFF)
     if drive is Drive.OFF:
         return replace(plant, at_ns=plant.at_ns + dt_ns, phase_ns=plant.phase_ns + dt_ns, dry_ns=0)

@@ -190,7 +190,12 @@ class Bench:
                 return self.report(Output.OFF, EndCause.DRY, dry=True, at_ns=(BEGAN_S + WHOLE_S) * NS_PER_S)
             case Kind.DRY_EARLY:
                 return self.report(Output.OFF, EndCause.DRY, dry=True, at_ns=(BEGAN_S + EARLY_S) * NS_PER_S)
-        ends = {Kind.SPENT: EndCause.MAX_ON, Kind.SELF_STOPPED: EndCause.FAULT, Kind.OFF: EndCause.STOP}
+        ends = {
+            Kind.CUT_OFF: EndCause.CUT_OFF,
+            Kind.SPENT: EndCause.MAX_ON,
+            Kind.SELF_STOPPED: EndCause.FAULT,
+            Kind.OFF: EndCause.STOP,
+        }
         return self.report(Output.OFF, ends[kind])
 
 

@@ -9,12 +9,14 @@ import pytest
 
 from nebctl.core.device import CommandFailed, Identity
 from nebctl_drivers.board_9c.device import Board9C
+from nebctl_drivers.guarded import Guarded
 from nebctl_drivers.jet.device import Jet
 from nebctl_drivers.jet.profile import JetProfile, load_jet_profile, read_jet_profile
 from nebctl_drivers.mesh_reference.device import MeshReference
 from nebctl_drivers.modbus_nebulizer.device import ModbusNebulizer
 from nebctl_drivers.priors import PRIORS
 from nebctl_drivers.registry import DRIVERS, open_driver
+from nebctl_drivers.weighed import Weighed
 from nebctl_lab.processes import Child
 
 JET_TEXT = resources.files("nebctl_profiles").joinpath("jet-modbus.toml").read_text("utf-8")
@@ -225,3 +227,37 @@ async def test_a_9c_board_behind_a_program_is_told_as_simulated(tmp_path: Path) 
         await board.close()
     finally:
         simulator.stop()
+
+
+@pytest.mark.req("S22")
+@pytest.mark.req("S24")
+@pytest.mark.parametrize(
+    ("url", "kept"),
+    [
+        ("tcp://127.0.0.1:502?unit=41", "watchdog-relay"),
+        ("gpio:///dev/gpiochip0?pulse=17&clear=27&sense=22", "gpio-relay"),
+    ],
+)
+def test_a_cut_off_can_stand_behind_any_device(url: str, kept: str) -> None:
+    """A 9C board, which takes 3 s by itself, lacks no promise behind a relay, and needs no acceptance of the site."""
+    assert have("board-9c").declaration.missing() == ("S22",)
+    guarded = have("board-9c", cut_off=url)
+    assert isinstance(guarded, Guarded)
+    assert (guarded.declaration.cut_off, guarded.declaration.missing()) == (kept, ())
+    assert isinstance(have("mesh-reference", cut_off=url, balance="tcp://127.0.0.1:4003"), Weighed)
+
+
+@pytest.mark.parametrize(
+    ("name", "url", "said"),
+    [
+        ("jet-modbus", "tcp://127.0.0.1:502?unit=41", "its profile names its cut-off"),
+        ("board-9c", "tcp://127.0.0.1:502", "with the unit id of the device"),
+        ("board-9c", "nowhere", "nowhere"),
+        ("board-9c", "gpio:///dev/gpiochip0?pulse=17", "gpio:///dev/gpiochip0?pulse=17&clear=27&sense=22"),
+    ],
+)
+def test_a_cut_off_that_cannot_be_says_why(name: str, url: str, said: str) -> None:
+    """A jet has one already; a relay needs its unit, its port, or three lines."""
+    failed = have(name, cut_off=url)
+    assert isinstance(failed, CommandFailed)
+    assert said in failed.sentence()

@@ -216,6 +216,8 @@ class FakeNebulizer:
     async def close(self) -> None:
         """End the conversation."""
 
+    trip_cut_off = close  # there is none to trip
+
 
 @dataclass
 class FakeStore:

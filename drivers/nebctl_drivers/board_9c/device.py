@@ -159,6 +159,10 @@ class Board9C:
             return RunOutcome(run=None, on_ms=0, end=EndCause.POWER_UP, boot=seen.boot)
         return RunOutcome(run=seen.run, on_ms=seen.on_ms, end=seen.ended, boot=seen.boot)
 
+    async def trip_cut_off(self) -> CommandFailed | None:
+        """Do nothing: there is no cut-off here."""
+        return None
+
     async def close(self) -> None:
         """End the conversation and wait for all that it began; the board pauses by itself when the beats end."""
         await self._seat.close()
@@ -258,7 +262,8 @@ class Board9C:
         against = why_not_off(reading)
         if against:
             return against
-        self._observed = stopped(observe(self._observed, reading, self._profile))
+        # a reading that was under way when STOP began may have told of the run after `stopping`
+        self._observed = stopped(observe(stopping(self._observed), reading, self._profile))
         return report(self._observed, reading, self._profile)
 
     # Starting.

@@ -16,17 +16,12 @@ from nebctl_drivers.gas_controller.modbus_source import ModbusGasSource
 from nebctl_drivers.gas_controller.registers import GasMap
 from nebctl_drivers.modbus import Outcome, Request
 from nebctl_drivers.profile_text import installed_line
-from nebctl_drivers.watchdog_relay.gpio_cutoff import GpioCutOff
-from nebctl_drivers.watchdog_relay.gpio_lines import read_gpio_url
-from nebctl_drivers.watchdog_relay.modbus_relay import ModbusRelay
-from nebctl_drivers.watchdog_relay.registers import RelayMap
+from nebctl_drivers.watchdog_relay.gpio_cutoff import GPIO_RELAY
+from nebctl_drivers.watchdog_relay.opening import ANSWER_S, modbus_relay, open_cutoff
 
 from .device import Jet
-from .parts import CutOff, GasSource
+from .parts import GasSource
 from .profile import JetProfile, Part, read_jet_profile
-
-ANSWER_S = 0.2
-"""How long a gas controller or relay on Modbus may take to answer; also the profiles' own figure."""
 
 
 def modbus_jet(
@@ -34,7 +29,7 @@ def modbus_jet(
 ) -> Jet:
     """Return a jet whose gas controller and relay are two units of one Modbus bus."""
     chosen = profile if profile is not None else read_jet_profile()
-    gas, relay = _modbus_gas(bus, chosen.gas.unit or 0), _relay(bus, chosen.cutoff.unit or 0)
+    gas, relay = _modbus_gas(bus, chosen.gas.unit or 0), modbus_relay(bus, chosen.cutoff.unit or 0)
     return Jet(gas, relay, port=port, now_ns=now_ns, profile=chosen)
 
 
@@ -43,7 +38,7 @@ def assemble_jet(buses: Buses, profile: JetProfile, *, port: str, now_ns: Callab
     gas = open_gas(buses, profile.gas, port)
     if isinstance(gas, CommandFailed):
         return gas
-    relay = open_cutoff(buses, profile.cutoff, port)
+    relay = open_cutoff(buses, profile.cutoff.driver, profile.cutoff.url or port, profile.cutoff.unit)
     if isinstance(relay, CommandFailed):
         return relay
     protocol = " and ".join(dict.fromkeys(_spoken(part, port) for part in (profile.gas, profile.cutoff)))
@@ -53,21 +48,6 @@ def assemble_jet(buses: Buses, profile: JetProfile, *, port: str, now_ns: Callab
 def open_gas(buses: Buses, part: Part, port: str) -> GasSource | CommandFailed:
     """Return the gas source of a profile on its bus; nothing is sent."""
     return _GAS_SOURCES[part.driver](buses, part, port)
-
-
-def open_cutoff(buses: Buses, part: Part, port: str) -> CutOff | CommandFailed:
-    """Return the cut-off of a profile, on its bus or its lines; nothing is sent and no line is taken."""
-    return _CUT_OFFS[part.driver](buses, part, port)
-
-
-def _open_modbus_relay(buses: Buses, part: Part, port: str) -> CutOff | CommandFailed:
-    bus = _modbus(buses, part, port, "watchdog-relay")
-    return bus if isinstance(bus, CommandFailed) else _relay(bus, part.unit or 0)
-
-
-def _open_gpio_relay(buses: Buses, part: Part, _port: str) -> CutOff | CommandFailed:
-    place = read_gpio_url(part.url or "")
-    return place if isinstance(place, CommandFailed) else GpioCutOff(place, now_ns=buses.now_ns)
 
 
 def _open_modbus_gas(buses: Buses, part: Part, port: str) -> GasSource | CommandFailed:
@@ -90,13 +70,9 @@ _GAS_SOURCES: Mapping[str, Callable[[Buses, Part, str], GasSource | CommandFaile
     "alicat-modbus": _open_modbus_gas,
     "alicat-ascii": _open_ascii_gas,
 }
-_CUT_OFFS: Mapping[str, Callable[[Buses, Part, str], CutOff | CommandFailed]] = {
-    "watchdog-relay": _open_modbus_relay,
-    "gpio-relay": _open_gpio_relay,
-}
 
 
-_OWN_WORDS = {"alicat-ascii": "alicat-ascii", "gpio-relay": "gpio"}
+_OWN_WORDS = {"alicat-ascii": "alicat-ascii", GPIO_RELAY: "gpio"}
 """What is spoken to a part that is not on Modbus."""
 
 
@@ -123,11 +99,6 @@ def _spoken(part: Part, port: str) -> str:
 def _modbus_gas(bus: Bus[Request, Outcome], unit: int) -> ModbusGasSource:
     registers = GasMap(unit)
     return ModbusGasSource(bus.seat(probe=registers.read_process), registers)
-
-
-def _relay(bus: Bus[Request, Outcome], unit: int) -> ModbusRelay:
-    registers = RelayMap(unit)
-    return ModbusRelay(bus.seat(probe=registers.read_all), registers)
 
 
 def open_balance(buses: Buses, part: Part) -> BalanceBus | CommandFailed:

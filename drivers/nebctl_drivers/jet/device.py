@@ -12,10 +12,11 @@ from typing import Any
 from nebctl.core.device import Certainty, CommandFailed, Declaration, DeviceReport, EndCause, Identity, RunOutcome
 from nebctl_drivers.commanding import StartGate, open_whole, refuse
 from nebctl_drivers.stopping import AnyPart, StopSwitch
-from nebctl_drivers.timing import Permit, Reply
+from nebctl_drivers.timing import Reply
+from nebctl_drivers.watchdog_relay.cutoff import TRIAL, CutOff, try_contact
 
 from .observing import Observed, Reading, begun, is_off, observe, report, should_end
-from .parts import CutOff, GasSource
+from .parts import GasSource
 from .profile import JetProfile
 
 LONGEST_ON_MS = 3_600_000
@@ -59,12 +60,14 @@ class Jet:
         )
         self._observed = Observed()
         self._beats = 0
+        self._tripping = False
         self._gate = StartGate(self._switch, longest_ms=LONGEST_ON_MS, zero=False)
 
     @property
     def declaration(self) -> Declaration:
         """Return which promises are kept below the host; the cut-off relay keeps them, S24 not every one."""
-        return replace(DECLARATION, max_on_in_device=self._relay.max_on_in_device)
+        relay = self._relay
+        return replace(DECLARATION, max_on_in_device=relay.max_on_in_device, cut_off=relay.driver)
 
     @property
     def loss(self) -> CommandFailed | None:
@@ -117,6 +120,18 @@ class Jet:
             return relay
         return RunOutcome(run=relay.run, on_ms=relay.closed_ms, end=relay.cause, boot=self._observed.boot)
 
+    async def trip_cut_off(self) -> CommandFailed | None:
+        """Let the relay open by itself once, with no gas set; a jet whose STOP is not proven refuses."""
+        refusal = self._switch.refuse_unproven()
+        if refusal is not None:
+            return refusal
+        self._observed = replace(begun(self._observed, TRIAL, self._now_ns()), armed=False)
+        self._tripping = True
+        try:
+            return await self._relay.trip(self._switch.forbid_after())
+        finally:
+            self._tripping = False
+
     async def close(self) -> None:
         """End the conversation and wait for all that it began; the relay opens by itself when the beats end."""
         await self._relay.close()
@@ -159,27 +174,13 @@ class Jet:
         if armed is not None:
             return replace(armed, certainty=Certainty.NOT_DONE)  # the contact was not touched
         self._observed = replace(begun(self._observed, run, before.at_ns), armed=True)
-        stuck = await self._try_cut_off(permit)
+        stuck = await try_contact(self._relay, permit)
         if stuck is not None:
             return stuck
         self._observed = begun(self._observed, run, self._now_ns())
         await self._relay.set_closed(closed=True, permit=permit)
         await self._gas.set_flow(self._profile.setpoint_sccm, permit)
         return await self._judge_start(run, overtaken=lambda: permit() is not None)
-
-    async def _try_cut_off(self, permit: Permit) -> CommandFailed | None:
-        """Close and open the relay while no gas is set: a contact that sticks is found before gas flows (S22)."""
-        for closed in (True, False):
-            failure = await self._relay.set_closed(closed=closed, permit=permit if closed else None)
-            if failure is not None:
-                return failure if closed else replace(failure, certainty=Certainty.UNKNOWN)
-            relay = await self._relay.read()
-            if isinstance(relay, CommandFailed):
-                return _doubt_start(f"{relay.seen} in the relay's test", "a read-back")
-            if relay.closed is not closed:
-                word = "closed" if closed else "open"
-                return _doubt_start(f"a relay that is not {word} when it was told to be", f"the relay {word}")
-        return None
 
     async def _judge_start(self, run: str, *, overtaken: Callable[[], bool]) -> DeviceReport | CommandFailed:
         """Return what the read-back says of a start whose writes may have been lost."""
@@ -216,6 +217,8 @@ class Jet:
         relay = await self._relay.read()
         if isinstance(relay, CommandFailed):
             return relay
+        if self._tripping:  # with no gas set, a contact that is tried lets nothing through
+            relay = replace(relay, closed=False, cause=EndCause.BEAT)
         gas = await self._gas.read()
         return gas if isinstance(gas, CommandFailed) else Reading(at_ns=gas.at_ns, relay=relay, gas=gas)
 

@@ -115,6 +115,10 @@ class MeshReference:
         """Ask what the controller remembers of its last run."""
         return await self._read("LAST", lambda fields, _: read_last(fields))
 
+    async def trip_cut_off(self) -> CommandFailed | None:
+        """Do nothing: there is no cut-off here."""
+        return None
+
     async def close(self) -> None:
         """End the conversation and wait for all that it began; the controller turns itself off when the beats end."""
         await self._seat.close()

@@ -132,6 +132,10 @@ class ModbusNebulizer:
             return report
         return RunOutcome(run=report.run, on_ms=report.on_ms, end=report.end, boot=report.boot)
 
+    async def trip_cut_off(self) -> CommandFailed | None:
+        """Do nothing: there is no cut-off here."""
+        return None
+
     async def close(self) -> None:
         """End the conversation and wait for all that it began."""
         await self._seat.close()

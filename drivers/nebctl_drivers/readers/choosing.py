@@ -13,11 +13,12 @@ from nebctl_drivers.alicat_ascii.source import AlicatSource
 from nebctl_drivers.balance.profile import read_balance_profile
 from nebctl_drivers.board_9c.profile import read_board_profile
 from nebctl_drivers.buses import Buses, Language
-from nebctl_drivers.jet.assembly import open_balance, open_cutoff, open_gas
+from nebctl_drivers.jet.assembly import open_balance, open_gas
 from nebctl_drivers.jet.profile import load_jet_profile
 from nebctl_drivers.profile_text import ProfileText, read_profile_text
 from nebctl_drivers.profiles import load_profile
 from nebctl_drivers.registry import need_unit
+from nebctl_drivers.watchdog_relay.opening import open_cutoff
 
 from .balance import BalanceReader
 from .board_9c import Board9CReader
@@ -129,7 +130,8 @@ def _make_jet(place: _Place) -> Found:
         return gas
     parts: dict[str, Reader] = {"gas": GasReader(gas)}
     if profile.cutoff.driver != "gpio-relay":  # to take its lines would open the contact
-        relay = open_cutoff(place.buses, profile.cutoff, place.address.url)
+        cutoff = profile.cutoff
+        relay = open_cutoff(place.buses, cutoff.driver, cutoff.url or place.address.url, cutoff.unit)
         if isinstance(relay, CommandFailed):
             return relay
         parts["cutoff"] = CutOffReader(relay)

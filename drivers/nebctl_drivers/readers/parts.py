@@ -5,7 +5,8 @@ from collections.abc import Mapping
 
 from nebctl.core.device import CommandFailed, EndCause
 from nebctl_drivers.alicat_ascii.source import AlicatSource
-from nebctl_drivers.jet.parts import CutOff, GasSource
+from nebctl_drivers.jet.parts import GasSource
+from nebctl_drivers.watchdog_relay.cutoff import CutOff
 
 from .reader import Reader, Readings, Value, known
 

@@ -1,4 +1,4 @@
-"""The cut-off relay on GPIO lines as a part of a jet nebulizer: on no bus, so that its STOP acts in the very call."""
+"""The cut-off relay on GPIO lines as a part of a nebulizer: on no bus, so that its STOP acts in the very call."""
 
 from collections.abc import Callable
 
@@ -10,6 +10,8 @@ from .gpio import GpioRelay
 from .gpio_lines import GpioPlace, Lines, open_lines
 from .registers import RelayReading
 
+GPIO_RELAY = "gpio-relay"
+
 
 class GpioCutOff:
     """The relay at `place`; `open_at` gives its lines, and `now_ns` is the host's monotonic time.
@@ -17,6 +19,7 @@ class GpioCutOff:
     What is known of a run outlives the lines, as it does in a relay of its own, but not this program.
     """
 
+    driver = GPIO_RELAY
     max_on_in_device = False
 
     def __init__(
@@ -88,6 +91,15 @@ class GpioCutOff:
         if isinstance(relay, CommandFailed):
             return relay
         return await (relay.close_contact(permit) if closed else relay.open_contact())
+
+    async def trip(self, permit: Permit | None) -> CommandFailed | None:
+        """Let the one-shot run out once."""
+        relay = self._ready()
+        if isinstance(relay, CommandFailed):
+            return relay
+        failure = await relay.trip(permit)
+        relay.cut()
+        return failure
 
     def stop_part(self) -> LocalStop[RelayReading]:
         """Return the clear line, and the sense line that proves it."""

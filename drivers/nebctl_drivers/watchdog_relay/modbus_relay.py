@@ -1,19 +1,27 @@
 """The cut-off relay over Modbus."""
 
-from nebctl.core.device import Certainty, CommandFailed
+import asyncio
+
+from nebctl.core.device import Certainty, CommandFailed, EndCause
 from nebctl_drivers.modbus import Outcome, Request, Words
 from nebctl_drivers.modbus_talk import ModbusSeat, read_words, say, write_once
 from nebctl_drivers.stopping import StopPart
 from nebctl_drivers.timing import Permit, Reply
 
+from .cutoff import TRIAL, doubt_contact
 from .registers import RelayMap, RelayReading
 
+WATCHDOG_RELAY = "watchdog-relay"
 _NAME = "read the relay"
+_TRIAL_MS = 10_000
+_LATE_S = 0.1
+_LOOK_S = 0.05
 
 
 class ModbusRelay:
     """The relay behind `seat`, with the register map `registers`."""
 
+    driver = WATCHDOG_RELAY
     max_on_in_device = True
 
     def __init__(self, seat: ModbusSeat, registers: RelayMap) -> None:
@@ -57,6 +65,30 @@ class ModbusRelay:
         """Close or open the contact."""
         request = self._map.close_contact if closed else self._map.open_contact
         return await write_once(self._seat, request, "START", permit)
+
+    async def trip(self, permit: Permit | None) -> CommandFailed | None:
+        """Close the contact for a run of its own, feed nothing, and see it open by its watchdog."""
+        failure = await self.arm(TRIAL, _TRIAL_MS, permit) or await self.set_closed(closed=True, permit=permit)
+        relay = await self.read() if failure is None else failure
+        if isinstance(relay, CommandFailed):
+            return relay
+        if not relay.closed:
+            return doubt_contact("a relay that is not closed when it was told to be", "the relay closed")
+        loop = asyncio.get_running_loop()
+        until_s = loop.time() + relay.watchdog_ms / 1000 + _LATE_S
+        while relay.closed and loop.time() < until_s:
+            await asyncio.sleep(_LOOK_S)
+            relay = await self.read()
+            if isinstance(relay, CommandFailed):
+                return relay
+        return None if relay.cause is EndCause.BEAT else await self._give_up(relay)
+
+    async def _give_up(self, relay: RelayReading) -> CommandFailed:
+        """Open the contact by command, and say how the trial ended."""
+        await self.set_closed(closed=False, permit=None)
+        word = "closed" if relay.closed else f"opened by {relay.cause.value}"
+        seen = f"a relay that is {word} {relay.watchdog_ms} ms after its last beat"
+        return doubt_contact(seen, "one that opened by itself")
 
     def stop_part(self) -> StopPart[Request, Outcome]:
         """Return the open contact, and what shows it."""

@@ -62,6 +62,8 @@ def _report_kind(session: Session, report: DeviceReport) -> Kind:
         if session.state not in LIVE or not ours or not same_boot:
             return Kind.UNASKED
         return Kind.CUP_CHANGED if _asks_about_the_cup(session) else Kind.RUNS
+    if report.end is EndCause.CUT_OFF:
+        return Kind.CUT_OFF
     if session.run is not None and not same_boot:
         return Kind.RESET
     if session.state not in _EXPECTS_RUNNING:

@@ -71,11 +71,12 @@ def identity_json(device: Identity) -> dict[str, Json]:
 
 
 def declaration_json(declaration: Declaration) -> dict[str, Json]:
-    """Return the members that say which promises the device keeps by itself; a null S22 means that it does not."""
+    """Return what device and cut-off keep together; null: S22 is not kept, or there is no cut-off."""
     return {
         "s14": declaration.keeps_s14,
         "s22_ms": declaration.host_loss_off_ms,
         "s24": declaration.max_on_in_device,
+        "cut_off": declaration.cut_off,
     }
 
 
@@ -194,6 +195,7 @@ def dose(auth: Authorisation, session: Session, residual: Residual | None, rules
         "calibration": rules.model.calibration,
         "device": session.device.serial if session.device else auth.device,
         "device_on_ms": session.last_device_ms,
+        "cut_off": rules.declaration.cut_off,
     }
     if session.estimate.added_nl:
         facts["added_nl"] = session.estimate.added_nl

@@ -65,6 +65,7 @@ class Kind(Enum):
     SPENT = "maximum on-time"
     SELF_STOPPED = "device stopped itself"
     RESET = "device restarted"
+    CUT_OFF = "cut-off opened"
     UNASKED = "device runs unasked"
     OVERDUE = "no report"
     LINK_LOST = "link lost"

@@ -4,7 +4,7 @@ from typing import TypeAlias
 
 from nebctl.core.alarms import Condition
 from nebctl.core.session import actions as do
-from nebctl.core.session import closing
+from nebctl.core.session import closing, cutting
 from nebctl.core.session.moment import Action, see_end
 from nebctl.core.session.state import Kind, State
 from nebctl.core.verify import Deviation
@@ -17,6 +17,7 @@ _unresolved = do.stop_because(Condition.COMMAND_UNRESOLVED, "a command was not r
 _no_report = do.stop_because(Condition.TELEMETRY_LOST, "the device no longer reported")
 _no_records = do.stop_because(Condition.RECORDS_FAIL)
 _keep_failing = do.raise_alarm(Condition.RECORDS_FAIL)
+_cut_off = do.raise_alarm(Condition.CUT_OFF)
 _self_stopped = do.pause_with(Condition.STOPPED_ITSELF)
 _dry_early = do.pause_with(Condition.PREMATURE_DRY, Deviation.PREMATURE_DRY)
 
@@ -28,6 +29,7 @@ def _quiet(state: State) -> dict[Kind, Row]:
     return stay | {
         _K.STOP: (state, do.only_stop),
         _K.UNASKED: (state, do.unasked),
+        _K.CUT_OFF: (state, _cut_off),
         _K.NOT_DONE: (state, do.stop_again),
         _K.UNKNOWN: (state, do.stop_again),
         _K.STORE_FAILED: (state, _keep_failing),
@@ -55,6 +57,7 @@ def _commanded(state: State) -> dict[Kind, Row]:
         _K.LINK_LOST: (_S.LOST, do.lose),
         _K.LINK_BACK: (_S.RESIDUAL, do.find_again),
         _K.RESET: (_S.RESIDUAL, do.end_reset),
+        _K.CUT_OFF: (_S.RESIDUAL, cutting.end_cut),
     }
 
 
@@ -82,6 +85,7 @@ TABLE: dict[State, dict[Kind, Row]] = {
         _K.START: (_S.INTENDED, do.intend),
         _K.LINK_LOST: (_S.CHARGED, do.nothing),
         _K.UNASKED: (_S.CHARGED, do.unasked),
+        _K.CUT_OFF: (_S.CHARGED, _cut_off),
     },
     _S.INTENDED: _quiet(_S.INTENDED)
     | {
@@ -91,6 +95,7 @@ TABLE: dict[State, dict[Kind, Row]] = {
         _K.LINK_LOST: (_S.ABORTING, do.press_stop),
         _K.RESET: (_S.ABORTING, do.press_stop),
         _K.UNASKED: (_S.ABORTING, do.unasked),
+        _K.CUT_OFF: (_S.ABORTING, do.stop_because(Condition.CUT_OFF)),
     },
     _S.ABORTING: _quiet(_S.ABORTING)
     | {
@@ -126,6 +131,7 @@ TABLE: dict[State, dict[Kind, Row]] = {
         _K.SESSION_LONG: (_S.STOPPING, do.long_session),
         _K.LINK_LOST: (_S.PAUSED, do.raise_alarm(Condition.LINK_LOST)),
         _K.RESET: (_S.RESIDUAL, do.end_reset_paused),
+        _K.CUT_OFF: (_S.RESIDUAL, cutting.end_cut),
         _K.STORE_FAILED: (_S.STOPPING, _no_records),
     },
     _S.RESUME_INTENDED: _quiet(_S.RESUME_INTENDED)
@@ -135,6 +141,7 @@ TABLE: dict[State, dict[Kind, Row]] = {
         _K.STORE_FAILED: (_S.STOPPING, _no_records),
         _K.LINK_LOST: (_S.LOST, do.lose),
         _K.RESET: (_S.RESIDUAL, do.end_reset_paused),
+        _K.CUT_OFF: (_S.RESIDUAL, cutting.end_cut),
     },
     _S.RESUMING: _expecting(_S.RESUMING)
     | {
@@ -168,6 +175,7 @@ TABLE: dict[State, dict[Kind, Row]] = {
     _S.RESIDUAL: _quiet(_S.RESIDUAL)
     | {
         _K.HANDED_OVER: (_S.RESIDUAL, closing.hand_over),
+        _K.CUT_OFF: (_S.RESIDUAL, cutting.hear_of_cut),
         _K.RESIDUAL_GIVEN: (_S.SIGNING, closing.settle),
         _K.RESIDUAL_REFUSED: (_S.SIGNING, closing.settle),
         _K.RESIDUAL_LATE: (_S.SIGNING, closing.settle),

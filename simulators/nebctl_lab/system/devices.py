@@ -11,6 +11,9 @@ from nebctl_simulators.balance.device import Unit as BalanceUnit
 from nebctl_simulators.board_9c.device import Device as Board
 from nebctl_simulators.board_9c.settings import Firmware
 from nebctl_simulators.control import Device
+from nebctl_simulators.cutoff import RELAY_UNIT
+from nebctl_simulators.cutoff import Device as Relay
+from nebctl_simulators.cutoff import Unit as RelayUnit
 from nebctl_simulators.jet import presets as jet_presets
 from nebctl_simulators.jet.device import Device as Jet
 from nebctl_simulators.mesh.device import Device as Mesh
@@ -27,6 +30,7 @@ TICK_S = 0.2
 OFF = "OFF"
 MODBUS_PROFILE, MODBUS_UNIT = "modbus-nebulizer", 40
 BALANCE_PORT = "tcp://127.0.0.1:4003"
+CUT_OFF_PORT = f"tcp://127.0.0.1:4004?unit={RELAY_UNIT}"
 CUP_UG = 58_000_000
 """What an empty cup weighs here; the balance was switched on without it."""
 
@@ -172,3 +176,16 @@ def stand_on_balance(standing: Standing, cable: Cable, time: SiteTime, *, seed: 
     )
     balance.put(CUP_UG)
     return Standing(balance, cable, time)
+
+
+def cut_off(standing: Standing, cable: Cable, time: SiteTime, *, seed: int, serial: str) -> Standing:
+    """Return a relay on a cable of its own, whose contact stands between a nebulizer's controller and its mesh.
+
+    Raises: `TypeError` for a device without such a place.
+    """
+    device = standing.device
+    if not isinstance(device, Mesh | Board | Nebulizer):
+        raise TypeError(f"{device.serial}: its cut-off is a part of it")
+    unit = RelayUnit(seed=seed)
+    relay = Relay(unit=unit, serial=serial, sim_time=time, real_ns=time.live_ns(), moved=device.supply)
+    return Standing(relay, cable, time)

@@ -23,7 +23,7 @@ from nebctl_lab.codes import link_of
 from nebctl_lab.demo.site import DEVIATIONS, EXPIRY, LOT, PHARMACISTS, SITE, STUDY, THERAPIST
 from nebctl_lab.people import give_pins
 from nebctl_lab.system.chance import make_keys, make_pin_key, stream
-from nebctl_lab.system.devices import BALANCE_PORT, DEVICES
+from nebctl_lab.system.devices import BALANCE_PORT, CUT_OFF_PORT, DEVICES
 from nebctl_lab.system.plan import SitePlan, SubjectPlan, UnitPlan
 from nebctl_protocols import builtin, default_site_rules
 
@@ -109,6 +109,7 @@ def _unit_toml(plan: SitePlan, unit: UnitPlan) -> str:
     kind = DEVICES[unit.device]
     profile = f'profile = "{kind.profile}"\n' if kind.profile else ""
     balance = f'balance = "{BALANCE_PORT}"\n' if unit.balance else ""
+    cut_off = f'cut_off = "{CUT_OFF_PORT}"\n' if unit.cut_off else ""
     return f"""# A simulated unit in virtual time: clock, wires and broker are in memory.
 [unit]
 id = "{unit.name}"
@@ -127,7 +128,7 @@ site_rules = "../../study/site-rules.toml"
 [device]
 driver = "{kind.driver}"
 port = "{kind.port}"
-{profile}{balance}poll = "{plan.poll_ms} ms"
+{profile}{balance}{cut_off}poll = "{plan.poll_ms} ms"
 
 [mqtt]
 url = "{BROKER}"

@@ -15,7 +15,7 @@ class UnitPlan:
     `device` is a name of `devices.DEVICES`: mesh, jet, modbus or board-9c. `preset` None means the usual one of that
     device, `device_seed` None that the device follows from the site's seed and the unit's place. A mesh that is
     `calibrated` had its saline runs on the evening before; jets have none. `balance` puts an MT-SICS balance under the
-    cup.
+    cup, `cut_off` a relay between a mesh and its controller; such a device had no saline runs.
     """
 
     name: str = "neb-0001"
@@ -24,6 +24,7 @@ class UnitPlan:
     device_seed: int | None = None
     calibrated: bool = True
     balance: bool = False
+    cut_off: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -21,7 +21,18 @@ from nebctl.store.reader import LedgerFile
 from nebctl_lab.demo.site import SITE
 from nebctl_lab.system.broker import Broker
 from nebctl_lab.system.cable import Cable
-from nebctl_lab.system.devices import BALANCE_PORT, DEVICES, OFF, TICK_S, Built, Kind, Standing, stand_on_balance
+from nebctl_lab.system.devices import (
+    BALANCE_PORT,
+    CUT_OFF_PORT,
+    DEVICES,
+    OFF,
+    TICK_S,
+    Built,
+    Kind,
+    Standing,
+    cut_off,
+    stand_on_balance,
+)
 from nebctl_lab.system.furnish import enrol, furnish
 from nebctl_lab.system.hands import Hands
 from nebctl_lab.system.host import PharmacyHost, SiteFault, UnitHost, read_config
@@ -53,6 +64,7 @@ class VirtualSite(Hands):
         super().__init__(plan or SitePlan())
         self._given_root = root
         self.balances: dict[str, Standing] = {}
+        self.cut_offs: dict[str, Standing] = {}
         self._stack = contextlib.AsyncExitStack()
 
     async def __aenter__(self) -> Self:
@@ -102,10 +114,12 @@ class VirtualSite(Hands):
             time=self.time,
         )
         folder = self.root / "units" / unit.name
-        if unit.calibrated and not kind.is_jet:
+        if unit.calibrated and not kind.is_jet and not unit.cut_off:
             self._calibrate(folder, kind, built)
         standing = Standing(kind.build(built), cables[kind.port], self.time)
         self._switch_on_device(standing)
+        if unit.cut_off:
+            self._cut_off(unit.name, standing, cables, built)
         if unit.balance:
             self._put_balance_under(unit.name, standing, cables, built)
         host = UnitHost(folder, self.plan.seed, self._clock(unit.name), self.broker, cables)
@@ -118,6 +132,11 @@ class VirtualSite(Hands):
         balance = stand_on_balance(standing, cable, self.time, seed=built.seed, serial=f"SIM-{len(cables) + 500:04d}")
         self.balances[unit] = balance
         self._switch_on_device(balance)
+
+    def _cut_off(self, unit: str, standing: Standing, cables: dict[str, Cable], built: Built) -> None:
+        cable = cables[CUT_OFF_PORT] = Cable(f"cable of the cut-off of {unit}")
+        self.cut_offs[unit] = cut_off(standing, cable, self.time, seed=built.seed, serial=f"{built.serial}-R")
+        self._switch_on_device(self.cut_offs[unit])
 
     def _switch_on_device(self, standing: Standing) -> None:
         standing.tick()

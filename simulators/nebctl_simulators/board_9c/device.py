@@ -153,6 +153,11 @@ class Device(Chassis):
         self._board.plant = replace(self._board.plant, dry_ns=0)
         self._pours += 1
 
+    def supply(self, on: bool, real_ns: int) -> None:
+        """Close or open a contact between board and mist module's mesh; the board does not notice."""
+        self.pass_time(real_ns)
+        self._board.plant = replace(self._board.plant, supplied=on)
+
     def empty_cup(self) -> int:
         """Draw what is in the cup and return it in nL."""
         self._board.plant, drawn_nl = draw(self._board.plant)

@@ -15,7 +15,8 @@ from nebctl_simulators.modbus import codec
 from nebctl_simulators.modbus.codec import Fault, ModbusFault, Request, pack_registers
 from nebctl_simulators.modbus.framing import TcpFraming
 from nebctl_simulators.modbus.line import TERMS, WHY_NOT, ModbusLine
-from nebctl_simulators.shim import ANY, NS_PER_MS, Injection, Terms
+from nebctl_simulators.modbus.on_line import OnLine
+from nebctl_simulators.shim import ANY, NS_PER_MS, Terms
 from nebctl_simulators.simtime import SimTime
 
 GAS_UNIT, RELAY_UNIT = 40, 41
@@ -79,7 +80,7 @@ class Truth:
     cooling_mk: int = 0
 
 
-class Device:
+class Device(OnLine):
     """Gas controller and relay with the cup that they feed, on a Modbus line of their own or on one with others.
 
     Without a `line` they stand alone on Modbus TCP. Every call names the real time in ns; plant time follows from it
@@ -111,7 +112,7 @@ class Device:
         self._relay = Relay(serial, real_ns)
         empty = Load(aerosol_nl_s=1, share_ppm=WHOLE_PPM, residual_nl=0, onset_nl=0, least_ppm=200_000)
         self._cup = Cup(size_nl=unit.cup_nl, load=empty)
-        self._units: dict[int, Callable[[Request], bytes]] = {gas_unit: self._ask_gas, relay_unit: self._ask_relay}
+        self._units: dict[int, Callable[[Request], bytes]] = {gas_unit: self._ask_gas, relay_unit: self._relay.ask}
         self._line = line or ModbusLine(TcpFraming(), unit.seed)
         self._line.join(self)
 
@@ -141,18 +142,6 @@ class Device:
         closed_ns = self._relay.pass_time(real_ns, dt_ns)
         self._cup = advance(self._cup, closed_ns, self._gas.pressure_ppm(supplied=True) if self._powered else 0)
         self._cup = advance(self._cup, dt_ns - closed_ns, 0)
-
-    def step(self, real_ns: int) -> bytes:
-        """Let time pass up to `real_ns` and return the bytes that are due to the host."""
-        return self._line.step(real_ns)
-
-    def feed(self, data: bytes, real_ns: int) -> bytes:
-        """Take bytes from the host and return those that are due to it."""
-        return self._line.feed(data, real_ns)
-
-    def next_ns(self) -> int | None:
-        """Return when bytes are due that the line still holds back; None: none are."""
-        return self._line.next_ns()
 
     def ask(self, request: Request) -> bytes | None:
         """Return the data of the answer to a request for one of the units; None: both are silent.
@@ -239,10 +228,6 @@ class Device:
         active |= {fault.value: 1 for fault, on in self._lasting().items() if on}
         return active | self._line.armed()
 
-    def injections(self) -> list[Injection]:
-        """Return the line's faults as they happened, oldest first."""
-        return self._line.injections()
-
     def truth(self) -> Truth:
         """Return what is really so, as of the last step."""
         cup, relay = self._cup, self._relay
@@ -328,23 +313,3 @@ class Device:
         flow = self._gas.flow(supplied=self._relay.closed)
         gap_ppm = WHOLE_PPM - duty_ppm(self._cup) if self._cup.volume_al else 0
         return self._gas.read(address, count, flow, self._sim_ns, gap_ppm)
-
-    def _ask_relay(self, request: Request) -> bytes:
-        relay = self._relay
-        if request.function == codec.READ_HOLDING:
-            address, count = codec.parse_read(request.data, codec.MOST_REGISTERS)
-            words = relay.read()
-            if address + count > len(words):
-                raise ModbusFault(Fault.ADDRESS)
-            return pack_registers(words[address : address + count])
-        if request.function == codec.READ_COILS:
-            if codec.parse_read(request.data, 1)[0] != 0:
-                raise ModbusFault(Fault.ADDRESS)
-            return bytes([1, relay.closed])
-        if request.function == codec.WRITE_COIL:
-            relay.write_coil(*codec.parse_coil(request.data))
-            return request.data
-        if request.function == codec.WRITE_REGISTERS:
-            relay.write(*codec.parse_write(request.data))
-            return request.data[:4]
-        raise ModbusFault(Fault.FUNCTION)

@@ -5,7 +5,8 @@ Its watchdog runs on real time, because the host and its beats do; its maximum o
 
 from enum import IntEnum
 
-from nebctl_simulators.modbus.codec import Fault, ModbusFault
+from nebctl_simulators.modbus import codec
+from nebctl_simulators.modbus.codec import Fault, ModbusFault, Request, pack_registers
 
 IDENTITY = 0x4E57
 MAP_VERSION = 1
@@ -107,6 +108,29 @@ class Relay:
             self._set_run(values[0] << 16 | values[1], values[2] << 16 | values[3])
         else:
             raise ModbusFault(Fault.ADDRESS)
+
+    def ask(self, request: Request) -> bytes:
+        """Return the data of the answer to a request for the relay.
+
+        Raises: ModbusFault for a request that is refused.
+        """
+        if request.function == codec.READ_HOLDING:
+            address, count = codec.parse_read(request.data, codec.MOST_REGISTERS)
+            words = self.read()
+            if address + count > len(words):
+                raise ModbusFault(Fault.ADDRESS)
+            return pack_registers(words[address : address + count])
+        if request.function == codec.READ_COILS:
+            if codec.parse_read(request.data, 1)[0] != 0:
+                raise ModbusFault(Fault.ADDRESS)
+            return bytes([1, self.closed])
+        if request.function == codec.WRITE_COIL:
+            self.write_coil(*codec.parse_coil(request.data))
+            return request.data
+        if request.function == codec.WRITE_REGISTERS:
+            self.write(*codec.parse_write(request.data))
+            return request.data[:4]
+        raise ModbusFault(Fault.FUNCTION)
 
     def _set_run(self, run: int, max_on_ms: int) -> None:
         if self.closed or not run:

@@ -1,6 +1,6 @@
 """The simulated device whole: controller, plant, line faults, power and cable, without I/O or a clock of its own."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from nebctl_simulators.armed import Moment
@@ -201,6 +201,11 @@ class Device:
             self._wake(real_ns)
         self._powered = on
 
+    def supply(self, on: bool, real_ns: int) -> None:
+        """Close or open a contact between controller and mesh; the controller does not notice."""
+        self.pass_time(real_ns)
+        self._controller.plant = replace(self._controller.plant, supplied=on)
+
     def inject(self, fault: str, count: int, ms: int | None, real_ns: int, terms: Terms = ANY) -> None:
         """Arm a fault by its name: `count` answers or stops, or `ms` of real time, whichever it knows.
 
@@ -274,7 +279,7 @@ class Device:
         """Return what is really so, as of the last step."""
         controller, plant = self._controller, self._controller.plant
         drive = DRIVES[controller.state]
-        signals, emits = sense(plant, drive), drive is Drive.ON and plant.available_al > 0
+        signals, emits = sense(plant, drive), drive is Drive.ON and plant.available_al > 0 and plant.supplied
         return Truth(
             t_ns=plant.at_ns,
             filled_nl=plant.filled_nl,

@@ -19,12 +19,13 @@ from nebctl_simulators.modbus.codec import WRITES, Fault, ModbusFault, Request, 
 from nebctl_simulators.modbus.conditions import Condition, settle
 from nebctl_simulators.modbus.framing import RtuFraming
 from nebctl_simulators.modbus.line import TERMS, WHY_NOT, ModbusLine
+from nebctl_simulators.modbus.on_line import OnLine
 from nebctl_simulators.modbus.points import Number, Point
 from nebctl_simulators.modbus.profile import DeviceMap
 from nebctl_simulators.modbus.registers import READ_TABLES, Registers
 from nebctl_simulators.modbus.told import Telling
 from nebctl_simulators.presets import Unit
-from nebctl_simulators.shim import ANY, NS_PER_MS, Injection, Terms
+from nebctl_simulators.shim import ANY, NS_PER_MS, Terms
 from nebctl_simulators.simtime import SimTime
 from nebctl_simulators.values import Reach, show_fahrenheit
 
@@ -68,7 +69,7 @@ class Seen:
     quantities: Mapping[str, Fraction]
 
 
-class Nebulizer:
+class Nebulizer(OnLine):
     """One unit on a Modbus line, its own or one with others; every call names the real time in ns."""
 
     def __init__(
@@ -135,17 +136,9 @@ class Nebulizer:
         self._real_ns = real_ns
         self._mesh.step(real_ns)  # what the controller says unasked ends here
 
-    def step(self, real_ns: int) -> bytes:
-        """Let time pass and return the bytes that are due to the host."""
-        return self._line.step(real_ns)
-
-    def feed(self, data: bytes, real_ns: int) -> bytes:
-        """Take bytes from the host and return those that are due to it."""
-        return self._line.feed(data, real_ns)
-
-    def next_ns(self) -> int | None:
-        """Return when bytes are due that the line still holds back; None: none are."""
-        return self._line.next_ns()
+    def supply(self, on: bool, real_ns: int) -> None:
+        """Close or open a contact between controller and mesh."""
+        self._mesh.supply(on, real_ns)
 
     def ask(self, request: Request) -> bytes | None:
         """Return the data of the answer; None: without power, mute or hung, the device is silent.
@@ -222,10 +215,6 @@ class Nebulizer:
     def faults(self) -> dict[str, int]:
         """Return the faults that are armed or active: the count left of the counted ones, 1 for the others."""
         return self._mesh.faults() | self._line.armed()
-
-    def injections(self) -> list[Injection]:
-        """Return the line's faults as they happened, oldest first."""
-        return self._line.injections()
 
     def truth(self) -> mesh.Truth:
         """Return what is really so, as of the last step."""
