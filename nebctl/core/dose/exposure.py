@@ -26,16 +26,16 @@ LEAST_FACTOR = 0.05
 START_S = 1.8
 START_SIGMA_S = 1.8
 """A mesh's start sweeps for resonance before it emits, 0.15 to 2.4 s. Source: docs/wire-protocol.md, section 7."""
-GAS_START_S, GAS_START_SIGMA_S = 0.0, 1.0
+GAS_START_S, GAS_START_SIGMA_S = 0.0, 0.8
 """A jet sweeps nothing: it sprays with the gas, whose pressure stands within a second; planning figures."""
 HOST_LOSS_S = 2.0
 """How long a device that keeps S22 runs on without its host."""
-SPUTTER_DUTY, SPUTTER_SIGMA = 0.45, 0.25
+SPUTTER_DUTY, SPUTTER_SIGMA = 0.45, 0.18
 """A jet that sputters works part of the time, falling from the whole to a fifth: mean and spread; planning figures."""
 GAS_BASE_S = 10.0
 """The first seconds of gas give the flow and pressure that the rest of the run is held against."""
 GAS_FAST_S = 2.0
-WEAK = 0.85
+WEAK, WEAK_SINCE = 0.85, 0.4
 """Less than this share of a class's usual flow is a weak compressor, not a spread between them."""
 
 
@@ -168,7 +168,7 @@ def _gas_factor(seen: Exposure, model: DeviceModel) -> float:
     factor = seen.gas_share
     weak = weakness(seen, model)
     # A calibration may have been made on the same weak compressor, or before it was weak.
-    factor *= 1 - weak / 2 if model.calibrated else 1 - weak
+    factor *= 1 - WEAK_SINCE * weak if model.calibrated else 1 - weak
     return min(1.0, max(LEAST_FACTOR, factor))
 
 

@@ -7,7 +7,7 @@ solution as filled. Rate and share are unknown together; time, weight and the sp
 import math
 from functools import lru_cache
 
-from nebctl.core.dose.belief import Nodes, bell, density, interval, phi, shares, spread_of
+from nebctl.core.dose.belief import Nodes, bell, interval, phi, shares, spread_of
 from nebctl.core.dose.known import Cup, Known
 from nebctl.core.dose.model import DeviceModel
 from nebctl.core.units import WHOLE_PPM
@@ -16,8 +16,9 @@ STEPS, REACH = 8, 2.4
 WIDE = 0.5
 SURE = 5.0
 UNEXPLAINED = 0.003
-TAIL = 4
-"""What a jet leaves has heavier tails than a bell: a t distribution of four degrees of freedom; planning."""
+LEFT_TAIL, TIME_TAIL = 4, 8
+"""What a jet leaves, and what it gives in a time, have heavier tails than a bell: t distributions of so many degrees of
+freedom; planning."""
 THREE = ((-1.2247, 0.5), (0.0, 1.0), (1.2247, 0.5))
 """Three nodes stand for a narrow bell."""
 EARLY_NL = 150_000
@@ -54,7 +55,7 @@ def know_jet(
             if gone >= filled:
                 continue
             off = (filled - gone - left) / spread
-            held = (1 + off * off / TAIL) ** (-(TAIL + 1) / 2) if by_end else (1.0 if off > SURE else phi(off))
+            held = _tailed(off, LEFT_TAIL) if by_end else (1.0 if off > SURE else phi(off))
             value = belief * weight_of * held
             fit = max(fit, value)
             nodes.append((filled - filled * (1 - gone / filled) ** share, value))
@@ -72,6 +73,11 @@ def know_jet(
         early_at_least=early,
         apart=math.sqrt(-2 * math.log(max(fit, 1e-30))) if fit < 1 else 0.0,
     )
+
+
+def _tailed(off: float, freedom: int) -> float:
+    """Return a t distribution's density, but for the constant, `off` standard deviations from its middle."""
+    return (1 + off * off / freedom) ** (-(freedom + 1) / 2)
 
 
 def _surely_much_left(
@@ -100,7 +106,11 @@ def _gone(time: tuple[float, float], weight: tuple[float, float] | None, share: 
         return [(mean / share * factor, w) for factor, w in _factors(round(relative * 1e4))]
     # The balance says what is gone; how well that fits the aerosol's rate says which share is likely.
     gone, gone_sigma = weight
-    fits = UNEXPLAINED + density((share * gone - mean) / spread_of((sigma, share * gone_sigma))) if mean > 0 else 1.0
+    fits = (
+        UNEXPLAINED + _tailed((share * gone - mean) / spread_of((sigma, share * gone_sigma)), TIME_TAIL)
+        if mean > 0
+        else 1.0
+    )
     return [(max(0.0, gone + z * gone_sigma), w * fits) for z, w in THREE]
 
 

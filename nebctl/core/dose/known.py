@@ -10,15 +10,15 @@ from nebctl.core.dose.exposure import COLD_SIGMA_PER_K, SPUTTER_SIGMA, Exposure,
 from nebctl.core.dose.model import DeviceModel, Kind
 from nebctl.core.units import WHOLE_PPM
 
-FRESH, FRESH_S = 0.06, 120.0
-"""A jet gives more while its cup is still warm, by 6 % +- 6 % with a time constant of 2 min.
+FRESH, FRESH_SIGMA, FRESH_S = 0.06, 0.045, 120.0
+"""A jet gives more while its cup is still warm, by 6 % +- 4.5 % with a time constant of 2 min.
 
 Source: solution cools by 8 to 15 degrees within 2 to 5 min and output falls with it (Phipps and Gonda, Chest
 1990;97:1327, gives the principle); how much it falls is a planning figure.
 """
 
 
-WEAK_SIGMA = 0.4
+WEAK_SIGMA = 0.45
 """Between a compressor that was weak when the jet was calibrated and one that became so: a standard deviation."""
 
 
@@ -77,15 +77,15 @@ def by_time(exposure: Exposure, model: DeviceModel) -> tuple[float, float]:
     driven = max(0.0, exposure.best_s - delay)
     if exposure.best_s <= 0:
         return 0.0, 1.0
-    warm = _warmth(driven) if model.kind is Kind.JET else 0.0
+    early = _early_share(driven) if model.kind is Kind.JET else 0.0
     unsure = WEAK_SIGMA * weakness(exposure, model) if model.calibrated else 0.0
-    relative = spread_of((model.sigma_ppm / 1e6, model.run_sigma_ppm / 1e6, warm, unsure))
-    driven *= 1 + warm
+    relative = spread_of((model.sigma_ppm / 1e6, model.run_sigma_ppm / 1e6, FRESH_SIGMA * early, unsure))
+    driven *= 1 + FRESH * early
     cold = COLD_SIGMA_PER_K * exposure.cold_ks
     spread = spread_of((relative * driven, delay_sigma, cold, SPUTTER_SIGMA * exposure.spat_s))
     return model.rate_nl_per_s * driven, max(1.0, model.rate_nl_per_s * spread)
 
 
-def _warmth(driven_s: float) -> float:
-    """Return how much more a jet gave on the mean of its run because its cup was not cold yet."""
-    return FRESH * FRESH_S / driven_s * -math.expm1(-driven_s / FRESH_S) if driven_s > 0 else 0.0
+def _early_share(driven_s: float) -> float:
+    """Return the mean over a jet's run so far of what its first moment's warmth has faded to, 1.0 at first."""
+    return FRESH_S / driven_s * -math.expm1(-driven_s / FRESH_S) if driven_s > 0 else 0.0
