@@ -77,7 +77,7 @@ def know_jet(
 
 def _tailed(off: float, freedom: int) -> float:
     """Return a t distribution's density, but for the constant, `off` standard deviations from its middle."""
-    return (1 + off * off / freedom) ** (-(freedom + 1) / 2)
+    return float((1 + off * off / freedom) ** (-(freedom + 1) / 2))
 
 
 def _surely_much_left(
