@@ -303,11 +303,7 @@ class Api:
 
     async def _residual(self, request: Request) -> Response:
         body = await _own(request, bodies.ResidualBody)
-        residual = body.residual()
-        if residual is None:
-            await self.desk.refuse_residual(body.refused or "", _by(request))
-        else:
-            await self.desk.residual(residual, _by(request))
+        await self.desk.residual(body.event(_by(request)))
         return self._shown()
 
     async def _chart(self, request: Request) -> Response:

@@ -6,6 +6,7 @@ from pydantic import BaseModel, ConfigDict, Field, SecretStr, model_validator
 
 from nebctl.core.alarms import Condition
 from nebctl.core.dose import Charge, Interval, Method, Residual
+from nebctl.core.events import ResidualGiven, ResidualRefused
 from nebctl.core.units import Nanolitres, parse_volume
 
 DECLARED_LOW_PPM, DECLARED_HIGH_PPM = 950_000, 1_020_000
@@ -113,6 +114,14 @@ class Volume(Body):
         high = high_nl if self.high is None else parse_volume(self.high)
         return Interval(low_nl=low, best_nl=parse_volume(self.volume), high_nl=high)
 
+    def within(self, half_nl: Nanolitres) -> Interval:
+        """Return the interval, so much to each side where the body gives no ends.
+
+        Raises: as `interval`.
+        """
+        best = parse_volume(self.volume)
+        return self.interval(max(0, best - half_nl), best + half_nl)
+
 
 class ChargeBody(Volume):
     """What was put in the cup; a weighed charge brings its interval.
@@ -139,11 +148,12 @@ class ChargeBody(Volume):
 
 
 class ResidualBody(Body):
-    """What was left in the cup, or why nobody says."""
+    """What was left in the cup, or why nobody says; `added` is what came into it in mid-dose, None for nothing."""
 
     operator: Code
     refused: Text | None = None
     measured: Volume | None = None
+    added: Volume | None = None
     method: Literal["drawn", "weighed"] = "drawn"
 
     @model_validator(mode="after")
@@ -152,12 +162,14 @@ class ResidualBody(Body):
             raise ValueError('give either "measured" or "refused" with the reason')
         return self
 
-    def residual(self) -> Residual | None:
-        """Return the residual; None where it was refused."""
+    def event(self, operator: str) -> ResidualGiven | ResidualRefused:
+        """Return the residual, or its refusal, as this person gives it."""
+        added = self.added.within(DRAWN_NL) if self.added else None
         if self.measured is None:
-            return None
-        best, half = parse_volume(self.measured.volume), DRAWN_NL if self.method == "drawn" else WEIGHED_NL
-        return Residual(volume=self.measured.interval(max(0, best - half), best + half), method=Method(self.method))
+            return ResidualRefused(reason=self.refused or "", operator=operator, added=added)
+        volume = self.measured.within(DRAWN_NL if self.method == "drawn" else WEIGHED_NL)
+        residual = Residual(volume=volume, method=Method(self.method))
+        return ResidualGiven(residual=residual, operator=operator, added=added)
 
 
 class Start(Body):

@@ -15,7 +15,7 @@ from nebctl.core.admission import Admitted, Request, admit
 from nebctl.core.alarms import PARTED
 from nebctl.core.authorisation import Authorisation
 from nebctl.core.device import Identity
-from nebctl.core.dose import Charge, Residual
+from nebctl.core.dose import Charge
 from nebctl.core.guard import LOCKED_OUT, Refusal
 from nebctl.core.instant import NS_PER_S, Instant
 from nebctl.core.ledger.envelope import utc_text
@@ -220,21 +220,19 @@ class Desk:
         """The device was switched off by hand, because the link stays lost."""
         await self._runner.press(ev.Abandoned(operator=operator))
 
-    async def residual(self, residual: Residual, operator: str) -> None:
-        """The residual was drawn or weighed; the dose is judged.
+    async def residual(self, told: ev.ResidualGiven | ev.ResidualRefused) -> None:
+        """The residual was drawn or weighed, or nobody gives it; the dose is judged.
 
         Raises: `Refused` for more than the cup can have held: a slip in typing.
         """
         charge = self._runner.session.charge
-        if charge is not None and residual.volume.low_nl > charge.volume.high_nl:
-            most = format_ml(charge.volume.high_nl, 2, "up")
+        left_nl = told.residual.volume.low_nl if isinstance(told, ev.ResidualGiven) else 0
+        most_nl = (charge.volume.high_nl if charge else left_nl) + (told.added.high_nl if told.added else 0)
+        if left_nl > most_nl:
+            most = format_ml(most_nl, 2, "up")
             sentence = f"That is more than was in the cup, {most} mL. Look at the number and give it again."
             raise Refused(Refusal(code="residual-too-large", sentence=sentence))
-        await self._runner.press(ev.ResidualGiven(residual=residual, operator=operator))
-
-    async def refuse_residual(self, reason: str, operator: str) -> None:
-        """Nobody gives the residual; the dose is judged without."""
-        await self._runner.press(ev.ResidualRefused(reason=reason, operator=operator))
+        await self._runner.press(told)
 
     async def hand_over(self, operator: str) -> None:
         """Let a person who has proven badge and PIN answer for the dose from here on (S55).

@@ -6,7 +6,7 @@ from typing import TypeAlias
 
 from nebctl.core.authorisation import Authorisation
 from nebctl.core.device import CommandFailed, DeviceReport, Identity, RunOutcome
-from nebctl.core.dose import Charge, Residual
+from nebctl.core.dose import Charge, Interval, Residual
 from nebctl.core.ledger.records import Json
 
 BADGE_AND_PIN = "badge+pin"
@@ -155,18 +155,23 @@ class LinkBack:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ResidualGiven:
-    """The operator drew or weighed what was left."""
+    """The operator drew or weighed what was left; `added` is what came into the cup in mid-dose, None for nothing."""
 
     residual: Residual
     operator: str
+    added: Interval | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ResidualRefused:
-    """Nobody gave the residual; `reason` says why, `operator` "" where it was the unit's own time limit."""
+    """Nobody gave the residual; `reason` says why, `operator` "" where it was the unit's own time limit.
+
+    `added` is what came into the cup in mid-dose, None for nothing.
+    """
 
     reason: str
     operator: str
+    added: Interval | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

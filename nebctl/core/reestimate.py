@@ -50,12 +50,14 @@ def re_estimate(trace_csv: str, records: Sequence[Entry]) -> Interval | Finding 
         charge = Charge(volume=_interval(dose.payload, "charge"), method=Method.DECLARED, vial_emptied=True)
         told_residual = dose.payload.get("residual")
         residual = Residual(volume=_interval(dose.payload, "residual"), method=Method.DRAWN) if told_residual else None
+        topped_up = _interval(dose.payload, "topped_up") if "topped_up" in dose.payload else None
     except ValueError as error:
         return _finding(dose, "what the estimate rests on", str(error), "what the estimator needs")
     estimate = replay(trace.readings, charge, model).estimate
     seen = "operator-end" in _words(dose.payload.get("witnesses"))
     estimate = replace(estimate, end_seen_by="seen" if seen else "")
-    return settle(estimate, charge, residual, model, doubted=bool(dose.payload.get("doubts"))).final
+    doubted = bool(dose.payload.get("doubts"))
+    return settle(estimate, charge, residual, model, doubted=doubted, topped_up=topped_up).final
 
 
 def _words(value: Json) -> Sequence[Json]:

@@ -49,6 +49,23 @@ def test_a_class_rate_bears_no_witness(dosing: Any, seconds: int) -> None:
         assert judge(settled.final, LIMITS) is not Verdict.WITHIN
 
 
+@pytest.mark.req("S17")
+def test_a_balance_and_dryness_are_two_witnesses(dosing: Any) -> None:
+    """A mesh that nobody calibrated is complete by its weight and its dryness, also without a residual; the weight
+    alone, of a run that was stopped there, completes nothing, and neither does a dry cup that lost too little.
+    """
+    whole = dosing.follow(weighed_run(dosing, 459))
+    dry = Reading(at_ms=459_000, doing=Doing.OFF, dry=True)
+    for residual in (None, dosing.left(96_000)):
+        settled = settle(
+            track(whole, dry, dosing.charged(), dosing.unknown), dosing.charged(), residual, dosing.unknown
+        )
+        assert (settled.complete, set(settled.witnesses) >= {"dry", "weight"}) == (True, True)
+        assert not settle(whole, dosing.charged(), residual, dosing.unknown).complete
+    early = track(dosing.follow(weighed_run(dosing, 300)), dry, dosing.charged(), dosing.unknown)
+    assert not settle(early, dosing.charged(), None, dosing.unknown).complete
+
+
 @pytest.mark.req("S54")
 @pytest.mark.parametrize(("poured_ug", "added_nl"), [(-1_000_000, 0), (1_000_000, 1_000_000)])
 def test_a_step_of_the_weight_is_found_within_seconds(dosing: Any, poured_ug: int, added_nl: int) -> None:
@@ -65,6 +82,45 @@ def test_a_step_of_the_weight_is_found_within_seconds(dosing: Any, poured_ug: in
     assert settled.contradiction
     assert settled.final.high_nl >= 3_060_000 + estimate.added_nl
     assert judge(settled.final, LIMITS) is Verdict.UNCERTAIN
+
+
+@pytest.mark.req("S54")
+@pytest.mark.parametrize("added_nl", [1_000_000, 1_500_000, 2_000_000])
+def test_a_run_that_outlasts_its_charge_says_how_much_was_loaded(dosing: Any, added_nl: int) -> None:
+    """Without a balance the time at a calibrated rate says what a top-up was: the upper bound holds all of it."""
+    emitted_nl = 3_000_000 + added_nl - 96_000
+    estimate = dosing.ran(emitted_nl / 6_333 + 1, dry=True)
+    settled = settle(estimate, dosing.charged(), dosing.left(96_000), dosing.calibrated)
+    assert settled.contradiction
+    assert settled.final.high_nl == 3_060_000 + settled.added_nl
+    assert emitted_nl <= settled.final.high_nl <= 1.15 * emitted_nl
+    assert judge(settled.final, LIMITS) is Verdict.UNCERTAIN
+
+
+@pytest.mark.req("S54")
+@pytest.mark.parametrize("added_nl", [10_000, 400_000])
+@pytest.mark.parametrize("seconds", [100, 470])
+def test_a_top_up_that_a_person_declares_leaves_nothing_certain(dosing: Any, added_nl: int, seconds: int) -> None:
+    """However little was added and whatever is left: nothing below, all that was loaded above, and never WITHIN."""
+    estimate = dosing.ran(seconds, dry=seconds > 400)
+    for residual in (dosing.left(100_000), None):
+        topped_up = dosing.around(added_nl, 5_000)
+        settled = settle(estimate, dosing.charged(), residual, dosing.calibrated, topped_up=topped_up)
+        assert not settled.complete
+        assert (settled.final.low_nl, settled.final.high_nl) == (0, 3_060_000 + added_nl + 5_000)
+        assert judge(settled.final, LIMITS) is Verdict.UNCERTAIN
+
+
+@pytest.mark.req("S54")
+def test_of_balance_and_person_the_greater_top_up_counts(dosing: Any) -> None:
+    """The balance saw 1 mL come in: a person who says less does not lower the bound, one who says more raises it."""
+    estimate = dosing.follow(weighed_run(dosing, 90))
+    for reading in weighed_run(dosing, 96, moved_ug=1_000_000, from_s=90):
+        estimate = track(estimate, reading, dosing.charged(), dosing.calibrated)
+    for said_nl, top_nl in ((200_000, 3_060_000 + estimate.added_nl), (2_000_000, 5_060_000)):
+        topped_up = dosing.around(said_nl, 0)
+        settled = settle(estimate, dosing.charged(), None, dosing.calibrated, topped_up=topped_up)
+        assert settled.final.high_nl == top_nl
 
 
 def test_what_jumps_is_not_emitted(dosing: Any) -> None:

@@ -1,12 +1,14 @@
 """What the loop makes of a device, a wire, a disk and a clock that fail in mid-dose."""
 
 import asyncio
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from nebctl.core import events as ev
 from nebctl.core.device import Certainty, CommandFailed
+from nebctl.core.dose import Interval
 from nebctl.core.reestimate import check_again
 from nebctl.core.session import State
 
@@ -342,3 +344,21 @@ async def test_a_dose_estimated_again_from_its_trace_is_the_same(unit: Any, cour
     session = [entry for entry in unit.store.entries if entry.payload.get("session") == trace.session]
     dose = next(index for index, entry in enumerate(session) if entry.payload["typ"] == "dose")
     assert check_again(trace.csv, session[: dose + 1]) is None
+
+
+@pytest.mark.req("S54")
+@pytest.mark.parametrize("told", [True, False])
+async def test_a_declared_top_up_is_uncertain_up_to_all_that_was_loaded(unit: Any, told: bool) -> None:
+    """Both records name it, the dose is UNCERTAIN with a deviation, and its trace gives the same bounds again."""
+    await unit.running()
+    await unit.comes_to(State.RESIDUAL, 900)
+    added = Interval(low_nl=350_000, best_nl=400_000, high_nl=450_000)
+    await unit.runner.press(replace(unit.residual(told=told), added=added))
+    session = [entry for entry in unit.store.entries if "session" in entry.payload]
+    dose, residual = session[-1].payload, unit.store.of("residual")[-1].payload
+    assert (dose["end"], dose["verdict"]) == ("uncertain", "UNCERTAIN")
+    assert (dose["low_nl"], dose["high_nl"]) == (0, dose["charge"]["high_nl"] + 450_000)
+    assert dose["topped_up"] == residual["topped_up"] == added.as_json()
+    assert {"cup-changed", "uncertain-end"} <= set(dose["deviations"])
+    (trace,) = unit.store.traces.values()
+    assert check_again(trace.csv, session) is None

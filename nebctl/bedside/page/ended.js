@@ -19,18 +19,22 @@ function ending({ doubts, stopped_by: by }) {
 
 export function residual(page) {
   const why = ending(page.view);
-  const refuse = () => page.send('residual', { operator: page.view.operator.code, refused: t('residual_refused_reason') });
+  const { added } = page.local, short = (text) => Number.parseFloat(text).toFixed(2);
+  const refuse = () => page.send('residual', { operator: page.view.operator.code, refused: t('residual_refused_reason'), added });
   return { node: h('div', { class: 'ended' }, h('h1', { class: 'word' }, t(`ended_${why}`)), h('p', { class: 'sentence' }, t(`ended_${why}_text`)),
+    added ? h('p', { class: 'sentence' }, t('residual_added_sum', { low: short(added.low), high: short(added.high) })) : null,
     h('h2', {}, t('residual_title')),
     h('div', { class: 'foot' }, choice(t('residual_drawn'), () => page.step({ left: 'drawn' })),
-      choice(t('residual_weighed'), () => page.step({ left: 'weighed' })), choice(t('residual_refused'), refuse, 'plain'))) };
+      choice(t('residual_weighed'), () => page.step({ left: 'weighed' })), choice(t('residual_refused'), refuse, 'plain'),
+      added ? null : choice(t('residual_added'), () => page.step({ left: 'added' }), 'plain'))) };
 }
 
 export function measure(page) {
-  const method = page.local.left;
-  return amount(page, { title: t(`residual_measure_${method}`), half: method === 'drawn' ? 50_000 : 20_000, halves: [10_000, 20_000, 50_000],
+  const { added, left: method } = page.local;
+  const take = (measured) => page.send('residual', { operator: page.view.operator.code, method, measured, added });
+  return amount(page, { title: t(`residual_measure_${method}`), half: method === 'weighed' ? 20_000 : 50_000, halves: [10_000, 20_000, 50_000],
     back: () => page.step({ left: null }),
-    take: (measured) => page.send('residual', { operator: page.view.operator.code, method, measured }) });
+    take: method === 'added' ? (more) => page.step({ left: null, added: more }) : take });
 }
 
 export function recording(page) {

@@ -24,7 +24,8 @@ class Settled:
 
     `final` is what the verdict is about; `tracked` what the device's readings alone said. `witnesses` name the
     independent evidence. `complete` needs two of them that agree (S17); `contradiction` says that two exclude each
-    other, and then the interval spans both.
+    other, and then the interval spans both. `added_nl` is what came into the cup in mid-dose, by the balance or by a
+    run that the charge cannot explain; `final` is at most the charge and this, and what a person says was added.
     """
 
     final: Interval
@@ -33,28 +34,51 @@ class Settled:
     complete: bool
     partial: bool
     contradiction: bool = False
+    added_nl: int = 0
 
 
 def settle(
-    estimate: DoseEstimate, charge: Charge, residual: Residual | None, model: DeviceModel, *, doubted: bool = False
+    estimate: DoseEstimate,
+    charge: Charge,
+    residual: Residual | None,
+    model: DeviceModel,
+    *,
+    doubted: bool = False,
+    topped_up: Interval | None = None,
 ) -> Settled:
     """Return the settled dose: by the residual where it was measured, else by what was tracked.
 
     What is `doubted` for a reason that no reading tells keeps all that was loaded as its upper bound, and no residual
-    narrows it.
+    narrows it. What a person `topped_up` in mid-dose was loaded too, and leaves no lower bound: nobody knows how much
+    of the product left the cup.
     """
     seen = model.operator_ends and bool(estimate.end_seen_by)
     ended = estimate.evidence.names() + (("operator-end",) if seen else ())
     amount = _amount_witness(estimate, model)
+    if topped_up is not None:
+        top = charge.volume.high_nl + max(estimate.added_nl, topped_up.high_nl)
+        final = Interval(low_nl=0, best_nl=estimate.emitted.best_nl, high_nl=max(estimate.emitted.high_nl, top))
+        return _uncertain(final, estimate, ended)
     if doubted:
         top = max(estimate.emitted.high_nl, charge.volume.high_nl + estimate.added_nl)
         final = Interval(low_nl=estimate.emitted.low_nl, best_nl=estimate.emitted.best_nl, high_nl=top)
-        return Settled(final=final, tracked=estimate.emitted, witnesses=ended, complete=False, partial=False)
+        return _uncertain(final, estimate, ended)
     if Code.CHARGE_CONTRADICTED in estimate.found or Code.WEIGHT_STEP in estimate.found:
         return _contradicted(estimate, charge, residual, ended, model)
     if residual is None:
         return _by_tracking(estimate, charge, ended, amount, model)
     return _by_residual(estimate, charge, residual, ended, amount, model)
+
+
+def _uncertain(final: Interval, estimate: DoseEstimate, ended: tuple[str, ...]) -> Settled:
+    return Settled(
+        final=final,
+        tracked=estimate.emitted,
+        witnesses=ended,
+        complete=False,
+        partial=False,
+        added_nl=estimate.added_nl,
+    )
 
 
 def _amount_witness(estimate: DoseEstimate, model: DeviceModel) -> str | None:
@@ -140,10 +164,11 @@ def _contradicted(
     """Return the dose whose cup was spilled, topped up or wrongly charged: nothing narrows it, WITHIN is impossible."""
     drawn = _emitted(charge, residual, model) if residual else None
     span = _hull(estimate.emitted, drawn) if drawn else estimate.emitted
+    added_nl = max(estimate.added_nl, _outrun_nl(estimate, charge, model))
     doubtful = Interval(
         low_nl=min(span.low_nl, _least_of(estimate)),
         best_nl=span.best_nl,
-        high_nl=max(span.high_nl, charge.volume.high_nl + estimate.added_nl),
+        high_nl=max(span.high_nl, charge.volume.high_nl + added_nl),
     )
     return Settled(
         final=doubtful,
@@ -152,7 +177,16 @@ def _contradicted(
         complete=False,
         partial=False,
         contradiction=True,
+        added_nl=added_nl,
     )
+
+
+def _outrun_nl(estimate: DoseEstimate, charge: Charge, model: DeviceModel) -> int:
+    """Return how much more than the charge a mesh's running explains where nobody weighs it: a top-up, if it is one."""
+    time = estimate.known.time
+    if model.kind is Kind.JET or time is None or estimate.known.weight is not None:
+        return 0
+    return max(0, math.ceil(time[0] + 2 * time[1]) - charge.volume.high_nl)
 
 
 def _least_of(estimate: DoseEstimate) -> int:

@@ -3,10 +3,14 @@
 from dataclasses import replace
 
 from nebctl.core import events as ev
+from nebctl.core.dose import Interval
 from nebctl.core.effects import Record
 from nebctl.core.session import drafts
-from nebctl.core.session.moment import Moment, Outcome, over
-from nebctl.core.session.state import IDLE
+from nebctl.core.session.moment import Moment, Outcome, doubted, over
+from nebctl.core.session.state import IDLE, Session
+from nebctl.core.verify import Deviation
+
+ADDED = "liquid was added to the cup in mid-dose"
 
 
 def hand_over(m: Moment) -> Outcome:
@@ -21,8 +25,17 @@ def settle(m: Moment) -> Outcome:
     if isinstance(event, ev.Ticked):
         event = ev.ResidualRefused(reason="not given in time", operator="")
     residual = event.residual if isinstance(event, ev.ResidualGiven) else None
-    outcome = (drafts.residual(m.auth, event), drafts.dose(m.auth, m.session, residual, m.rules))
-    return m.session, (Record(drafts=outcome, trace_of=m.auth.session), over(m))
+    session = _topped_up(m.session, event.added)
+    outcome = (drafts.residual(m.auth, event), drafts.dose(m.auth, session, residual, m.rules))
+    return session, (Record(drafts=outcome, trace_of=m.auth.session), over(m))
+
+
+def _topped_up(session: Session, added: Interval | None) -> Session:
+    """Return the session after a person said what came into its cup in mid-dose: it is uncertain from then on (S54)."""
+    if added is None:
+        return session
+    findings = tuple(dict.fromkeys((*session.findings, Deviation.CUP_CHANGED)))
+    return doubted(replace(session, topped_up=added, findings=findings), ADDED)
 
 
 def sign(m: Moment) -> Outcome:

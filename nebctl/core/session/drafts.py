@@ -132,6 +132,8 @@ def residual(auth: Authorisation, event: ev.ResidualGiven | ev.ResidualRefused) 
         facts |= {"method": event.residual.method.value, **event.residual.volume.as_json()}
     else:
         facts["reason"] = event.reason
+    if event.added is not None:
+        facts["topped_up"] = dict(event.added.as_json())
     return Draft(typ="residual", facts=facts, private={"operator": event.operator}, session=auth.place)
 
 
@@ -151,7 +153,8 @@ def settle(session: Session, residual: Residual | None, rules: Rules) -> Settled
     """Return the settled dose; what is in doubt keeps the charge's upper bound and no residual narrows it."""
     if session.charge is None:
         raise ValueError("a dose cannot be settled without its charge")
-    return dosing.settle(session.estimate, session.charge, residual, rules.model, doubted=bool(session.doubts))
+    doubted, added = bool(session.doubts), session.topped_up
+    return dosing.settle(session.estimate, session.charge, residual, rules.model, doubted=doubted, topped_up=added)
 
 
 def end_word(session: Session, settled: Settled) -> str:
@@ -197,8 +200,10 @@ def dose(auth: Authorisation, session: Session, residual: Residual | None, rules
         "device_on_ms": session.last_device_ms,
         "cut_off": rules.declaration.cut_off,
     }
-    if session.estimate.added_nl:
-        facts["added_nl"] = session.estimate.added_nl
+    if settled.added_nl:
+        facts["added_nl"] = settled.added_nl
+    if session.topped_up is not None:
+        facts["topped_up"] = dict(session.topped_up.as_json())
     if rules.model.dries:
         facts["site_deviation"] = rules.site.jet_under
     if missing := rules.declaration.missing():

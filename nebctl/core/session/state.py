@@ -5,7 +5,7 @@ from enum import Enum
 
 from nebctl.core.authorisation import Authorisation
 from nebctl.core.device import Declaration, Identity
-from nebctl.core.dose import NOTHING, Charge, DeviceModel, DoseEstimate
+from nebctl.core.dose import NOTHING, Charge, DeviceModel, DoseEstimate, Interval
 from nebctl.core.dose.reading import Reading
 from nebctl.core.instant import NS_PER_MS
 from nebctl.core.regimen import SiteRules
@@ -113,7 +113,8 @@ class Session:
     uncertain; an empty tuple means that it is not. `last_device_ms` is the run's on-time as the device's own memory
     gives it after the link came back. `go_ns` and `off_ns` are when aerosol, and when OFF, was last asked for: an older
     reading says nothing of what came of it. `heard` is the newest reading. `cup_asked` says that a step of the cup's
-    weight has been asked about. `observers` are those who have answered for the dose, the newest one last.
+    weight has been asked about. `topped_up` is what a person says came into the cup in mid-dose, None for nothing.
+    `observers` are those who have answered for the dose, the newest one last.
     """
 
     state: State = State.IDLE
@@ -139,6 +140,7 @@ class Session:
     last_device_ms: int | None = None
     heard: Reading | None = None
     cup_asked: bool = False
+    topped_up: Interval | None = None
     observers: tuple[str, ...] = ()
 
 

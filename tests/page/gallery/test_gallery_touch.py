@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from .conftest import CHINESE, ENGLISH, SCREENS, Stage, open_stage
+from .conftest import CHINESE, ENGLISH, LOOK, SCREENS, Stage, open_stage
 
 BY_NAME = {screen.name: screen for screen in SCREENS}
 FREEZE = "(ms) => { const until = Date.now() + ms; while (Date.now() < until); }"
@@ -111,3 +111,26 @@ def test_a_frozen_page_takes_no_tap_for_a_hold(fresh: Stage) -> None:
     fresh.page.wait_for_timeout(900)
     fresh.page.mouse.up()
     assert fresh.posts == [("start", {"auth": BY_NAME["review"].view["review"]["auth"]})]
+
+
+@pytest.mark.req("S54")
+@pytest.mark.parametrize("residual", ["drawn", "refused"])
+def test_liquid_that_was_added_goes_with_the_residual(fresh: Stage, residual: str, keep: Any) -> None:
+    """What a person says was added stands on the screen and is sent with the residual, measured or refused."""
+    fresh.reach(BY_NAME["measure-added"])
+    fresh.page.locator("#main input").first.fill("0.4")
+    fresh.tap("take")
+    fresh.page.wait_for_selector('#main[data-screen="residual"]')
+    assert ENGLISH["residual_added_sum"].format(low="0.35", high="0.45") in fresh.page.locator("#main").inner_text()
+    assert fresh.page.locator("button:visible").filter(has_text=ENGLISH["residual_added"]).count() == 0
+    keep(fresh.page, "residual-added")
+    assert fresh.page.evaluate(LOOK, 1) == []
+    fresh.posts.clear()
+    fresh.tap(f"residual_{residual}")
+    if residual == "drawn":
+        fresh.page.locator("#main input").first.fill("0.1")
+        fresh.tap("take")
+    fresh.page.wait_for_timeout(300)
+    ((name, body),) = fresh.posts
+    assert (name, body["added"]["volume"]) == ("residual", "0.400000 mL")
+    assert ("measured" in body) is (residual == "drawn")
