@@ -64,9 +64,14 @@ def pharmacy(ward: Any) -> Pharmacy:
 
 def set_hour(ward: Any, hour: int) -> None:
     """Let it be half past this hour by the site's time, today or tomorrow."""
-    local = datetime.fromisoformat(f"{ward.state()['local']['date']} {ward.state()['local']['time']}")
+    local = datetime.fromisoformat(reading(ward))
     then = local.replace(hour=hour, minute=30)
     ward.skip(((then if then >= local else then + timedelta(days=1)) - local).seconds)
+
+
+def reading(ward: Any) -> str:
+    """Return date and time as a clock beside the unit shows them."""
+    return f"{ward.state()['local']['date']} {ward.state()['local']['time']}"
 
 
 @pytest.fixture
@@ -79,9 +84,19 @@ def therapist(request: Any, panel: Any, ward: Any, pharmacy: Pharmacy) -> Any:
     return panel
 
 
+@pytest.fixture
+def sure(therapist: Any, ward: Any) -> None:
+    """Let a person have checked the unit's clock, which holds for 12 h."""
+    for _ in range(2):
+        ward.machine.post("/api/clock-check", operator=THERAPIST[0], reading=reading(ward))
+        ward.skip(12)
+    assert ward.state()["clock_trusted"]
+
+
 at = partial(pytest.mark.parametrize, "therapist", indirect=True)
 
 
+@pytest.mark.usefixtures("sure")
 @pytest.mark.req("S05")
 @at(argvalues=[9])
 def test_a_soft_limit_is_asked_about_and_signed(therapist: Any, ward: Any) -> None:
@@ -125,6 +140,7 @@ def test_a_soft_limit_is_asked_about_and_signed(therapist: Any, ward: Any) -> No
     assert therapist.faults == []
 
 
+@pytest.mark.usefixtures("sure")
 @pytest.mark.req("S05")
 @at(argvalues=[9])
 def test_the_question_is_about_what_was_scanned(therapist: Any, ward: Any) -> None:
@@ -140,6 +156,7 @@ def test_the_question_is_about_what_was_scanned(therapist: Any, ward: Any) -> No
     assert ward.state()["state"] == "idle"
 
 
+@pytest.mark.usefixtures("sure")
 @pytest.mark.req("S02")
 @at(argvalues=[20])
 def test_a_dose_beyond_the_protocol_needs_two_persons_at_the_page(therapist: Any, ward: Any) -> None:
@@ -192,6 +209,11 @@ def test_a_clock_that_is_not_sure_is_checked_by_two_readings(therapist: Any, war
     therapist.page.reload()
     therapist.on("idle")
     assert not therapist.page.locator("button:visible", has_text="Begin a dose").count()
+    ward.scan(*scans("MEX-001", "KIT-0401").values())
+    therapist.on("scan")
+    therapist.until(lambda: ward.state()["scanned"]["kit"] == "KIT-0401")
+    offered = therapist.page.locator("#main button:visible").all_text_contents()
+    assert offered == ["Check the clock", "Back"]
     therapist.tap("Check the clock")
     therapist.on("clock")
     assert therapist.text("#clock") == "–"
@@ -213,9 +235,12 @@ def test_a_clock_that_is_not_sure_is_checked_by_two_readings(therapist: Any, war
     second = ward.state()["local"]
     therapist.keys(second["time"].replace(":", ""))
     therapist.tap("Check")
+    therapist.on("scan")
+    therapist.page.wait_for_selector("button:visible >> text=No wristband?")
+    therapist.tap("Back")
     therapist.on("idle")
     therapist.page.wait_for_selector("button:visible >> text=Begin a dose")
     assert therapist.text("#clock") != "–"
-    [record] = [one for one in ward.records("clock") if one.get("reason") == "person-check"]
+    record = ward.records("clock")[-1]
     assert record["readings"] == [f"{one['date']} {one['time']}" for one in (first, second)]
     assert record["operator"] == THERAPIST[0]

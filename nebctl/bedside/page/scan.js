@@ -41,19 +41,23 @@ export function scan(page) {
   const back = choice(t('back'), () => { page.step({ scan: false }); page.send('unscan'); }, 'plain');
   const vouch = choice(t('vouch_go'), () => page.step({ vouch: 'vouch' }), 'plain');
   const check = choice(t('scan_check'), () => page.send('scan', { operator: page.view.operator.code }, (refused) => offer(page, refused)));
-  const update = ({ scanned }) => {
+  const clock = choice(t('clock_check'), () => page.step({ clock: {} }));
+  // While the clock is not sure no kit is taken: it would be opened for a dose that cannot be started.
+  const update = ({ scanned, clock_trusted: trusted }) => {
     for (const [kind, { node, text }] of Object.entries(slots)) {
       say(text, kind === 'kit' && scanned.kit && scanned.cup ? `${scanned.kit} · ${scanned.cup}` : scanned[kind] ?? '');
       node.classList.toggle('full', scanned[kind] !== null);
     }
     const next = NEEDED.find((kind) => !scanned[kind]);
-    say(what, next ? toScan(scanned, `scan_${next}`) : '');
-    check.hidden = Boolean(next);
-    what.hidden = !next;
+    say(what, !trusted ? t('clock_idle') : next ? toScan(scanned, `scan_${next}`) : '');
+    check.hidden = Boolean(next) || !trusted;
+    vouch.hidden = !trusted;
+    clock.hidden = trusted;
+    what.hidden = !next && trusted;
     check.disabled = page.pending;
   };
   const node = h('div', {}, h('h1', {}, t('scan_title')), h('div', { class: 'slots' }, Object.values(slots).map((one) => one.node)),
-    what, h('div', { class: 'foot' }, check, back, vouch));
+    what, h('div', { class: 'foot' }, clock, check, back, vouch));
   return { node, update };
 }
 
