@@ -14,6 +14,7 @@ from nebctl.core.ledger import disclosure, jws
 from nebctl.core.ledger.encoding import FormatError, unb64url
 from nebctl.core.ledger.records import Json
 from nebctl.core.ledger.rows import Row
+from nebctl.publish.topics import parse_record
 from nebctl.store.reader import LedgerFile, LogName
 
 _TOLD = frozenset(("start", "dose", "abort", "correction"))
@@ -86,6 +87,7 @@ def audit_subject(file: LedgerFile, subject: str) -> SubjectAudit:
         _LogReader(audit, counted).read(file.rows_beside(log))
         audit.logs.append(counted)
     audit.gaps += _missing_epochs(logs)
+    audit.gaps += filter(None, (_of_evidence(subject, *each) for each in file.evidence()))
     return audit
 
 
@@ -95,6 +97,25 @@ def _missing_epochs(logs: list[LogName]) -> Iterator[str]:
         kept = {log.epoch for log in logs if log.unit == unit}
         for epoch in sorted(set(range(1, max(kept))) - kept):
             yield f"unit {unit} epoch {epoch}: no record is kept, though epoch {max(kept)} began"
+
+
+def _of_evidence(subject: str, unit: str, reason: str, body: bytes) -> str | None:
+    """Return what a refused record may say of the subject; None for what says nothing of one, or names another.
+
+    It bears the unit's good signature, and so may tell of a dose that was given beside what is kept.
+    """
+    parts = parse_record(body)
+    try:
+        payload = jws.parse(parts.jws).payload if parts else {}
+        shown = disclosure.check(payload, parts.disclosures if parts else ())
+    except FormatError:
+        payload, shown = {}, {}
+    typ = payload.get("typ")
+    if typ and (typ not in _TOLD or shown.get("subject", subject) != subject):
+        return None
+    where = f"unit {unit} epoch {payload.get('ep')} seq {payload.get('seq')}"
+    whose = "of this subject" if "subject" in shown else "that may be this subject's"
+    return f"{where}: a signed {typ or 'record'} {whose} was refused ({reason}) and is kept as evidence alone"
 
 
 class _LogReader:

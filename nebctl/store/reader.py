@@ -279,6 +279,16 @@ class LedgerFile:
         row = self.db.execute("SELECT sha256, csv FROM trace WHERE session = ?", (session,)).fetchone()
         return None if row is None else (str(row[0]), str(row[1]))
 
+    def evidence(self) -> list[tuple[str, str, bytes]]:
+        """Return unit, reason and whole message of each record that was refused under a good signature.
+
+        A unit's database has none.
+        """
+        if self.is_unit:
+            return []
+        rows = self.db.execute("SELECT unit, reason, body FROM evidence ORDER BY unit, got_at, rowid")
+        return [(str(unit), str(reason), _cell(body, "evidence", bytes)) for unit, reason, body in rows]
+
     def _unit_of(self, epoch: int) -> str:
         """Return the unit that the first legible record of an epoch names; empty where none does."""
         for _, _, _, text in self.db.execute(self._layout.rows, {"unit": "", "ep": epoch}):

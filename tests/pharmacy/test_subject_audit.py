@@ -2,6 +2,7 @@
 
 import json
 import sqlite3
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ from click.testing import CliRunner, Result
 from nebctl import keys
 from nebctl.cli.pharmacy import pharmacy as command
 from nebctl.core.ledger.records import Draft, SessionDay
+from nebctl.pharmacy.check import Reason
 from nebctl.pharmacy.enrolment import enrol_unit
 from nebctl.pharmacy.subject_audit import Shown, audit_subject
 from nebctl.store.reader import LedgerFile
@@ -132,6 +134,43 @@ def test_what_could_hide_a_dose_is_a_gap(site: Site, statements: tuple[str, ...]
     assert said.exit_code == 1, said.output
     assert gap in said.output
     assert "COMPLETE: every" not in said.output
+
+
+@pytest.mark.parametrize(
+    ("subject", "private", "gap"),
+    [
+        ("MEX-007", {"subject": "MEX-007", "operator": "RT-07"}, "a signed start of this subject was refused (fork)"),
+        ("MEX-007", {"operator": "RT-07"}, "a signed start that may be this subject's was refused (fork)"),
+        ("MEX-001", {"subject": "MEX-007", "operator": "RT-07"}, ""),
+    ],
+    ids=["its own", "unsaid", "another's"],
+)
+def test_a_start_in_a_parted_history_is_a_gap(site: Site, subject: str, private: dict[str, str], gap: str) -> None:
+    """A second record at one place is refused, yet its dose may have been given: the audit names it."""
+    unit = site.unit("neb-0004")
+    clone = replace(unit)
+    site.send(unit, Draft(typ="boot", facts={"reason": "power"}))
+    draft = Draft(typ="start", private=private, session=day("2026-02-18-00000b"))
+    assert site.pharmacy.take(clone.write(draft), "neb-0004").reason is Reason.FORK
+    said = site.audit(subject)
+    assert said.exit_code == (1 if gap else 0), said.output
+    assert (f"GAP unit neb-0004 epoch 1 seq 1: {gap}" in said.stdout) is bool(gap)
+
+
+def test_a_refused_record_that_tells_of_no_dose_is_no_gap(site: Site) -> None:
+    """Evidence of a boot is shown with the unit; it hides no dose."""
+    unit = site.unit("neb-0004")
+    clone = replace(unit)
+    site.send(unit, Draft(typ="boot", facts={"reason": "power"}))
+    assert site.pharmacy.take(clone.write(Draft(typ="boot", facts={"reason": "other"})), "neb-0004").reason
+    assert site.audit().exit_code == 0
+
+
+def test_evidence_that_cannot_be_read_is_a_gap(site: Site) -> None:
+    """What stands among the evidence and is no record may be anybody's."""
+    site.tamper("INSERT INTO evidence VALUES ('neb-0001', 'fork', x'00', '2026-02-18T00:00:00.000Z')")
+    said = site.audit()
+    assert (said.exit_code, "a signed record that may be this subject's was refused" in said.stdout) == (1, True)
 
 
 def test_an_erased_fact_is_counted_as_such(site: Site) -> None:
