@@ -42,7 +42,12 @@ COLUMNS = (
     Column("charge_low_nl", _NL, "put in the cup, lower bound", _NOT_GIVEN),
     Column("charge_best_nl", _NL, "put in the cup, best estimate", _NOT_GIVEN),
     Column("charge_high_nl", _NL, "put in the cup, upper bound", _NOT_GIVEN),
-    Column("added_nl", _NL, "what balance or time say was added in mid-dose", f"nothing, or {_NOT_GIVEN}"),
+    Column(
+        "added_nl",
+        _NL,
+        "the most that was added in mid-dose, by balance, time or a person's word",
+        f"nothing, or {_NOT_GIVEN}",
+    ),
     Column("vial_emptied", "", "yes or no, by the operator", _UNTOLD),
     Column("low_nl", _NL, "emitted, lower bound", _NOT_GIVEN),
     Column("best_nl", _NL, "emitted, best estimate", _NOT_GIVEN),

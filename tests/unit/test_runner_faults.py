@@ -9,6 +9,7 @@ import pytest
 from nebctl.core import events as ev
 from nebctl.core.device import Certainty, CommandFailed
 from nebctl.core.dose import Interval
+from nebctl.core.ledger.grammar import check_volumes
 from nebctl.core.reestimate import check_again
 from nebctl.core.session import State
 
@@ -358,6 +359,8 @@ async def test_a_declared_top_up_is_uncertain_up_to_all_that_was_loaded(unit: An
     dose, residual = session[-1].payload, unit.store.of("residual")[-1].payload
     assert (dose["end"], dose["verdict"]) == ("uncertain", "UNCERTAIN")
     assert (dose["low_nl"], dose["high_nl"]) == (0, dose["charge"]["high_nl"] + 450_000)
+    check_volumes(dose)  # what every reader of the log holds it to
+    assert dose["added_nl"] == 450_000
     assert dose["topped_up"] == residual["topped_up"] == added.as_json()
     assert {"cup-changed", "uncertain-end"} <= set(dose["deviations"])
     (trace,) = unit.store.traces.values()

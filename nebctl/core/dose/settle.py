@@ -24,8 +24,8 @@ class Settled:
 
     `final` is what the verdict is about; `tracked` what the device's readings alone said. `witnesses` name the
     independent evidence. `complete` needs two of them that agree (S17); `contradiction` says that two exclude each
-    other, and then the interval spans both. `added_nl` is what came into the cup in mid-dose, by the balance or by a
-    run that the charge cannot explain; `final` is at most the charge and this, and what a person says was added.
+    other, and then the interval spans both. `added_nl` is the most that came into the cup in mid-dose, by the balance,
+    by a run that the charge cannot explain or by a person's word; `final` is at most the charge and this.
     """
 
     final: Interval
@@ -56,13 +56,14 @@ def settle(
     ended = estimate.evidence.names() + (("operator-end",) if seen else ())
     amount = _amount_witness(estimate, model)
     if topped_up is not None:
-        top = charge.volume.high_nl + max(estimate.added_nl, topped_up.high_nl)
-        final = Interval(low_nl=0, best_nl=estimate.emitted.best_nl, high_nl=max(estimate.emitted.high_nl, top))
-        return _uncertain(final, estimate, ended)
+        added_nl = max(estimate.added_nl, topped_up.high_nl)
+        top = max(estimate.emitted.high_nl, charge.volume.high_nl + added_nl)
+        final = Interval(low_nl=0, best_nl=estimate.emitted.best_nl, high_nl=top)
+        return _uncertain(final, estimate, ended, added_nl)
     if doubted:
         top = max(estimate.emitted.high_nl, charge.volume.high_nl + estimate.added_nl)
         final = Interval(low_nl=estimate.emitted.low_nl, best_nl=estimate.emitted.best_nl, high_nl=top)
-        return _uncertain(final, estimate, ended)
+        return _uncertain(final, estimate, ended, estimate.added_nl)
     if Code.CHARGE_CONTRADICTED in estimate.found or Code.WEIGHT_STEP in estimate.found:
         return _contradicted(estimate, charge, residual, ended, model)
     if residual is None:
@@ -70,15 +71,9 @@ def settle(
     return _by_residual(estimate, charge, residual, ended, amount, model)
 
 
-def _uncertain(final: Interval, estimate: DoseEstimate, ended: tuple[str, ...]) -> Settled:
-    return Settled(
-        final=final,
-        tracked=estimate.emitted,
-        witnesses=ended,
-        complete=False,
-        partial=False,
-        added_nl=estimate.added_nl,
-    )
+def _uncertain(final: Interval, estimate: DoseEstimate, ended: tuple[str, ...], added_nl: int) -> Settled:
+    tracked = estimate.emitted
+    return Settled(final=final, tracked=tracked, witnesses=ended, complete=False, partial=False, added_nl=added_nl)
 
 
 def _amount_witness(estimate: DoseEstimate, model: DeviceModel) -> str | None:

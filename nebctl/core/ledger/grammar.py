@@ -92,7 +92,7 @@ def _check_start(event: SessionEvent, before: tuple[str, int] | None) -> None:
 def check_volumes(payload: Mapping[str, Json]) -> None:
     """Check that a dose record's volumes, in nanolitres, are 0 <= low <= best <= high <= all that was loaded (S54).
 
-    That is the charge's upper bound and what the balance saw being added in mid-dose.
+    That is the charge's upper bound and the most that was added in mid-dose.
     Raises: `FormatError` naming the interval that is not.
     """
     charge = payload.get("charge")
