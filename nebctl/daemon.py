@@ -24,6 +24,7 @@ from nebctl.core.ledger.note import Vkey
 from nebctl.core.ledger.records import Draft, Json
 from nebctl.core.recovery import recover
 from nebctl.core.session import Rules
+from nebctl.core.session.accepted import with_acceptances
 from nebctl.core.trace import HEADER, Trace
 from nebctl.core.verify import Limits
 from nebctl.keys import KeyFault, load_signer, load_trust, load_vkey, refuse_shared, verify
@@ -356,7 +357,8 @@ async def closed_history(
         trace = Trace(session=session, csv=f"{HEADER}\n{rows}")
         drafts = tuple(replace(d, facts={**d.facts, "trace": trace.sha256}) if d.typ == "dose" else d for d in drafts)
         traces = (trace,) if any(d.typ == "dose" for d in drafts) else ()
-        history = fold(history, await ledger.append(drafts, clock.instant(), traces=traces))
+        accepted = with_acceptances(drafts, known)
+        history = fold(history, await ledger.append(accepted, clock.instant(), traces=traces))
         log.warning("session %s was left open by a restart and is recorded as such", session)
     return history
 

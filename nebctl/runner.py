@@ -19,6 +19,7 @@ from nebctl.core.instant import Instant
 from nebctl.core.ledger.records import Draft, Entry
 from nebctl.core.session import IDLE, LIVE, IllegalEventError, Kind, Rules, Session, State, Step, step
 from nebctl.core.session import drafts as records
+from nebctl.core.session.accepted import with_acceptances
 from nebctl.core.session.table import TABLE
 from nebctl.core.trace import Trace
 from nebctl.ports import Clock, EntryStore, Nebulizer
@@ -100,8 +101,7 @@ class Runner:
             post=self._post_own,
             alarm=self.raise_alarm,
         )
-        self._urgent: deque[_Posted] = deque()
-        self._posted: deque[_Posted] = deque()
+        self._urgent, self._posted = deque[_Posted](), deque[_Posted]()
         self._waiters: set[asyncio.Future[None]] = set()
         self._wake = asyncio.Event()
         self._ended = False
@@ -312,7 +312,7 @@ class Runner:
 
     async def commit(self, drafts: tuple[Draft, ...], traces: tuple[Trace, ...] = ()) -> tuple[Entry, ...]:
         """Append records and take them into the history."""
-        entries = await self._store.append(drafts, self._clock.instant(), traces=traces)
+        entries = await self._store.append(with_acceptances(drafts, self._rules), self._clock.instant(), traces=traces)
         self.history = fold(self.history, entries)
         self.outcome = next((entry for entry in entries if entry.payload["typ"] == "dose"), self.outcome)
         self._around.recorded()

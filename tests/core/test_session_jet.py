@@ -13,6 +13,7 @@ from nebctl.core.instant import ClockState, Instant
 from nebctl.core.ledger.records import Draft, SessionDay
 from nebctl.core.regimen import SiteRules
 from nebctl.core.session import IDLE, Rules, Session, State, step
+from nebctl.core.session.accepted import with_acceptances
 from nebctl.core.verify import Limits
 from tests.dose.conftest import JET
 
@@ -124,14 +125,15 @@ def test_a_complete_jet_dose_is_judged_by_the_same_rule(running: Session) -> Non
 
 
 @pytest.mark.req("S22")
-def test_a_dose_repeats_what_the_site_accepted_of_its_device(running: Session) -> None:
-    """A dose by a device without S22 or S24 names the site's deviation for each, null where there is none."""
-    session = end_by_operator(running)
-    assert "site_acceptances" not in settled(session, 1_050_000).facts
+def test_every_record_of_a_session_repeats_what_the_site_accepted_of_its_device(running: Session) -> None:
+    """Without S22 or S24 each names the site's deviation, null where there is none; a record of no session does not."""
+    dose, boot = settled(end_by_operator(running), 1_050_000), Draft(typ="boot")
+    assert with_acceptances((dose, boot), RULES) == (dose, boot)
     lacking = replace(RULES.declaration, host_loss_off_ms=3000, max_on_in_device=False)
     rules = replace(RULES, declaration=lacking, site=SiteRules(jet_under=DEVIATION, host_loss="DEV-002 a nurse stays"))
-    dose = settled(session, 1_050_000, rules)
-    assert dose.facts["site_acceptances"] == {"S22": "DEV-002 a nurse stays", "S24": None}
+    told, untold = with_acceptances((dose, boot), rules)
+    assert told.facts == {**dose.facts, "site_acceptances": {"S22": "DEV-002 a nurse stays", "S24": None}}
+    assert untold == boot
 
 
 def test_a_partial_jet_dose_is_not_excused_by_its_class(running: Session) -> None:

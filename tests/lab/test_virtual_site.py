@@ -45,6 +45,18 @@ async def test_other_devices_stand_there_as_well(device: str) -> None:
 
 
 @pytest.mark.virtual
+@pytest.mark.req("S22")
+async def test_every_record_of_a_dose_says_what_the_site_accepted() -> None:
+    """A 9C board is OFF three seconds after its host, not two: each record of its session says so."""
+    async with VirtualSite(SitePlan(units=(UnitPlan(device="board-9c"),))) as site:
+        await site.give(poured_nl=SMALL_NL)
+        records = [record for record in site.records() if "session" in record]
+    types = {record["typ"] for record in records}
+    assert {"authorisation", "charge", "start", "residual", "dose", "signature"} <= types
+    assert {str(record.get("site_acceptances")) for record in records} == {"{'S22': None}"}
+
+
+@pytest.mark.virtual
 async def test_a_refusal_is_the_one_that_the_page_shows() -> None:
     """A wrong kit is refused by the unit's own API, with its code, and the refusal is on record."""
     async with VirtualSite() as site:

@@ -206,8 +206,6 @@ def dose(auth: Authorisation, session: Session, residual: Residual | None, rules
         facts["topped_up"] = dict(session.topped_up.as_json())
     if rules.model.dries:
         facts["site_deviation"] = rules.site.jet_under
-    if missing := rules.declaration.missing():
-        facts["site_acceptances"] = {promise: rules.site.acceptance(promise) for promise in missing}
     return Draft(typ="dose", facts=facts, private=_private(auth, session), session=auth.place)
 
 
