@@ -211,6 +211,9 @@ class UnitConfig(_Table):
     gpio: GpioTable | None = None
 
 
+_DEVICE = re.compile(r"\s*\[\[?\s*device\s*\]\]?\s*(?:#.*)?")
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LoadedConfig:
     """A configuration with the folder that its paths are relative to, and the SHA-256 of its text (64 hex digits)."""
@@ -235,6 +238,8 @@ def load_config(path: Path) -> LoadedConfig | tuple[Fault, ...]:
     Raises: `OSError` where the file cannot be read.
     """
     data = path.read_bytes()
+    if second := _second_device(data.decode("utf-8", errors="replace"), str(path)):
+        return (second,)
     text = read_toml(data.decode("utf-8", errors="replace"), str(path))
     if text.table is None:
         return text.faults
@@ -243,6 +248,16 @@ def load_config(path: Path) -> LoadedConfig | tuple[Fault, ...]:
     if model is None or text.faults or faults or together:
         return in_order((*text.faults, *faults, *together))
     return LoadedConfig(config=model, folder=path.absolute().parent, sha256=hashlib.sha256(data).hexdigest())
+
+
+def _second_device(text: str, file: str) -> Fault | None:
+    """Return what is wrong with a second device: one STOP turns off all that a unit drives, which is one (S51)."""
+    rows = [number for number, row in enumerate(text.splitlines(), 1) if _DEVICE.fullmatch(row)]
+    if len(rows) < 2:
+        return None
+    problem = f"a unit drives one device, and the first stands on line {rows[0]}"
+    right = "keep one [device]; another nebulizer needs a unit of its own"
+    return Fault(file=file, line=rows[1], field="device", value=None, problem=problem, right=right)
 
 
 def _check_together(config: UnitConfig, file: str, line_of: Callable[[tuple[str, ...]], int]) -> list[Fault]:

@@ -61,6 +61,7 @@ async def test_a_cut_off_is_tripped_declared_and_opened(device: str) -> None:
     assert dose["low_nl"] <= truth <= dose["high_nl"]
 
 
+@pytest.mark.req("S51")
 @pytest.mark.req("S22")
 @pytest.mark.req("S26")
 @pytest.mark.parametrize("device", KINDS)

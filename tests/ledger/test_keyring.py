@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from nebctl.core.ledger import head, jws, tree
 from nebctl.core.ledger.encoding import FormatError, b64url
 from nebctl.core.ledger.envelope import parse_entry
+from nebctl.core.ledger.head import kid
 from nebctl.core.ledger.keyring import KeyRing, find_ring, open_head_by, open_receipt_by, rotation
 from nebctl.core.ledger.note import COSIGNATURE, ED25519, Vkey, assemble_note
 from nebctl.core.ledger.records import Draft
@@ -80,28 +81,40 @@ def forge(book: Any, **changed: Any) -> Any:
     return book.add(Draft(typ="key", facts=facts))
 
 
+NAME = "sim.mexcovid.example/nebctl/neb-0001/1"
+OTHER = Vkey("sim.other.example/nebctl/neb-0001/1", ED25519, key(1).public).text()
+WITNESS = Vkey(NAME, COSIGNATURE, key(1).public).text()
+FORGED = Vkey(NAME, ED25519, key(1).public)
+UNPROVEN = Vkey(NAME, ED25519, key(2).public)
+NEXT, PAIR = "1, the next place", "expected a verifier line and a signature"
+
+
 @pytest.mark.parametrize(
-    "changed",
+    ("changed", "sentence"),
     [
-        {"not_before_seq": 0},
-        {"not_before_seq": 2},
-        {"not_before_seq": True},
-        {"not_before_seq": None},
-        {"pop": b64url(bytes(64))},
-        {"pop": "!"},
-        {"pop": 7},
-        {"new_vkey": 7},
-        {"new_vkey": "x"},
-        {"new_vkey": Vkey("sim.other.example/nebctl/neb-0001/1", ED25519, key(1).public).text()},
-        {"new_vkey": Vkey("sim.mexcovid.example/nebctl/neb-0001/1", COSIGNATURE, key(1).public).text()},
-        {"new_vkey": Vkey("sim.mexcovid.example/nebctl/neb-0001/1", ED25519, key(2).public).text()},
+        ({"not_before_seq": 0}, f"member not_before_seq: saw 0, expected {NEXT}"),
+        ({"not_before_seq": 2}, f"member not_before_seq: saw 2, expected {NEXT}"),
+        ({"not_before_seq": True}, f"member not_before_seq: saw True, expected {NEXT}"),
+        ({"not_before_seq": None}, f"member not_before_seq: saw None, expected {NEXT}"),
+        ({"pop": b64url(bytes(64))}, f"member pop: saw a bad signature, expected one by the new key {kid(FORGED)}"),
+        ({"pop": "!"}, "member pop: saw !, expected unpadded base64url"),
+        ({"pop": 7}, PAIR),
+        ({"new_vkey": 7}, PAIR),
+        ({"new_vkey": "x"}, "verifier key: saw x, expected name+key ID+base64"),
+        ({"new_vkey": OTHER}, f"expected a signing key named {NAME}"),
+        ({"new_vkey": WITNESS}, f"expected a signing key named {NAME}"),
+        (
+            {"new_vkey": UNPROVEN.text()},
+            f"member pop: saw a bad signature, expected one by the new key {kid(UNPROVEN)}",
+        ),
     ],
 )
-def test_a_faulty_rotation_is_refused(new_book: Callable[[], Any], changed: dict[str, Any]) -> None:
+def test_a_faulty_rotation_is_refused(new_book: Callable[[], Any], changed: dict[str, Any], sentence: str) -> None:
     """A wrong place, a key of another name or kind, and a proof that the new key did not sign change no ring."""
     book = new_book()
-    with pytest.raises(FormatError):
+    with pytest.raises(FormatError) as error:
         KeyRing.of(book.vkey).take(forge(book, **changed), verify)
+    assert sentence in str(error.value)
 
 
 def test_an_old_key_never_comes_back(new_book: Callable[[], Any]) -> None:
@@ -111,7 +124,7 @@ def test_an_old_key_never_comes_back(new_book: Callable[[], Any]) -> None:
     rotate(book, 1)
     rotate(book, 2)
     ring = ring_of(book, first)
-    with pytest.raises(FormatError, match="never used"):
+    with pytest.raises(FormatError, match=f"member new_vkey: saw key {kid(FORGED)} again, expected .* never used"):
         ring.take(forge(book), verify)
 
 

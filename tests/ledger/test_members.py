@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from nebctl.core.ledger.encoding import FormatError
 from nebctl.core.ledger.members import check_each, check_members, holds_quickly
+from nebctl.core.ledger.records import SESSION_FIELDS
 
 DIGESTS = ["A" * 43, "B" * 42 + "A"]
 GOOD: dict[str, Any] = {
@@ -86,3 +87,15 @@ def test_the_member_that_is_wrong_is_named(name: str) -> None:
         check_members({**GOOD, name: [1]})
     with pytest.raises(FormatError, match=f"member {name}"):
         check_members({key: value for key, value in GOOD.items() if key != name})
+
+
+def test_a_text_has_1_to_255_characters() -> None:
+    """Neither an empty text nor a longer one stands in the envelope."""
+    assert [decides({**GOOD, "boot": "x" * length}) for length in (0, 1, 255, 256)] == [False, True, True, False]
+
+
+def test_a_record_of_no_session_needs_no_member_of_one() -> None:
+    """Of the session's members a record has all or none."""
+    alone = {name: value for name, value in GOOD.items() if name not in SESSION_FIELDS}
+    assert decides(alone)
+    assert not any(decides({**alone, name: GOOD[name]}) for name in SESSION_FIELDS)

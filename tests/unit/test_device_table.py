@@ -80,3 +80,15 @@ def test_run_takes_its_trace_ahead_of_the_file(tmp_path: Path, monkeypatch: pyte
     traces = [config.path(config.config.device.trace or Path()) for config in given]
     assert traces == [tmp_path / "etc" / "own.trace", tmp_path / "mine.trace"]
     assert {config.sha256 for config in given} == {hashlib.sha256(path.read_bytes()).hexdigest()}
+
+
+@pytest.mark.req("S51")
+@pytest.mark.parametrize("table", ["[device]", "[[device]]", "  [ device ]  # the jet"])
+def test_a_unit_has_one_device(tmp_path: Path, table: str) -> None:
+    """A second device is refused with its line and in plain words: one STOP turns off all that a unit drives."""
+    path = write(tmp_path, table, 'driver = "board-9c"', 'port = "usb://0403:6001/B20K2X"')
+    (fault,) = load_config(path)
+    assert str(fault) == (
+        f"{path}:17: device: a unit drives one device, and the first stands on line 14; "
+        "keep one [device]; another nebulizer needs a unit of its own"
+    )
