@@ -1,18 +1,27 @@
-"""A mesh behind a cut-off on GPIO lines, wire by wire in virtual time: what closes the contact, and what opens it."""
+"""A mesh behind a cut-off, on GPIO lines or on Modbus, in virtual time: what closes the contact, and what opens it."""
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 
 import pytest
 
 from nebctl.core.device import Certainty, CommandFailed, DeviceReport, EndCause, Identity, Output
+from nebctl_drivers.bus import Bus
 from nebctl_drivers.guarded import OBEYS_S, Guarded
 from nebctl_drivers.link import MemoryLink, memory_pair
 from nebctl_drivers.mesh_reference.device import MeshReference
+from nebctl_drivers.modbus_tcp import ModbusTcp
+from nebctl_drivers.timing import Timing
+from nebctl_drivers.watchdog_relay.cutoff import CutOff
 from nebctl_drivers.watchdog_relay.gpio_cutoff import GpioCutOff
 from nebctl_drivers.watchdog_relay.gpio_lines import GpioPlace
+from nebctl_drivers.watchdog_relay.modbus_relay import ModbusRelay
+from nebctl_drivers.watchdog_relay.opening import modbus_relay
+from nebctl_simulators.cutoff import RELAY_UNIT
+from nebctl_simulators.cutoff import Device as Relay
+from nebctl_simulators.cutoff import Unit as RelayUnit
 from nebctl_simulators.mesh.device import Device
 from nebctl_simulators.mesh.memory import Memory
 from nebctl_simulators.presets import build_unit
@@ -24,6 +33,8 @@ pytestmark = pytest.mark.virtual
 RUN, MAX_ON_MS = "0badcafe", 60_000
 PLACE = GpioPlace(chip="/dev/gpiochip0", pulse=17, clear=27, sense=22)
 FOR_EVER = 1_000_000
+ANSWER_S = 0.003
+"""How long the relay on Modbus thinks."""
 
 
 def loop_ns() -> int:
@@ -65,12 +76,32 @@ class Table:
                 return report
 
 
+async def answer(device: Relay, far: MemoryLink) -> None:
+    """Give a device what the host writes, until the wire is gone; it takes its time."""
+    while not isinstance(data := await far.read(), CommandFailed):
+        await asyncio.sleep(ANSWER_S)
+        far.write(device.feed(data, loop_ns()))
+
+
 @asynccontextmanager
-async def table(kind: str = "one-shot") -> AsyncIterator[Table]:
-    """Join mesh and relay, opened."""
+async def on_modbus(device: Device) -> AsyncIterator[ModbusRelay]:
+    """Yield a relay on a Modbus line of its own, whose contact stands before the mesh."""
     near, far = memory_pair()
     await far.open()
-    lines = FakeLines(kind=kind)
+    unit, time = RelayUnit(seed=1), ScaledTime(0, 1000)
+    relay = Relay(unit=unit, serial="SIM-0004", sim_time=time, real_ns=loop_ns(), moved=device.supply)
+    answering = asyncio.create_task(answer(relay, far))
+    yield modbus_relay(Bus(near, ModbusTcp(), Timing(answer_s=0.2), now_ns=loop_ns), RELAY_UNIT)
+    far.close()
+    await asyncio.wait({answering})
+
+
+@asynccontextmanager
+async def table(*, modbus: bool = False) -> AsyncIterator[Table]:
+    """Join mesh and relay, opened; the lines have nothing to do where the relay is on Modbus."""
+    near, far = memory_pair()
+    await far.open()
+    lines = FakeLines()
     device = Device(
         unit=build_unit("mesh.solo", 1),
         serial="SIM-0003",
@@ -80,16 +111,18 @@ async def table(kind: str = "one-shot") -> AsyncIterator[Table]:
     )
     device.pour(3_000_000)
     mesh = MeshReference(near, port="/x", nonce=lambda: "a1b2c3d4", now_ns=loop_ns)
-    guarded = Guarded(mesh, GpioCutOff(PLACE, now_ns=loop_ns, open_at=lambda _: lines))
-    made = Table(guarded, device, lines, far, [])
-    serving = asyncio.create_task(made.serve())
-    assert isinstance(await guarded.open(), Identity)
-    try:
-        yield made
-    finally:
-        await guarded.close()
-        far.close()
-        await asyncio.wait({serving})
+    async with AsyncExitStack() as stack:
+        on_lines = GpioCutOff(PLACE, now_ns=loop_ns, open_at=lambda _: lines)
+        cutoff: CutOff = await stack.enter_async_context(on_modbus(device)) if modbus else on_lines
+        made = Table(Guarded(mesh, cutoff), device, lines, far, [])
+        serving = asyncio.create_task(made.serve())
+        assert isinstance(await made.guarded.open(), Identity)
+        try:
+            yield made
+        finally:
+            await made.guarded.close()
+            far.close()
+            await asyncio.wait({serving})
     assert asyncio.all_tasks() == {asyncio.current_task()}
 
 
@@ -127,6 +160,7 @@ async def test_a_device_that_ignores_stop_is_cut_off() -> None:
         stopped = await stopping
         assert isinstance(stopped, DeviceReport)
         assert (stopped.output, stopped.end) == (Output.OFF, EndCause.CUT_OFF)
+        assert stopped.on_ms <= at.device.truth().on_ms - 1000, "the time without power is no on-time"
         again = await at.guarded.status()
         assert isinstance(again, DeviceReport)
         assert again.end is EndCause.CUT_OFF, "what was seen once is not forgotten with the controller's own end"
@@ -160,6 +194,25 @@ async def test_a_stop_in_the_trial_keeps_the_device_off() -> None:
         assert failed.certainty is Certainty.NOT_DONE
         assert at.times("START") == []
         assert not at.lines.closed
+
+
+@pytest.mark.req("S20")
+@pytest.mark.parametrize("modbus", [False, True])
+async def test_a_stop_at_any_moment_of_a_start_wins(modbus: bool) -> None:
+    """Wherever in closing, reading back and starting a STOP comes, no START follows it, and all is off afterwards."""
+    starts = set()
+    for ms in range(60) if modbus else range(1850, 2050, 4):
+        async with table(modbus=modbus) as at:
+            starting = asyncio.create_task(at.guarded.start(RUN, MAX_ON_MS))
+            await asyncio.sleep(ms / 1000)
+            called = now()
+            assert isinstance(await at.guarded.stop(), DeviceReport)
+            await starting
+            starts.add(len(at.times("START")))
+            assert all(when <= called for when in at.times("START")), ms
+            assert at.device.truth().output == "OFF"
+            assert not at.lines.closed
+    assert starts == {0, 1}, "the moments reach from before the START to behind it"
 
 
 async def test_a_refused_start_opens_the_contact() -> None:
