@@ -76,7 +76,7 @@ class Nebulizer(Protocol):
         ...
 
     async def trip_cut_off(self) -> CommandFailed | None:
-        """Let the independent cut-off open by itself once, with the output off; None: it did, or there is none."""
+        """Try the independent cut-off, with the output off; None: it closed and opened, or there is none."""
         ...
 
     async def close(self) -> None:

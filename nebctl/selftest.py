@@ -44,9 +44,9 @@ async def try_all(
 
 
 async def _trip(nebulizer: Nebulizer) -> Check:
-    """Return the line of the cut-off, which opens by itself in the test; one that does not bars every start (S22)."""
+    """Return the line of the cut-off, which is closed in the test and must open; one that does not bars each start."""
     failed = await nebulizer.trip_cut_off()
-    note = "opened by itself when nobody fed it" if failed is None else failed.sentence()
+    note = "was closed, and opened" if failed is None else failed.sentence()
     return Check(name="cut-off", good=failed is None, note=note)
 
 

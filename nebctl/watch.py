@@ -92,7 +92,7 @@ class Contained:
         return await self._call("last run", self._driver.last_run, RunOutcome, READ_LIMIT_S)
 
     async def trip_cut_off(self) -> CommandFailed | None:
-        """Let the independent cut-off open by itself once, where there is one."""
+        """Try the independent cut-off, where there is one."""
         return await self._call("trip", self._driver.trip_cut_off, NoneType, STOP_LIMIT_S)
 
     async def close(self) -> None:

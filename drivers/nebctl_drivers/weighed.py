@@ -54,7 +54,7 @@ class Weighed:
         return await self._driver.last_run()
 
     async def trip_cut_off(self) -> CommandFailed | None:
-        """Let the cut-off of the nebulizer open by itself once, where it has one."""
+        """Try the cut-off of the nebulizer, where it has one."""
         return await self._driver.trip_cut_off()
 
     async def close(self) -> None:

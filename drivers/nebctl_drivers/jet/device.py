@@ -121,14 +121,15 @@ class Jet:
         return RunOutcome(run=relay.run, on_ms=relay.closed_ms, end=relay.cause, boot=self._observed.boot)
 
     async def trip_cut_off(self) -> CommandFailed | None:
-        """Let the relay open by itself once, with no gas set; a jet whose STOP is not proven refuses."""
+        """Close and open the relay once, with no gas set; a jet whose STOP is not proven refuses."""
         refusal = self._switch.refuse_unproven()
         if refusal is not None:
             return refusal
         self._observed = replace(begun(self._observed, TRIAL, self._now_ns()), armed=False)
         self._tripping = True
         try:
-            return await self._relay.trip(self._switch.forbid_after())
+            permit = self._switch.forbid_after()
+            return await self._relay.arm(TRIAL, LONGEST_ON_MS, permit) or await try_contact(self._relay, permit)
         finally:
             self._tripping = False
 
