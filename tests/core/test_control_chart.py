@@ -8,7 +8,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from nebctl.chart_picture import chart_svg
-from nebctl.core.dose.control import Charted, Kind, Point, Rule, chart
+from nebctl.core.dose.control import Charted, Kind, Point, Rule, chart, flagged
 
 RATE, SIGMA = 6_000, 240
 SVG = "{http://www.w3.org/2000/svg}"
@@ -108,3 +108,18 @@ def test_every_mark_lies_on_the_page(inside: tuple[int, int, int, int], drawn: l
     for circle in ElementTree.fromstring(chart_svg(charted, "x")).iter(f"{SVG}circle"):
         assert left <= float(circle.get("cx", "-1")) <= right
         assert top <= float(circle.get("cy", "-1")) <= bottom
+
+
+def test_only_a_dose_differs_from_run_to_run() -> None:
+    """The sigma of a dose has the run's own repeatability in it; a calibration, a mean of runs, has not."""
+    dose, again = (chart([CALIBRATION, point(RATE, kind)])[1].sigma_nl_per_s for kind in (Kind.DOSE, Kind.CALIBRATION))
+    assert dose == round(ONE_SIGMA)
+    assert again == round((60**2 + SIGMA**2) ** 0.5)
+
+
+def test_nothing_is_flagged_where_nothing_was_calibrated() -> None:
+    """Without a calibration no point has a line; after one, only what came since is told."""
+    assert flagged(()) == ()
+    assert flagged(chart([point(1), point(2)])) == ()
+    far = [point(RATE / 2, seq=2), CALIBRATION, point(RATE / 3, seq=4)]
+    assert [each.point.seq for each in flagged(chart([CALIBRATION, *far]))] == [4]

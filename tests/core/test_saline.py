@@ -1,6 +1,7 @@
 """The arithmetic of a saline run: what a volume and a time say of a rate, and how sure that is."""
 
 import math
+from dataclasses import replace
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -155,3 +156,66 @@ def test_a_person_s_stop_ends_the_aerosol_where_it_was_pressed() -> None:
 def test_no_reading_of_aerosol_is_no_time_at_all() -> None:
     """A device that never ran measured nothing."""
     assert aerosol_span([]).ms == aerosol_span(whole_run(current=True)[:10]).ms == 0
+
+
+def test_each_refusal_says_what_was_seen_and_what_to_do() -> None:
+    """One sentence each: the figure, what would be right, and the next step."""
+    rate = "a rate of {}, expected {}"
+    slow = Measured(rates_nl_per_s=(), rate_nl_per_s=3_000, sigma_nl_per_s=1, spread_ppm=0, parts_ppm=())
+    said = [
+        refuse_run(run(80_000, nl=0)),
+        refuse_run(run(19_900)),
+        refuse_run(run(80_000, temp=8_000)),
+        judge(replace(slow, rate_nl_per_s=1_000), CLASS_NL_S, LEAST_NL_S),
+        judge(replace(slow, rate_nl_per_s=6_000, spread_ppm=160_000), CLASS_NL_S, LEAST_NL_S),
+        judge(slow, CLASS_NL_S, LEAST_NL_S),
+    ]
+    assert [(finding.code, finding.sentence) for finding in said if finding] == [
+        (
+            "no-weight",
+            "no loss of weight was seen, expected a balance under the device that tells it: look at it, or calibrate "
+            "by time.",
+        ),
+        (
+            "too-short",
+            "19.9 s of aerosol, expected at least 20 s: the cup was dry, hardly filled, or the device stopped early. "
+            "Fill it and try again.",
+        ),
+        (
+            "cold",
+            "saline at 8.0 degrees Celsius, expected at least 15: let it come to the room's temperature and try again.",
+        ),
+        (
+            "implausible",
+            rate.format("0.060 mL/min", "0.076 mL/min to 1.900 mL/min")
+            + " of such a device: check the volume that was filled.",
+        ),
+        (
+            "spread",
+            "runs 16 % apart, expected at most 15 %: one of them was filled otherwise or stopped early. Repeat all of "
+            "them.",
+        ),
+        (
+            "too-slow",
+            rate.format("0.180 mL/min", "at least 0.200 mL/min") + ": replace the mesh, and calibrate the new one.",
+        ),
+    ]
+
+
+def test_the_parts_of_the_doubt_are_what_they_say() -> None:
+    """Filling, residue, temperature, timing and repeatability, each as a share of the rate in ppm."""
+    parts = dict(measure([run(80_000, temp=22_000)], TIMED).parts_ppm)
+    assert parts == {
+        "filling": 29_000,
+        "residue": 25_000,
+        "temperature": 0,
+        "timing": 1_250,
+        "repeatability": parts["repeatability"],
+    }
+    cold = dict(measure([run(80_000, temp=17_000), run(80_000, temp=19_000)], TIMED).parts_ppm)
+    assert cold["temperature"] == 24_000
+    unsensed = dict(measure([run(80_000, temp=17_000), run(80_000, temp=None)], WEIGHED).parts_ppm)
+    assert (unsensed["temperature"], unsensed["filling"], unsensed["residue"]) == (20_000, 4_000, 0)
+    shared = Known(by=By.BALANCE, share_ppm=500_000, share_sigma_ppm=50_000)
+    assert dict(measure([run(80_000)], shared).parts_ppm)["share"] == 100_000
+    assert "share" not in parts

@@ -1,15 +1,17 @@
 """The parts of the estimate one by one: the balance's filter, what a jet leaves, and what records carry of them."""
 
+import math
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
-from nebctl.core.dose import Doing, Interval, Reading, settle
+from nebctl.core.dose import Doing, Interval, Method, Reading, settle
 from nebctl.core.dose.evidence import NO_EVIDENCE, fade
 from nebctl.core.dose.exposure import UNEXPOSED, Exposure
 from nebctl.core.dose.jet import EARLY_NL, emitted_of, know_jet
 from nebctl.core.dose.known import Cup, Known, cup_of
-from nebctl.core.dose.spread import Spread
+from nebctl.core.dose.spread import LOT_SHARE, Z95, Spread, spread_of
 from nebctl.core.dose.weight import COARSE, UNWEIGHED, Weighed, balance_reads
 
 RATE = 6_000.0
@@ -119,3 +121,26 @@ def test_what_was_tracked_stands_beside_what_was_settled(dosing: Any, kind: str)
         estimate, dosing.charged(), left, dosing.calibrated, doubted=kind == "doubted", topped_up=topped_up
     )
     assert settled.tracked == estimate.emitted
+
+
+def test_a_spread_is_shared_out_by_what_it_is_owed_to(dosing: Any) -> None:
+    """By time, the calibration's part; by a declared charge and a residual, the lot's; of a jet, its share's."""
+    estimate, charge, left = dosing.ran(400), dosing.charged(), dosing.left(300_000)
+    final = Interval(low_nl=2_000_000, best_nl=2_500_000, high_nl=3_000_000)
+    whole = 1_000_000 / (2 * Z95)
+    timed = spread_of(final, estimate, charge, None, dosing.calibrated)
+    assert timed.calibration_nl == math.ceil(2_500_000 * dosing.calibrated.sigma_ppm / 1e6)
+    assert (timed.device_nl, timed.lot_nl) == (0, 0)
+    drawn = spread_of(final, estimate, charge, left, dosing.calibrated)
+    assert (drawn.calibration_nl, drawn.device_nl) == (0, 0)
+    assert drawn.lot_nl == math.ceil(math.sqrt(LOT_SHARE) * 120_000 / (2 * Z95))
+    weighed = replace(charge, method=Method.WEIGHED)
+    assert spread_of(final, estimate, weighed, left, dosing.calibrated).lot_nl == 0
+    for sigma_ppm in (0, 30_000):
+        jet = replace(dosing.jet, share_sigma_ppm=sigma_ppm)
+        width = jet.aerosol_share_high_ppm - jet.aerosol_share_low_ppm
+        share = (sigma_ppm or width / math.sqrt(12)) / jet.aerosol_share_best_ppm
+        found = spread_of(final, estimate, weighed, left, jet)
+        assert found.device_nl == math.ceil(min(whole, 2_500_000 * share))
+    parts = (timed.calibration_nl, timed.device_nl, timed.lot_nl, timed.run_nl)
+    assert math.hypot(*parts) == pytest.approx(whole, rel=1e-4)
