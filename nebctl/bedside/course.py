@@ -4,6 +4,7 @@ from collections.abc import Iterable, Iterator
 from datetime import date
 from itertools import takewhile
 
+from nebctl.core.admission import known_day1
 from nebctl.core.calendar import study_day
 from nebctl.core.history import GivenDose, UnitHistory
 from nebctl.core.ledger.envelope import utc_text
@@ -64,7 +65,7 @@ def _of_today(
     for day, dose in regimen.planned_doses():
         held = next((planned.kit for planned in order.doses if (planned.day, planned.dose) == (day, dose)), None)
         known = held is not None or _own(day, dose, order, history) is not None
-        if known and day == study_day(_day1(order, history, today), today):
+        if known and day == study_day(min(known_day1(order, history) or today, today), today):
             yield day, dose, held
 
 
@@ -96,11 +97,3 @@ def _state(day: int, dose: int, order: Order, history: UnitHistory) -> str:
 def _started(day: int, dose: int, order: Order, history: UnitHistory) -> str | None:
     own = _own(day, dose, order, history)
     return utc_text(own.started_wall_ns) if own else None
-
-
-def _day1(order: Order, history: UnitHistory, today: date) -> date:
-    begun: list[date] = [
-        date.fromisoformat(dose.date_local) for dose in history.doses_of(order.subject) if dose.high_nl > 0
-    ]
-    listed = [order.day1] if order.day1 else []
-    return min([*begun, *listed, today])

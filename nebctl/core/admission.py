@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from datetime import date
 
-from nebctl.core.calendar import date_of, study_day
+from nebctl.core.calendar import date_of, day1_by, study_day
 from nebctl.core.guard import Refusal
 from nebctl.core.history import UnitHistory
 from nebctl.core.instant import Instant
@@ -86,11 +86,11 @@ def admit(
 
 
 def _day1(order: Order, request: Request, history: UnitHistory) -> date:
-    """Return the date of Day 1: that of the first start with any emission, else as planned, else today.
+    """Return the date of Day 1, as the first start with any emission counts it, else as planned, else today.
 
     The unit's own records count beside the pharmacy's list, which may not know of the newest dose.
     """
-    return _known_day1(order, history) or request.today
+    return known_day1(order, history) or request.today
 
 
 def left_open(worklist: Worklist, history: UnitHistory, today: date) -> tuple[tuple[str, PlannedDose], ...]:
@@ -101,14 +101,19 @@ def left_open(worklist: Worklist, history: UnitHistory, today: date) -> tuple[tu
     return tuple(
         (order.subject, dose)
         for order in worklist.orders
-        if (day1 := _known_day1(order, history)) is not None
+        if (day1 := known_day1(order, history)) is not None
         for dose in order.doses
         if dose.kit not in history.kits and date_of(day1, dose.day) < today
     )
 
 
-def _known_day1(order: Order, history: UnitHistory) -> date | None:
-    begun = [date.fromisoformat(dose.date_local) for dose in history.doses_of(order.subject) if dose.high_nl > 0]
+def known_day1(order: Order, history: UnitHistory) -> date | None:
+    """Return the date of Day 1 as planned, or as an own start with any emission counts it; None where neither is known.
+
+    A first start on a later study day does not move Day 1: what came before it was missed.
+    """
+    doses = (dose for dose in history.doses_of(order.subject) if dose.high_nl > 0)
+    begun = [day1_by(date.fromisoformat(dose.date_local), dose.day) for dose in doses]
     return min([*begun, *((order.day1,) if order.day1 else ())], default=None)
 
 

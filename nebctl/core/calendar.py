@@ -31,6 +31,14 @@ def date_of(day1: date, day: int) -> date:
     return day1 + timedelta(days=day - 1)
 
 
+def day1_by(on: date, day: int) -> date:
+    """Return the date of Day 1, where `on` is the date of study day `day`.
+
+    Raises: `OverflowError` where the date lies outside the years 1 to 9999.
+    """
+    return on - timedelta(days=day - 1)
+
+
 def course_dates(regimen: Regimen, day1: date) -> tuple[tuple[int, date], ...]:
     """Return each dosing day of the regimen with its date."""
     return tuple((day, date_of(day1, day)) for day in regimen.days)

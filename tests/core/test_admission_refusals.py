@@ -3,7 +3,7 @@
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from datetime import date, time
+from datetime import date, time, timedelta
 from typing import Any
 
 import pytest
@@ -281,3 +281,14 @@ def test_a_thawed_kit_needs_half_as_much_again_of_the_longest_dose(minutes_left:
 def test_what_speaks_for_a_dose_is_admitted(allowed: Callable[[], Case]) -> None:
     """What looks like a reason and is none does not keep a dose from a subject."""
     assert isinstance(allowed().admit(), Admitted)
+
+
+@pytest.mark.req("S04")
+@pytest.mark.parametrize("day1", [None, DAY1 + timedelta(days=1)])
+def test_an_own_first_dose_on_day_2_counts_the_days_as_its_record_does(day1: date | None) -> None:
+    """The day after a first dose of Day 2 is Day 3, whatever the list says of Day 1: no dose is left out for it."""
+    dose = given(25, day=2, date_local=(DAY1 + timedelta(days=1)).isoformat())
+    case = replace(PLAIN.order(day1=day1, doses=(planned(3),)), history=dose)
+    found = case.listed(kits=(known(3),)).asking(kit="KIT-0403", today=DAY1 + timedelta(days=2)).admit()
+    assert isinstance(found, Admitted)
+    assert found.day == 3

@@ -75,12 +75,17 @@ def test_an_outcome_ends_its_lease_and_enters_the_history(pharmacy: Any, unit: A
     assert pharmacy.rows("SELECT state FROM kit WHERE kit = 'KIT-0401'") == [(kit_state,)]
 
 
-def test_day_1_is_the_first_day_with_any_emission(pharmacy: Any, unit: Any) -> None:
-    """An outcome that certainly emitted nothing does not begin the course, and the planned date stands."""
-    pharmacy.take(unit.dose(1, end="stopped", low_nl=0, best_nl=0, high_nl=0))
-    assert str(renewed(pharmacy.db).orders[0].day1) == "2026-02-14"
+@pytest.mark.req("S04")
+@pytest.mark.parametrize("before", ["nothing emitted", "not judged yet"])
+def test_a_first_emission_on_day_2_leaves_day_1_where_it_was(before: str, pharmacy: Any, unit: Any) -> None:
+    """A course does not move by what its first day came to, nor by whether the pharmacy judged it in time.
+
+    Else the dose of Day 2 would lie on Day 1, and the next day would have a dose that was given already.
+    """
+    if before == "nothing emitted":
+        pharmacy.take(unit.dose(1, end="stopped", low_nl=0, best_nl=0, high_nl=0))
     pharmacy.take(unit.dose(2))
-    assert str(renewed(pharmacy.db).orders[0].day1) == "2026-02-15"
+    assert str(renewed(pharmacy.db).orders[0].day1) == "2026-02-14"
 
 
 def test_a_dose_outside_the_leases_is_kept_and_remarked(pharmacy: Any, unit: Any) -> None:
