@@ -52,12 +52,14 @@ class Charting:
     async def report(self, event: adverse.AdverseEvent, operator: str) -> None:
         """Record an adverse event of a subject whom this unit has, or had, a dose for.
 
-        Raises: `Refused` for another subject, a date that lies ahead, or one after the follow-up.
+        Raises: `Refused` for another subject, a date that lies ahead, or one before Day 1 or after the follow-up.
         """
         if not self._knows(event.subject):
             sentence = f"{event.subject} is not on this unit's list. Look at the wristband, or tell the pharmacy."
             raise Refused(Refusal(code="adverse-subject", sentence=sentence))
-        if refusal := adverse.refuse(event, self._today(), self._follow_up_ends(event.subject)):
+        first = self._first_treatment(event.subject)
+        ends = follow_up_end(first, self._follow_up) if first and self._follow_up else None
+        if refusal := adverse.refuse(event, self._today(), first, ends):
             raise Refused(refusal)
         await self._runner.note(adverse.draft(event, operator))
 
@@ -97,9 +99,8 @@ class Charting:
     def _today(self) -> date:
         return datetime.fromtimestamp(self._clock.instant().wall_ns // NS_PER_S, UTC).astimezone(self._zone).date()
 
-    def _follow_up_ends(self, subject: str) -> date | None:
+    def _first_treatment(self, subject: str) -> date | None:
         worklist = self._worklist()
         begun = [date.fromisoformat(dose.date_local) for dose in self._runner.history.doses_of(subject) if dose.high_nl]
         listed = [order.day1 for order in worklist.orders if order.subject == subject] if worklist else []
-        first = min([*begun, *(day1 for day1 in listed if day1)], default=None)
-        return follow_up_end(first, self._follow_up) if first and self._follow_up else None
+        return min([*begun, *(day1 for day1 in listed if day1)], default=None)

@@ -19,12 +19,18 @@ class AdverseEvent:
     text: str
 
 
-def refuse(event: AdverseEvent, today: date, follow_up_ends: date | None) -> Refusal | None:
-    """Return why an event is not entered: its date lies ahead, or after the follow-up's last day (None: no end)."""
+def refuse(event: AdverseEvent, today: date, day1: date | None, follow_up_ends: date | None) -> Refusal | None:
+    """Return why an event is not entered: its date lies ahead, before Day 1, or after the follow-up's last day.
+
+    `day1` None: no Day 1 is known; `follow_up_ends` None: no end.
+    """
     if event.onset > today:
         return Refusal(
             code="adverse-ahead", sentence="The date of the event lies ahead. Give today's or an earlier one."
         )
+    if day1 is not None and event.onset < day1:
+        sentence = f"Day 1 of {event.subject} is {day1}. Look at the date; report an earlier event to the sponsor."
+        return Refusal(code="adverse-early", sentence=sentence)
     if follow_up_ends is not None and event.onset > follow_up_ends:
         sentence = f"The follow-up of {event.subject} ended {follow_up_ends}. Report the event to the sponsor."
         return Refusal(code="adverse-late", sentence=sentence)

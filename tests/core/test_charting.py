@@ -96,12 +96,15 @@ def test_every_word_has_its_place_in_the_schema(schemas: Any) -> None:
 
 
 def test_an_event_is_entered_until_the_28_days_end() -> None:
-    """An event of today, and of the last day of the follow-up, is entered; a later one and a coming one are not."""
+    """An event of Day 1, and of the last day of the follow-up, is entered; one before, after or to come is not."""
     follow_up = FollowUp(adverse_events_days=28, counted_from=FIRST_TREATMENT, assessments=())
     last = follow_up_end(DAY1, follow_up)
     assert last == DAY1 + timedelta(days=28)
     late = last + timedelta(days=1)
-    assert code(adverse.refuse(replace(EVENT, onset=last), late, last)) == ""
-    assert code(adverse.refuse(replace(EVENT, onset=late), late, last)) == "adverse-late"
-    assert code(adverse.refuse(replace(EVENT, onset=late), late, None)) == ""
-    assert code(adverse.refuse(replace(EVENT, onset=late), last, last)) == "adverse-ahead"
+    assert code(adverse.refuse(replace(EVENT, onset=last), late, DAY1, last)) == ""
+    assert code(adverse.refuse(replace(EVENT, onset=late), late, DAY1, last)) == "adverse-late"
+    assert code(adverse.refuse(replace(EVENT, onset=late), late, DAY1, None)) == ""
+    assert code(adverse.refuse(replace(EVENT, onset=late), last, DAY1, last)) == "adverse-ahead"
+    early = replace(EVENT, onset=DAY1 - timedelta(days=1))
+    assert code(adverse.refuse(early, last, DAY1, last)) == "adverse-early"
+    assert code(adverse.refuse(early, last, None, last)) == ""

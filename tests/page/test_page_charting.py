@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from nebctl_lab.bedside import Answer
 from nebctl_lab.codes import band
 
 pytestmark = pytest.mark.timeout(80)
@@ -18,7 +19,7 @@ BEFORE = {
 }
 EVENT = {
     "subject": "MEX-001",
-    "onset": "2026-02-13",
+    "onset": "2026-02-14",
     "grade": "2",
     "relation": "possible",
     "action": "none",
@@ -59,7 +60,10 @@ def test_what_is_charted_before_a_dose_is_recorded(panel: Any, ward: Any) -> Non
 
 
 def test_an_adverse_event_is_recorded(panel: Any, ward: Any) -> None:
-    """The wristband is scanned by the unit, each question answered by a touch, and the event lies in the log."""
+    """The wristband is scanned by the unit, each question answered by a touch, and the event lies in the log.
+
+    One from before Day 1 is refused: it is no event of this treatment, or a slip.
+    """
     ward.morning()
     panel.log_in()
     panel.tap("Menu")
@@ -67,7 +71,7 @@ def test_an_adverse_event_is_recorded(panel: Any, ward: Any) -> None:
     panel.on("adverse-subject")
     ward.scan(band("MEX-001"))
     for screen, words in (
-        ("adverse-onset", "Yesterday"),
+        ("adverse-onset", "Today"),
         ("adverse-grade", "2, moderate"),
         ("adverse-relation", "Possible"),
         ("adverse-action", "Nothing"),
@@ -85,4 +89,7 @@ def test_an_adverse_event_is_recorded(panel: Any, ward: Any) -> None:
     assert {name: event[name] for name in EVENT} == EVENT
     assert event["operator"] == "RT-07"
     assert ward.state()["scanned"]["band"] is None
+    with pytest.raises(Answer, match="adverse-early: Day 1 of MEX-001 is 2026-02-14"):
+        ward.machine.post("/api/adverse", operator="RT-07", **EVENT | {"onset": "2026-02-13"})
+    assert ward.records("adverse") == [event]
     assert panel.faults == []
