@@ -8,6 +8,7 @@ from typing import NoReturn
 from zoneinfo import ZoneInfo
 
 from nebctl.bedside.charting import Charting
+from nebctl.bedside.plausible import refuse_charge, refuse_residual
 from nebctl.bedside.scanning import Identifiers, Link, Who, identification, resolve
 from nebctl.bedside.tray import BAND, CARD, CUP, KIT, Tray
 from nebctl.core import events as ev
@@ -147,7 +148,8 @@ class Desk:
         number = read_cup(split(raw), typed_because)
         if isinstance(number, Refusal):
             raise Refused(number)
-        self._refuse_implausible(charge)
+        if implausible := refuse_charge(charge, self._place.regimen.volume_nl):
+            raise Refused(implausible)
         self._refuse_overfilled(charge)
         typed = typed_because if not split(raw).symbol else None
         await self._runner.press(ev.Charged(charge=charge, cup=number, typed_because=typed))
@@ -223,15 +225,10 @@ class Desk:
     async def residual(self, told: ev.ResidualGiven | ev.ResidualRefused) -> None:
         """The residual was drawn or weighed, or nobody gives it; the dose is judged.
 
-        Raises: `Refused` for more than the cup can have held: a slip in typing.
+        Raises: `Refused` for what the cup cannot have held, and for an interval that says nothing: slips in typing.
         """
-        charge = self._runner.session.charge
-        left_nl = told.residual.volume.low_nl if isinstance(told, ev.ResidualGiven) else 0
-        most_nl = (charge.volume.high_nl if charge else left_nl) + (told.added.high_nl if told.added else 0)
-        if left_nl > most_nl:
-            most = format_ml(most_nl, 2, "up")
-            sentence = f"That is more than was in the cup, {most} mL. Look at the number and give it again."
-            raise Refused(Refusal(code="residual-too-large", sentence=sentence))
+        if implausible := refuse_residual(told, self._runner.session.charge, self._place.regimen.volume_nl):
+            raise Refused(implausible)
         await self._runner.press(told)
 
     async def hand_over(self, operator: str) -> None:
@@ -325,16 +322,6 @@ class Desk:
         if kit and (subject or split(kit).is_gs1):
             facts["kit"] = shown(kit)
         await self._runner.note(Draft(typ="refusal", facts=facts, private={"subject": subject, "operator": operator}))
-
-    def _refuse_implausible(self, charge: Charge) -> None:
-        """Refuse a charge that is no aliquot, or whose interval says nothing: a slip must not become a dose record."""
-        aliquot_nl, volume = self._place.regimen.volume_nl, charge.volume
-        if volume.low_nl * 5 < aliquot_nl:
-            sentence = "The cup holds less than a fifth of the dose. Look at the number, or weigh the cup again."
-            raise Refused(Refusal(code="cup-too-empty", sentence=sentence))
-        if not 0 < volume.high_nl - volume.low_nl <= aliquot_nl // 2:
-            sentence = "A volume has an interval, of at most half the dose. Weigh the cup again and give both ends."
-            raise Refused(Refusal(code="charge-interval", sentence=sentence))
 
     def _refuse_overfilled(self, charge: Charge) -> None:
         """Refuse before the kit is spent what the guard would refuse at the start (S03)."""

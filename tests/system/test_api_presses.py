@@ -233,14 +233,23 @@ def test_a_charge_that_cannot_be_is_refused(shared: Bench, volume: str, low: str
     shared.api.post("/api/stop")
 
 
-def test_more_left_than_was_poured_is_a_slip(shared: Bench) -> None:
-    """A residual above the charge is refused as a slip in typing, and may be given again."""
+@pytest.mark.req("S06")
+def test_what_cannot_be_left_or_added_is_a_slip(shared: Bench) -> None:
+    """A residual above the charge, one whose interval says nothing, and a cup that was filled tenfold: given again."""
     shared.begin(on_ms=5_000)
     shared.api.post("/api/stop")
     shared.until_state("residual")
-    with refused("residual-too-large"):
-        measured = {"volume": "9 mL", "low": "8 mL", "high": "10 mL"}
-        shared.api.post("/api/residual", operator=THERAPIST[0], measured=measured, method="weighed")
+    left = {"volume": "1 mL", "low": "0.95 mL", "high": "1.05 mL"}
+    wrong: tuple[tuple[str, dict[str, Any]], ...] = (
+        ("residual-too-large", {"measured": {"volume": "9 mL", "low": "8 mL", "high": "10 mL"}}),
+        ("residual-interval", {"measured": {"volume": "1 mL", "low": "0 mL", "high": "9999 mL"}}),
+        ("residual-interval", {"measured": {"volume": "1 mL", "low": "1 mL", "high": "1 mL"}}),
+        ("added-too-large", {"measured": left, "added": {"volume": "50 mL"}}),
+        ("added-too-large", {"refused": "The cup fell.", "added": {"volume": "50 mL"}}),
+    )
+    for code, said in wrong:
+        with refused(code):
+            shared.api.post("/api/residual", operator=THERAPIST[0], method="weighed", **said)
     assert shared.view()["state"] == "residual"
     shared.settle()
     shared.turn_to_next()

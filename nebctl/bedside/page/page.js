@@ -96,10 +96,13 @@ function notice(sentence) {
   $('notice-close').focus();
 }
 
-// Takes a view; with the end of a session, or of a login, the page forgets its own steps.
+// Takes a view; with the end of a session, or of a login, the page forgets its own steps. A page that slept, or had no
+// link, may find another session in place of its own: then nothing stays that was drawn or answered for that one.
 function take(next) {
+  const was = view?.review?.session, other = was && next.review && next.review.session !== was;
   const ended = view && next.state === 'idle' && view.state !== 'idle';
-  if (ended || !next.operator) local = {};
+  if (other) screen = null;
+  if (ended || other || !next.operator) local = {};
   soundEnd(view, next);
   view = next;
 }

@@ -134,3 +134,25 @@ def test_liquid_that_was_added_goes_with_the_residual(fresh: Stage, residual: st
     ((name, body),) = fresh.posts
     assert (name, body["added"]["volume"]) == ("residual", "0.400000 mL")
     assert ("measured" in body) is (residual == "drawn")
+
+
+@pytest.mark.req("S44")
+def test_a_page_that_slept_shows_nothing_of_the_session_before(fresh: Stage) -> None:
+    """Another session in place of the page's own, with no idle between: its outcome stands there, no number of before.
+
+    A cup that was typed, and a form that was begun, were of the session before, and are gone with it.
+    """
+
+    def later(view: dict[str, Any], **changed: Any) -> dict[str, Any]:
+        return view | {"review": view["review"] | {"session": "2026-02-16-fedcba", "subject": "MEX-008"}, **changed}
+
+    complete, uncertain = BY_NAME["complete"].view, BY_NAME["uncertain"].view
+    fresh.reach(BY_NAME["complete"])
+    fresh.put_on(later(complete, outcome=uncertain["outcome"]))
+    assert fresh.page.locator("#main h1").inner_text() == ENGLISH["outcome_uncertain"]
+    assert ENGLISH["verdict_WITHIN"] not in fresh.page.locator("#main").inner_text()
+    for name, screen in (("cup-typed", "cup"), ("chart-vitals", "selftest")):
+        fresh.reach(BY_NAME[name])
+        assert fresh.page.locator("#main").get_attribute("data-screen") != screen
+        fresh.put_on(later(BY_NAME[name].view))
+        assert fresh.page.locator("#main").get_attribute("data-screen") == screen
