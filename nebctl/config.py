@@ -260,6 +260,11 @@ def _second_device(text: str, file: str) -> Fault | None:
     return Fault(file=file, line=rows[1], field="device", value=None, problem=problem, right=right)
 
 
+def _wire(port: str) -> str:
+    """Return the line of a port, without the settings that it is opened with."""
+    return port.removeprefix("serial://").partition("?")[0]
+
+
 def _check_together(config: UnitConfig, file: str, line_of: Callable[[tuple[str, ...]], int]) -> list[Fault]:
     """Return what is wrong between fields that are right one by one."""
     found = []
@@ -276,6 +281,9 @@ def _check_together(config: UnitConfig, file: str, line_of: Callable[[tuple[str,
         found.append(("gpio.stop", "two of the lines have one offset, and each needs its own"))
     if config.gpio is not None and config.gpio.buzzer is not None and config.gpio.pwm is not None:
         found.append(("gpio.pwm", "a unit has one buzzer: name its line or its pulse-width output"))
+    wired = [_wire(port) for port in (device.port, device.balance, device.cut_off) if port]
+    if config.scanner is not None and _wire(config.scanner.port) in wired:
+        found.append(("scanner.port", "a device of [device] has this port, and each needs its own"))
     if clock.source == "file" and not unit.simulated:
         found.append(("clock.source", "only a simulated unit runs on simulated time"))
     return [

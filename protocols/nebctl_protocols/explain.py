@@ -11,6 +11,8 @@ from nebctl.core.faults import Fault, FieldError, show_value, suggest
 from nebctl.core.toml_text import Path, TomlText, dotted
 
 Model = TypeVar("Model", bound=BaseModel)
+_PLAIN = ((bool, "true or false"), (int, "a whole number, without quotes"), (str, "a text in quotes"))
+"""What a plain value is that has no example of its own."""
 
 
 def read_model(text: TomlText, model: type[Model]) -> tuple[Model | None, tuple[Fault, ...]]:
@@ -58,8 +60,10 @@ def _say(model: type[BaseModel], path: Path, detail: ErrorDetails) -> tuple[str 
 def _example(model: type[BaseModel], path: Path) -> str:
     owner = _model_at(model, path[:-1])
     field = owner.model_fields.get(str(path[-1])) if owner else None
-    examples = field.examples if field and field.examples else None
-    return f"{path[-1]} = {examples[0]}" if examples else f"a [{dotted(path)}] table"
+    if field and field.examples:
+        return f"{path[-1]} = {field.examples[0]}"
+    kinds = (field.annotation, *get_args(field.annotation)) if field else ()
+    return next((words for kind, words in _PLAIN if kind in kinds), f"a [{dotted(path)}] table")
 
 
 def _known_keys(model: type[BaseModel], path: Path) -> Iterable[str]:

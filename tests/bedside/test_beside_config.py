@@ -40,6 +40,8 @@ bind = "127.0.0.1:8080"
         ('[gpio]\nchip = "/dev/gpiochip0"\nstop = 27\npwm = "pwm0"', "this is no pulse-width output"),
         ('[gpio]\nchip = "/dev/gpiochip0"\nstop = -1', "gpio.stop"),
         ('[gpio]\nchip = "/dev/gpiochip0"\nstop = 27\nbell = 3', "gpio.bell"),
+        ('[gpio]\nchip = "/dev/gpiochip0"\nstop = 27\nstart = -1', "write a whole number, without quotes"),
+        ('[scanner]\nport = "serial:///dev/ttyUSB0?baudrate=9600"', "a device of [device] has this port"),
     ],
 )
 def test_a_wrong_value_is_told_with_its_line(tmp_path: Path, text: str, said: str) -> None:
