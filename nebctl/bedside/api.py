@@ -275,7 +275,7 @@ class Api:
         return self._shown()
 
     async def _reviewed(self, request: Request) -> Response:
-        self.desk.reviewed = (await body_of(request, bodies.Start)).auth
+        self.desk.show_review((await body_of(request, bodies.Start)).auth)
         return self._shown()
 
     async def _start(self, request: Request) -> Response:

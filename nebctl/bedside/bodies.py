@@ -1,8 +1,9 @@
 """The bodies that the API takes: quantities with their units, nothing unknown, nothing unitless."""
 
+import unicodedata
 from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, model_validator
 
 from nebctl.core.alarms import Condition
 from nebctl.core.dose import Charge, Interval, Method, Residual
@@ -18,6 +19,24 @@ DRAWN_NL, WEIGHED_NL = 50_000, 20_000
 """Half widths where the page gives none: a 1 mL syringe is read to 0.05 mL, a 10 mg balance to about 0.02 mL."""
 
 Text = Annotated[str, Field(min_length=1, max_length=200)]
+
+
+def readable(text: str) -> str:
+    """Return a person's words.
+
+    Raises: `ValueError` for a sign that cannot be seen or turns the line round, and for words that are blank.
+    """
+    for sign in text:
+        if unicodedata.category(sign) in ("Cc", "Cf") and sign not in _JOINERS:
+            raise ValueError(f"the sign U+{ord(sign):04X} cannot be read; write letters, digits and spaces")
+    if not text.strip(f" {_JOINERS}\u3000\u00a0"):
+        raise ValueError("this is blank; write it in words")
+    return text
+
+
+_JOINERS = "\u200c\u200d"
+Words = Annotated[Text, AfterValidator(readable)]
+"""What a person says and others read in the record: a reason, or what a signature means."""
 Code = Annotated[str, Field(min_length=1, max_length=64)]
 
 
@@ -31,7 +50,7 @@ class Confirmed(Body):
     """A soft limit that the therapist lets this dose pass, and why."""
 
     limit: Literal["too-soon", "outside-window"]
-    reason: Text
+    reason: Words
 
 
 Raw = Annotated[str, Field(min_length=1, max_length=400)]
@@ -42,7 +61,7 @@ class Typed(Body):
     """A subject that was typed, why, and the badge and PIN of the second person who vouches for it."""
 
     subject: Code
-    reason: Text
+    reason: Words
     second: Code
     pin: Annotated[SecretStr, Field(min_length=1, max_length=64)]
 
@@ -130,7 +149,7 @@ class ChargeBody(Volume):
     """
 
     cup: Raw | None = None
-    cup_typed: Text | None = None
+    cup_typed: Words | None = None
     vial_emptied: bool
     method: Literal["declared", "weighed"]
 
@@ -151,7 +170,7 @@ class ResidualBody(Body):
     """What was left in the cup, or why nobody says; `added` is what came into it in mid-dose, None for nothing."""
 
     operator: Code
-    refused: Text | None = None
+    refused: Words | None = None
     measured: Volume | None = None
     added: Volume | None = None
     method: Literal["drawn", "weighed"] = "drawn"
@@ -181,7 +200,7 @@ class Start(Body):
 class Reason(Body):
     """Why the dose is paused."""
 
-    reason: Text
+    reason: Words
 
 
 class Person(Body):
@@ -205,12 +224,12 @@ class SignIn(Person):
 class Override(Codes):
     """Two persons, each with badge and PIN, let a subject have a dose beyond the study protocol from this kit."""
 
-    reason: Text
+    reason: Words
     persons: Annotated[list[SignIn], Field(min_length=2, max_length=2)]
 
 
 class Signature(SignIn):
     """Who signs, by badge and PIN entered for this signature, what it means, and of which session; "" is the newest."""
 
-    meaning: Text
+    meaning: Words
     session: Annotated[str, Field(max_length=64)] = ""

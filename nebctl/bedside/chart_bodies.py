@@ -5,12 +5,12 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field
 
-from nebctl.bedside.bodies import Body, Code
+from nebctl.bedside.bodies import Body, Code, readable
 from nebctl.core import codes
 from nebctl.core.adverse import AdverseEvent
 from nebctl.core.charting import Moment, Observation
 
-Remark = Annotated[str, Field(min_length=1, max_length=1000)]
+Remark = Annotated[str, Field(min_length=1, max_length=1000), AfterValidator(readable)]
 
 
 def _one_of(words: tuple[str, ...]) -> AfterValidator:

@@ -67,7 +67,8 @@ class Desk:
     """The steps of a dose, as a person takes them; every refusal is an exception with a plain sentence.
 
     `checks` is the newest self-test of the session under way; empty before it. `charting` is what is charted beside it,
-    `tray` what the unit's own scanner read, `reviewed` the authorisation whose review a page showed last.
+    `tray` what the unit's own scanner read, `reviewed` the authorisation whose review a page showed last, and
+    `reviewed_ns` since when, on the monotonic clock.
     """
 
     def __init__(self, runner: Runner, clock: Clock, place: Place, worklist: Callable[[], Worklist | None]) -> None:
@@ -76,7 +77,7 @@ class Desk:
         self._place = place
         self._worklist = worklist
         self.tray = Tray()
-        self.reviewed = ""
+        self.reviewed, self.reviewed_ns = "", 0
         self.checks: tuple[ev.Check, ...] = ()
         self.charting = Charting(runner, clock, place.zone, worklist, place.follow_up)
 
@@ -166,6 +167,11 @@ class Desk:
         checks = (*await self._runner.self_test(), *await self._place.peripherals())
         await self._runner.press(ev.SelfTested(checks=checks))
         self.checks = checks
+
+    def show_review(self, auth: str) -> None:
+        """A page shows the review of this authorisation from now on; another page that shows it too changes nothing."""
+        if auth != self.reviewed:
+            self.reviewed, self.reviewed_ns = auth, self._clock.instant().mono_ns
 
     async def start(self, auth: str, operator: str) -> None:
         """START was held for the dose under review, by the person to whom the authorisation was given.

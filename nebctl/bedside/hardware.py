@@ -11,6 +11,7 @@ from nebctl.bedside.scanner import NONE, Scanner
 from nebctl.core import events as ev
 from nebctl.core.alarms import Priority
 from nebctl.core.guard import Refusal
+from nebctl.core.hardware import HOLD_NS
 from nebctl.core.ledger.records import Json
 from nebctl.core.session import IllegalEventError, State
 from nebctl.ports import Clock, Link, Panel
@@ -61,10 +62,13 @@ class Hardware:
     async def start(self) -> None:
         """START beside the screen was held: it starts the dose that was reviewed there, by the person who is signed in.
 
+        The whole hold lies after the review came up, as on the page: a finger that was there before has read nothing.
         What speaks against it is shown on the page, as if the page's own START had been held.
         """
         auth = self._runner.session.authorisation
-        if auth is None or self._desk.reviewed != auth.auth or not self._logins.has(auth.operator):
+        reviewed = auth is not None and self._desk.reviewed == auth.auth
+        held = self._now_ns() - self._desk.reviewed_ns >= HOLD_NS
+        if auth is None or not reviewed or not held or not self._logins.has(auth.operator):
             self._tell(NOT_REVIEWED)
             return
         try:

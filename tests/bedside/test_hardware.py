@@ -5,12 +5,15 @@ import os
 import struct
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from nebctl.bedside.buttons import Buttons
+from nebctl.bedside.hardware import NOTHING_BESIDE, Hardware
 from nebctl.bedside.scanner import HALF, Scanner
+from nebctl.bedside.tray import Tray
 from nebctl.core.alarms import Priority
 from nebctl.core.device import Certainty, CommandFailed
 from nebctl.core.guard import Refusal
@@ -362,3 +365,22 @@ async def test_lines_that_are_not_there_say_so(tmp_path: Path) -> None:
 def test_an_event_is_24_bytes() -> None:
     """The kernel's struct input_event on a 64-bit machine."""
     assert (EVENT.size, struct.calcsize("@l")) == (24, 8)
+
+
+@pytest.mark.req("S44")
+@pytest.mark.parametrize(("since_ms", "started"), [(0, []), (799, []), (800, ["a1b2c3d4"])])
+async def test_the_whole_hold_lies_after_the_review(since_ms: int, started: list[str]) -> None:
+    """A START button that was down before the review came up starts nothing: the sentence says what to do."""
+    done: list[str] = []
+
+    async def start(auth: str, _: str) -> None:
+        done.append(auth)
+
+    desk: Any = SimpleNamespace(reviewed="a1b2c3d4", reviewed_ns=5, tray=Tray(), start=start)
+    session = SimpleNamespace(authorisation=SimpleNamespace(auth="a1b2c3d4", operator="RT-07"))
+    runner: Any = SimpleNamespace(session=session, tell_changed=lambda: None)
+    logins: Any = SimpleNamespace(has=lambda _: True)
+    clock: Any = SimpleNamespace(instant=lambda: SimpleNamespace(mono_ns=5 + since_ms * 1_000_000))
+    await Hardware(NOTHING_BESIDE, runner, desk, logins, clock).start()
+    assert done == started
+    assert (desk.tray.refused is None) is bool(started)
