@@ -31,8 +31,11 @@ class Total:
 
 
 def given_of(payload: Mapping[str, Json], emitted: Interval) -> GivenDose:
-    """Return a dose record's volume with the parts of its spread; a record that tells none counts with its interval."""
-    told = payload.get("spread")
+    """Return a dose record's volume with the parts of its spread; one that tells none counts with its interval.
+
+    So does a dose that ended in doubt: it may have been nothing or all, and three of them may all have been all (S16).
+    """
+    told = payload.get("spread") if payload.get("end") != "uncertain" else None
     parts = {name: told.get(name) for name in _PARTS} if isinstance(told, dict) else {}
     whole = {name: part for name, part in parts.items() if type(part) is int and part >= 0}
     unit, calibration = str(payload.get("unit")), payload.get("calibration")

@@ -109,3 +109,15 @@ def test_show_prints_the_course_and_one_json_object(pharmacy: Any, unit: Any, tm
     assert json.loads(CliRunner().invoke(command, [*call, "--json"]).output)["emitted"]["best_nl"] == 2_950_000
     pharmacy.take(unit.dose(2, verdict="OVER"))
     assert CliRunner().invoke(command, call).exit_code == 1
+
+
+@pytest.mark.req("S16")
+@pytest.mark.req("S38")
+def test_doses_in_doubt_add_up_by_their_bounds(pharmacy: Any, unit: Any) -> None:
+    """Three doses that may have been nothing or all may be nothing or all together: no total calls them UNDER."""
+    spread = {"calibration_nl": 0, "device_nl": 0, "lot_nl": 0, "run_nl": 780_613}
+    doubt = {"end": "uncertain", "low_nl": 0, "best_nl": 10_000, "high_nl": 3_060_000, "verdict": "UNCERTAIN"}
+    for day in (1, 2, 3):
+        pharmacy.take(unit.dose(day, spread=spread, **doubt))
+    whole = sheet_of(pharmacy).totals[-1]
+    assert (whole.emitted.low_nl, whole.emitted.high_nl, whole.verdict) == (0, 9_180_000, "UNCERTAIN")

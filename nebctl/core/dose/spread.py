@@ -80,15 +80,24 @@ class GivenDose:
 def total(doses: Iterable[GivenDose]) -> Interval:
     """Return the volume of all the doses with its 95 % interval, never wider than the sum of their intervals.
 
-    A dose whose spread is not told counts with its whole interval, as if others shared all of it.
+    A dose whose spread is not told, or that ended in doubt, counts with its whole interval: its ends are bounds, of
+    which nothing averages out.
     """
     listed = tuple(doses)
-    best = sum(dose.emitted.best_nl for dose in listed)
-    least, most = sum(dose.emitted.low_nl for dose in listed), sum(dose.emitted.high_nl for dose in listed)
-    plain = sum((dose.emitted.high_nl - dose.emitted.low_nl) / (2 * Z95) for dose in listed if dose.spread is None)
-    shared: Mapping[tuple[str, str], float] = _shared(listed)
-    run2 = sum(dose.spread.run_nl**2 for dose in listed if dose.spread is not None)
-    half = Z95 * math.sqrt(plain**2 + run2 + sum(part**2 for part in shared.values()))
+    told = _likely(tuple(dose for dose in listed if dose.spread is not None))
+    plain = tuple(dose.emitted for dose in listed if dose.spread is None)
+    return Interval(
+        low_nl=told.low_nl + sum(each.low_nl for each in plain),
+        best_nl=told.best_nl + sum(each.best_nl for each in plain),
+        high_nl=told.high_nl + sum(each.high_nl for each in plain),
+    )
+
+
+def _likely(told: tuple[GivenDose, ...]) -> Interval:
+    best = sum(dose.emitted.best_nl for dose in told)
+    least, most = sum(dose.emitted.low_nl for dose in told), sum(dose.emitted.high_nl for dose in told)
+    run2 = sum(dose.spread.run_nl**2 for dose in told if dose.spread is not None)
+    half = Z95 * math.sqrt(run2 + sum(part**2 for part in _shared(told).values()))
     # Bounds that lie closer to the best on one side stay so: the half width is shared out as the sums are.
     below, above = best - least, most - best
     wide = max(1, below + above) / 2
