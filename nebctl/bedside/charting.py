@@ -36,7 +36,7 @@ class Charting:
         self._told_pauses = 0
 
     async def chart(self, seen: Observation, operator: str) -> None:
-        """Record an observation of the session under way; a later one of the same moment counts in its place.
+        """Record an observation of the session under way; a later one of its moment counts where it says something.
 
         Raises: `Refused` where it is not due now, a value cannot be, or nothing was seen.
         """
@@ -45,7 +45,8 @@ class Charting:
         if refusal is not None or session.authorisation is None:
             raise Refused(refusal or Refusal(code="chart-moment", sentence="There is no dose to chart. Scan first."))
         await self._runner.note(charting.draft(session.authorisation, seen, operator))
-        self._of_now()[seen.moment] = seen
+        known = self._of_now()
+        known[seen.moment] = charting.together(known.get(seen.moment), seen)
         if seen.moment is Moment.PAUSE:
             self._told_pauses = session.pauses
 

@@ -1,7 +1,7 @@
 """Charting around a dose: what a therapist sees and measures, what is plausible, and what an in-line start needs."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 
 from nebctl.core import codes
@@ -153,6 +153,16 @@ def refuse_start(before: Observation | None) -> Refusal | None:
     if before is None or before.interface != IN_LINE:
         return None
     return next((Refusal(code=code, sentence=says) for code, says, holds in _IN_LINE if not holds(before)), None)
+
+
+def together(before: Observation | None, later: Observation) -> Observation:
+    """Return what two observations of one moment say: a later one counts, and what it does not look at stays as it was.
+
+    An in-line circuit is not forgotten because the heart rate was charted after it.
+    """
+    if before is None:
+        return later
+    return replace(before, **{name: value for name in later.__slots__ if (value := getattr(later, name)) is not None})
 
 
 def draft(auth: Authorisation, seen: Observation, operator: str) -> Draft:

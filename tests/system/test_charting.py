@@ -68,6 +68,9 @@ def test_an_in_line_start_waits_for_its_circuit(shared: Bench) -> None:
     chart(shared, Moment.PRE, interface="in-line", humidifier_removed=False, **CIRCUIT)
     with refused("in-line-humidifier"):
         shared.api.post("/api/start", auth=auth)
+    chart(shared, Moment.PRE, heart_rate_bpm=80)
+    with refused("in-line-humidifier"):  # what is charted later of something else takes nothing back
+        shared.api.post("/api/start", auth=auth)
     assert shared.view()["state"] == "ready"
     assert chart(shared, Moment.PRE, interface="in-line", humidifier_removed=True, **CIRCUIT)["humidifier_removed"]
     shared.api.post("/api/start", auth=auth)
