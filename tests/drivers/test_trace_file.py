@@ -210,7 +210,9 @@ def test_a_disk_that_hangs_holds_nobody_up(path: Path, monkeypatch: pytest.Monke
     assert file.flush(5)
     entries = read_trace(path)
     told = [entry.text for entry in entries if entry.sign == "!"]
-    assert told == [f"{lost} entries could not be written (the disk is too slow)"]
+    # Told in two pieces where the writer took what waited after the first were lost.
+    assert all(each.endswith(" entries could not be written (the disk is too slow)") for each in told)
+    assert sum(int(each.split()[0]) for each in told) == lost
     assert len([entry for entry in entries if entry.sign == "#"]) == 200 - lost + 1
 
 
