@@ -22,7 +22,7 @@ ROOT = Path(__file__).resolve().parent.parent
 SAFETY = ROOT / "docs" / "safety.md"
 OPEN = ROOT / "docs" / "requirements-open.toml"
 PAGE = ROOT / "docs" / "requirements.md"
-CACHE = ROOT / ".pytest_cache" / "v" / "cache"
+RESULTS = ROOT / ".pytest_cache" / "v" / "nebctl" / "results"
 ROW = re.compile(r"^\| (S\d\d) \| (.+?) \| .* \| (.+?) \|$", re.MULTILINE)
 WIDTH = 72
 Value = TypeVar("Value")
@@ -109,15 +109,13 @@ def show(promise: Promise) -> str:
     return "\n".join(lines)
 
 
-def last_results(cache: Path = CACHE) -> tuple[frozenset[str], frozenset[str]]:
-    """Return the tests that pytest has seen here, and those that failed when last run, without their cases."""
+def last_results(path: Path = RESULTS) -> tuple[frozenset[str], frozenset[str]]:
+    """Return the tests that were run here, and those that failed when last run, without their cases.
 
-    def names(file: str) -> frozenset[str]:
-        path = cache / file
-        found = json.loads(path.read_text("utf-8")) if path.is_file() else ()
-        return frozenset(name.partition("[")[0] for name in found)
-
-    return names("nodeids"), names("lastfailed")
+    tests/conftest.py writes them.
+    """
+    found = json.loads(path.read_text("utf-8")) if path.is_file() else {}
+    return frozenset(found), frozenset(name for name, outcome in found.items() if outcome == "failed")
 
 
 def result(promise: Promise, seen: frozenset[str], failed: frozenset[str]) -> str:

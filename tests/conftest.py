@@ -17,9 +17,32 @@ from nebctl_lab.virtual import VirtualLoop
 SAID = pytest.StashKey[list[str]]()
 
 
+class LastResults:
+    """Keeps how each test last went, also where several workers ran them, for `make requirements`."""
+
+    def __init__(self, cache: pytest.Cache) -> None:
+        """Begin with nothing run; `cache` keeps what went before."""
+        self._cache = cache
+        self._now: dict[str, str] = {}
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        """Note a test without its case: failed where any case of it did."""
+        name = report.nodeid.partition("[")[0]
+        if report.failed:
+            self._now[name] = "failed"
+        elif report.when == "call" and report.passed:
+            self._now.setdefault(name, "passed")
+
+    def pytest_sessionfinish(self) -> None:
+        """Write it down beside what was not run now."""
+        self._cache.set("nebctl/results", {**self._cache.get("nebctl/results", {}), **self._now})
+
+
 def pytest_configure(config: pytest.Config) -> None:
     """Name the markers of virtual time and of long forms."""
     config.stash[SAID] = []
+    if not hasattr(config, "workerinput") and (cache := getattr(config, "cache", None)):
+        config.pluginmanager.register(LastResults(cache))
     config.addinivalue_line("markers", "virtual: run on a loop whose time jumps to the next timer")
     config.addinivalue_line("markers", "soak: has a long form, which --soak asks for; `make soak` runs these alone")
 

@@ -1,6 +1,8 @@
 """The table of promises: a promise without a test shows, and so does a number that nobody promised."""
 
 import importlib.util
+import json
+import subprocess
 import sys
 import tomllib
 from pathlib import Path
@@ -65,12 +67,35 @@ def test_every_row_of_the_safety_page_is_read(requirements: ModuleType) -> None:
 
 
 def test_the_page_has_each_promise_with_its_last_result(requirements: ModuleType, tmp_path: Path) -> None:
-    """A failed case fails its promise, a test that pytest has not seen is not run, and each row counts its tests."""
-    (tmp_path / "nodeids").write_text('["t.py::a[1]", "t.py::b", "t.py::c"]', "utf-8")
-    (tmp_path / "lastfailed").write_text('{"t.py::b[2]": true}', "utf-8")
+    """A failed test fails its promise, one that was not run leaves it not run, and each row counts its tests."""
+    results = tmp_path / "results"
+    results.write_text('{"t.py::a": "passed", "t.py::b": "failed", "t.py::c": "passed"}', "utf-8")
     found = {"S01": ["t.py::a", "t.py::c"], "S02": ["t.py::a", "t.py::b"], "S03": ["t.py::a", "t.py::new"]}
     promises, _ = requirements.weigh(TABLE, {"S04": "later"}, found)
-    rows = requirements.page(promises, *requirements.last_results(tmp_path)).splitlines()[-4:]
+    rows = requirements.page(promises, *requirements.last_results(results)).splitlines()[-4:]
     assert [row.split(" | ")[3] for row in rows] == ["passed", "failed", "not run", "not run"]
     assert rows[0].endswith("| kept | passed | `t.py` (2) |  |")
     assert "| open | not run | none | later |" in rows[3]
+
+
+CASES = """\
+import pytest
+@pytest.mark.parametrize("n", [0, 1, 2])
+def test_a(n):
+    "Fact."
+    assert n != 1
+"""
+
+
+@pytest.mark.parametrize("workers", ["0", "2"])
+def test_results_are_kept_of_workers_too(tmp_path: Path, workers: str) -> None:
+    """A test is failed where one case of it is, by however many workers; one not run again stays as it was."""
+    conftest = (ROOT / "tests" / "conftest.py").read_text("utf-8")
+    (tmp_path / "conftest.py").write_text(conftest[: conftest.index("def pytest_addoption")], "utf-8")
+    (tmp_path / "test_first.py").write_text(CASES, "utf-8")
+    (tmp_path / "test_second.py").write_text("def test_b():\n    'Fact.'\n", "utf-8")
+    for name in ("test_first.py", "test_second.py"):
+        call = [sys.executable, "-m", "pytest", "-q", "--rootdir", ".", "-c", "/dev/null", "-n", workers, name]
+        subprocess.run(call, cwd=tmp_path, capture_output=True, timeout=50, check=False)
+    results = json.loads((tmp_path / ".pytest_cache/v/nebctl/results").read_text("utf-8"))
+    assert results == {"test_first.py::test_a": "failed", "test_second.py::test_b": "passed"}
