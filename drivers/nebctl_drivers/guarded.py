@@ -160,7 +160,9 @@ class Guarded:
             result = await self._driver.start(run, max_on_ms)
             if isinstance(result, DeviceReport):
                 contact = await self._cutoff.read()
-                return contact if isinstance(contact, CommandFailed) else self._seen(result, contact)
+                if isinstance(contact, CommandFailed):  # that this read did nothing says nothing of the START before it
+                    return replace(contact, command="START", certainty=Certainty.UNKNOWN)
+                return self._seen(result, contact)
             if result.certainty is Certainty.UNKNOWN:
                 return result
             failure = result

@@ -13,12 +13,13 @@ from nebctl_drivers.guarded import OBEYS_S, Guarded
 from nebctl_drivers.link import MemoryLink, memory_pair
 from nebctl_drivers.mesh_reference.device import MeshReference
 from nebctl_drivers.modbus_tcp import ModbusTcp
-from nebctl_drivers.timing import Timing
+from nebctl_drivers.timing import NOT_OPEN, Timing
 from nebctl_drivers.watchdog_relay.cutoff import CutOff
 from nebctl_drivers.watchdog_relay.gpio_cutoff import GpioCutOff
 from nebctl_drivers.watchdog_relay.gpio_lines import GpioPlace
 from nebctl_drivers.watchdog_relay.modbus_relay import ModbusRelay
 from nebctl_drivers.watchdog_relay.opening import modbus_relay
+from nebctl_drivers.watchdog_relay.registers import RelayReading
 from nebctl_simulators.cutoff import RELAY_UNIT
 from nebctl_simulators.cutoff import Device as Relay
 from nebctl_simulators.cutoff import Unit as RelayUnit
@@ -223,6 +224,23 @@ async def test_a_refused_start_opens_the_contact() -> None:
         assert isinstance(failed, CommandFailed)
         assert failed.certainty is Certainty.NOT_DONE
         assert not at.lines.closed
+
+
+@pytest.mark.req("S16")
+async def test_a_start_whose_contact_cannot_be_read_afterwards_is_uncertain(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The device has begun; that the cut-off was not even asked then must not pass for a start that was not done."""
+    async with table() as at:
+        cutoff = at.guarded._cutoff
+        read = cutoff.read
+
+        async def gone() -> RelayReading | CommandFailed:
+            return NOT_OPEN if at.times("START") else await read()
+
+        monkeypatch.setattr(cutoff, "read", gone)
+        failed = await at.guarded.start(RUN, MAX_ON_MS)
+        assert isinstance(failed, CommandFailed)
+        assert (failed.command, failed.certainty) == ("START", Certainty.UNKNOWN)
+        assert at.device.truth().run == RUN
 
 
 @pytest.mark.req("S22")
