@@ -29,6 +29,7 @@ _DOSING = LIVE | {State.PAUSED, State.RESUME_INTENDED}
 
 _UTC = ZoneInfo("UTC")
 _PUBLIC = (
+    "made_us",
     "unit",
     "simulated",
     "state",
@@ -89,10 +90,14 @@ class Surroundings:
 
 
 def view(runner: Runner, around: Surroundings) -> dict[str, Json]:
-    """Return everything that a page may show, as one JSON object; volumes in nanolitres, None where unknown."""
+    """Return everything that a page may show, as one JSON object; volumes in nanolitres, None where unknown.
+
+    `made_us` is monotonic: a page that hears on two ways, answers and stream, tells the newer view by it.
+    """
     session, now = runner.session, around.clock.instant()
     stale = session.state in _DOSING and runner.watch.age_s() > STALE_S
     return {
+        "made_us": now.mono_ns // 1000,
         "unit": around.unit,
         "simulated": around.simulated,
         "state": session.state.value,

@@ -16,6 +16,7 @@ const $ = (id) => document.getElementById(id);
 
 let view = null;      // the newest view, as the core sent it
 let heardAt = 0;      // when it came, on the page's own clock
+let madeAt = 0;       // when the unit made it, on the unit's; 0 for a stream that has just begun
 let stream = null;
 let pending = false;  // one command at a time: a second tap waits for nothing and does nothing
 let stopping = 0;     // when the last STOP went out
@@ -98,7 +99,10 @@ function notice(sentence) {
 
 // Takes a view; with the end of a session, or of a login, the page forgets its own steps. A page that slept, or had no
 // link, may find another session in place of its own: then nothing stays that was drawn or answered for that one.
+// One that was made before it is not taken: on the stream it may be overtaken by the answer to a command.
 function take(next) {
+  if (next.made_us < madeAt) return;
+  madeAt = next.made_us ?? madeAt;
   const was = view?.review?.session, other = was && next.review && next.review.session !== was;
   const ended = view && next.state === 'idle' && view.state !== 'idle';
   if (other) screen = null;
@@ -111,6 +115,7 @@ function take(next) {
 function listen() {
   stream?.close();
   stream = new EventSource('/api/page');
+  stream.onopen = () => { madeAt = 0; };  // another unit, or the same after a reboot, counts anew
   stream.onmessage = (event) => {
     heardAt = performance.now();
     take(JSON.parse(event.data));

@@ -156,3 +156,17 @@ def test_a_page_that_slept_shows_nothing_of_the_session_before(fresh: Stage) -> 
         assert fresh.page.locator("#main").get_attribute("data-screen") != screen
         fresh.put_on(later(BY_NAME[name].view))
         assert fresh.page.locator("#main").get_attribute("data-screen") == screen
+
+
+def test_an_overtaken_view_is_not_shown(fresh: Stage) -> None:
+    """A view on the stream that is older than the answer to Back must not bring the scan screen again, for good."""
+    scanned, idle = BY_NAME["scanned"].view, BY_NAME["idle"].view
+    main = fresh.page.locator("#main")
+    fresh.reach(BY_NAME["scanned"])
+    fresh.put_on(idle | {"made_us": 2})
+    fresh.tap("back")
+    assert main.get_attribute("data-screen") == "idle"
+    fresh.put_on(scanned | {"made_us": 1})
+    assert main.get_attribute("data-screen") == "idle"
+    fresh.put_on(scanned | {"made_us": 3})
+    assert main.get_attribute("data-screen") == "scan"
