@@ -263,6 +263,7 @@ class Api:
 
     async def _unscan(self, _request: Request) -> Response:
         self.desk.tray.drop(*KINDS)
+        self.runner.tell_changed()  # else the page waits half a second to leave the scan screen
         return JSONResponse({})
 
     async def _charge(self, request: Request) -> Response:
