@@ -10,7 +10,7 @@ from nebctl.core.orders import Worklist
 from nebctl.core.scan.cup import is_cup
 from nebctl.core.scan.kit_match import find_kit
 from nebctl.core.scan.message import split
-from nebctl.core.scan.subject import owner
+from nebctl.core.scan.subject import TWICE, differ, owner
 from nebctl.gs1 import elements_of, kit_of
 
 KEPT_NS = 120 * NS_PER_S
@@ -81,15 +81,12 @@ class Tray:
         if kind not in (BAND, CARD):
             return None
         if kind in self.scans and self.scans[kind].raw == raw and len({BAND, CARD} & self.scans.keys()) == 1:
-            sentence = "The same code was scanned twice. Scan the wristband, then the study card or the bed label."
-            return Refusal(code="identifier-twice", sentence=sentence)
+            return TWICE
         other = self.scans.get(CARD if kind == BAND else BAND)
         if other is None or other.shown == subject:
             return None
         self.drop(BAND, CARD)
-        ends = "Find out who this is, then scan both again."
-        sentence = f"The first code is {other.shown}'s and the second {subject}'s. {ends}"
-        return Refusal(code="identifiers-differ", sentence=sentence)
+        return differ(other.shown, subject)
 
     def _drop_old(self, now_ns: int) -> None:
         self.scans = {kind: scan for kind, scan in self.scans.items() if now_ns - scan.at_ns < KEPT_NS}

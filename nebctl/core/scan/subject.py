@@ -5,6 +5,11 @@ from dataclasses import dataclass
 
 from nebctl.core.guard import Refusal
 
+TWICE = Refusal(
+    code="identifier-twice",
+    sentence="The same code was scanned twice. Scan the wristband, then the study card or the bed label.",
+)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Identity:
@@ -24,19 +29,22 @@ def identify(band: str, card: str, identities: Iterable[Identity]) -> str | Refu
     if not known:
         return _no("no-identities", "The pharmacy's list links no wristband. Call the pharmacy for a new list.")
     if band == card:
-        sentence = "The same code was scanned twice. Scan the wristband, then the study card or the bed label."
-        return _no("identifier-twice", sentence)
+        return TWICE
     owners = [owner(code, known) for code in (band, card)]
     if None in owners:
         which = "first" if owners[0] is None else "second"
         sentence = f"The {which} code belongs to no subject of this study. Scan it again, or call the pharmacy."
         return _no("identifier-unknown", sentence)
     one, other = owners
-    if one != other:
-        sentence = f"The first code is {one}'s and the second {other}'s. Find out who this is, then scan both again."
-        return _no("identifiers-differ", sentence)
     assert one is not None
-    return one
+    assert other is not None
+    return one if one == other else differ(one, other)
+
+
+def differ(one: str, other: str) -> Refusal:
+    """Return that the codes, in the order of their scans, are two subjects'."""
+    sentence = f"The first code is {one}'s and the second {other}'s. Find out who this is, then scan both again."
+    return _no("identifiers-differ", sentence)
 
 
 def owner(code: str, identities: Iterable[Identity]) -> str | None:
