@@ -10,6 +10,7 @@ from nebctl.core import events as ev
 from nebctl.core.alarms import Condition
 from nebctl.core.device import Certainty, CommandFailed, Declaration, DeviceReport, Identity, RunOutcome
 from nebctl.core.effects import StartAerosol
+from nebctl.core.monitor import AGREEING, Mismatch, believed, compare
 from nebctl.core.session import LIVE, Session
 from nebctl.core.trace import line, reading_of
 from nebctl.ports import Nebulizer
@@ -163,6 +164,7 @@ class DeviceWatch:
         self._retry_s = RETRY_FIRST_S
         self._overdue_told = False
         self._restarted = False
+        self._compared = AGREEING
         self._stopping: asyncio.Task[None] | None = None
 
     def age_s(self) -> float:
@@ -287,14 +289,34 @@ class DeviceWatch:
                 self._lose()
             return
         line(reading_of(result, result.at_ns, paused=False))  # a report at fault must fail here, not in the loop
+        self._take_report(result)
+
+    def _take_report(self, told: DeviceReport) -> None:
+        """Take a report at its word for as long as what the device senses of itself bears it out (S26)."""
+        self._compared = compare(self._compared, told)
+        mismatch = self._compared.lasting(told.at_ns)
+        result = believed(told, mismatch)
         device = self._witnessed.device
         self._restarted |= device is not None and device.boot != result.boot
         self.last_report = result
         self._witnessed.see_report(result)
         self._post(ev.Reported(report=result))
+        if mismatch is Mismatch.NOT_DRIVEN and self._live() and not self.is_stopping:
+            self._post(ev.CommandLost(failure=_not_driven(told)))
         self._heard_s = _now_s()  # only now: a report that could not be taken is a report that is missing
         self._overdue_told = False
         self._retry_s = RETRY_FIRST_S
+
+
+def _not_driven(report: DeviceReport) -> CommandFailed:
+    """Return what is wrong with a START whose device says that it runs, and does not: it is stopped for it."""
+    return CommandFailed(
+        command="start",
+        certainty=Certainty.UNKNOWN,
+        seen=f"a run that says it is on with {(report.drive_ua or 0) / 1000:.1f} mA at the mesh",
+        expected="the current of a driven mesh",
+        advice="Look at cup, mesh and plug.",
+    )
 
 
 def _now_s() -> float:

@@ -127,6 +127,7 @@ MESSAGES: dict[Condition, Message] = {
         "The nebulizer stopped by itself before the end.",
         "Check the device, then resume or stop.",
         latching=True,
+        escalates=Priority.HIGH,
     ),
     Condition.CUP_CHANGED: Message(
         Priority.MEDIUM,

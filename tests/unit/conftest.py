@@ -64,7 +64,7 @@ class FakeNebulizer:
 
     `emitted_nl` is the truth that no record can see. `start_fate` is what comes of the next start: "" done, "lost" done
     and not answered, "never" not done and not answered, "refused". `stuck` keeps it on whatever is asked; `deaf` leaves
-    every request without an answer and without effect.
+    every request without an answer and without effect. `senses_ua` is the current that it senses, on and off, if any.
     """
 
     log: list[str]
@@ -88,6 +88,7 @@ class FakeNebulizer:
     max_on_s: float = 0.0
     beaten_s: float = 0.0
     seen_s: float = 0.0
+    senses_ua: tuple[int, int] | None = None
 
     def advance(self) -> None:
         """Bring the physics up to the present."""
@@ -104,8 +105,7 @@ class FakeNebulizer:
             (self.seen_s + self.max_on_s - self.on_s, EndCause.MAX_ON),
         ]
         until_s, end = min(ends, key=lambda each: each[0])
-        if until_s > now_s or self.stuck:
-            until_s = now_s
+        until_s = now_s if until_s > now_s or self.stuck else until_s
         ran_s = max(0.0, until_s - self.seen_s)
         swept_s = min(ran_s, self.sweep_left_s)
         self.on_s += ran_s
@@ -141,6 +141,7 @@ class FakeNebulizer:
             end=EndCause.NONE if self.on else self.end,
             boot=self.boot,
             dry=not self.on and self.end is EndCause.DRY,
+            drive_ua=self.senses_ua[not self.on] if self.senses_ua else None,
         )
 
     def failed(self, command: str, certainty: Certainty = Certainty.UNKNOWN) -> CommandFailed:
@@ -274,14 +275,13 @@ class Unit:
         self.clock = LoopClock()
         self.device = FakeNebulizer(log=self.log, clock=self.clock)
         self.store = FakeStore(log=self.log)
-        self.cycles = 0
         self.rules = rules
         self.runner = self.made(history or UnitHistory())
         self.device.unplug()
         self.device.loss = replace(self.device.loss, seen="not opened yet") if self.device.loss else None
         self.task: asyncio.Task[None] | None = None
         self.granted: Authorisation | None = None
-        self.leaves = 0
+        self.cycles = self.leaves = 0
 
     def made(self, history: UnitHistory) -> Runner:
         """Return a loop that knows no more than what the disk says."""
