@@ -7,8 +7,10 @@ from pathlib import Path
 
 import click
 
+from nebctl_lab.guarded import Guarded
 
-@click.command(epilog="Example: nebctl demo --data ./demo-data --speed 120")
+
+@click.command(cls=Guarded, epilog="Example: nebctl demo --data ./demo-data --speed 120")
 @click.option(
     "--data",
     type=click.Path(file_okay=False, path_type=Path),
@@ -56,7 +58,7 @@ def demo(data: Path, speed: int, seed: int, as_json: bool, keep_running: bool) -
             attend(stage)
 
     for number in (signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, lambda *_: sys.exit(143))  # ends the child processes on the way out
+        signal.signal(number, lambda *_: sys.exit(143))  # the units end in their own way
     wishes = Wishes(data=data, speed=speed, seed=seed, guest=keep_running)
     try:
         with Silent() if as_json else Live() if sys.stdout.isatty() else Plain() as display:

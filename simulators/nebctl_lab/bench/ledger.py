@@ -15,6 +15,7 @@ import click
 from nebctl_lab.bench.ledger_append import measure_appends, measure_held
 from nebctl_lab.bench.ledger_fsck import measure_fsck
 from nebctl_lab.bench.ledger_start import AT_RECORDS, measure_start
+from nebctl_lab.guarded import Guarded
 
 Figures = dict[str, Any]
 
@@ -35,7 +36,7 @@ QUICK = Extent(rounds=1, commits=20, slow=4, records=2000, verified=1200)
 """Enough to show that every part works; its figures prove nothing."""
 
 
-@click.command(name="ledger", epilog="Example: nebctl bench ledger --json")
+@click.command(cls=Guarded, name="ledger", epilog="Example: nebctl bench ledger --json")
 @click.option("--json", "as_json", is_flag=True, help="End with one JSON object and print nothing else on stdout.")
 @click.option("--quick", is_flag=True, help="Try every part in seconds; the figures prove nothing.")
 @click.option(

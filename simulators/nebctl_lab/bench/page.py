@@ -17,6 +17,7 @@ from nebctl_lab.bench.page_hour import measure_hour
 from nebctl_lab.bench.page_tap import Heard
 from nebctl_lab.bench.page_ward import PageWard
 from nebctl_lab.browser import missing
+from nebctl_lab.guarded import Guarded
 
 START_LIMIT_MS = 300.0
 SHOWN_LIMIT_MS = 250.0
@@ -42,7 +43,7 @@ QUICK = Extent(starts=2, seconds=3, virtual_s=60)
 """Enough to show that every part works; its figures prove nothing."""
 
 
-@click.command(name="page", epilog="Example: nebctl bench page --json")
+@click.command(cls=Guarded, name="page", epilog="Example: nebctl bench page --json")
 @click.option("--json", "as_json", is_flag=True, help="End with one JSON object and print nothing else on stdout.")
 @click.option("--quick", is_flag=True, help="Try every part in seconds; the figures prove nothing.")
 def page(as_json: bool, quick: bool) -> None:

@@ -24,6 +24,7 @@ from nebctl_lab.bench.sim_population import (
     run_dry,
     table_lines,
 )
+from nebctl_lab.guarded import Guarded
 from nebctl_lab.system.course import measure_course
 from nebctl_lab.virtual import run_virtual
 from nebctl_simulators.plant import NS_PER_S, Plant, pour
@@ -58,7 +59,7 @@ QUICK = Extent(doses=1, units=4, rounds=1, requests=50, seconds=1, course=False)
 """Enough to show that every part works; its figures prove nothing."""
 
 
-@click.command(name="sim", epilog="Example: nebctl bench sim --json")
+@click.command(cls=Guarded, name="sim", epilog="Example: nebctl bench sim --json")
 @click.option("--json", "as_json", is_flag=True, help="End with one JSON object and print nothing else on stdout.")
 @click.option("--quick", is_flag=True, help="Try every part but the course in seconds; the figures prove nothing.")
 @click.option(

@@ -20,6 +20,7 @@ import click
 from nebctl_lab.bench.rates import STOP_SHARE, match_stops
 from nebctl_lab.bench.tap import put_between
 from nebctl_lab.bench_site import Bench, until
+from nebctl_lab.guarded import Guarded
 from nebctl_lab.processes import Child
 
 LIMIT_MS = 100.0
@@ -45,7 +46,7 @@ QUICK = Extent(core=20, presses=3, signals=1, loaded=False)
 """Enough to show that every part works; its figures prove nothing."""
 
 
-@click.command(name="stop", epilog="Example: nebctl bench stop --json")
+@click.command(cls=Guarded, name="stop", epilog="Example: nebctl bench stop --json")
 @click.option("--json", "as_json", is_flag=True, help="End with one JSON object and print nothing else on stdout.")
 @click.option("--presses", type=click.IntRange(1), help="How often each source is pressed; 100 where not said.")
 @click.option("--signals", type=click.IntRange(1), help="How many units SIGTERM ends; 100 where not said.")

@@ -15,6 +15,7 @@ import click
 from nebctl.store.reader import LogName
 from nebctl_lab.bench.stream_intake import measure_intake
 from nebctl_lab.bench.stream_wire import measure_over_mqtt, measure_round_trips
+from nebctl_lab.guarded import Guarded
 from nebctl_lab.stream import mosquitto
 from nebctl_lab.stream.check import read_side
 
@@ -44,7 +45,7 @@ QUICK = Extent(round_trips=30, rounds=1, from_memory=300, units=2, over_mqtt=600
 """Enough to show that every part works; its figures prove nothing."""
 
 
-@click.command(name="stream", epilog="Example: nebctl bench stream --json")
+@click.command(cls=Guarded, name="stream", epilog="Example: nebctl bench stream --json")
 @click.option("--json", "as_json", is_flag=True, help="End with one JSON object and print nothing else on stdout.")
 @click.option("--long", "extent", flag_value="long", help="Some ten times as much, for memory over a long run.")
 @click.option("--quick", "extent", flag_value="quick", help="Try every part in seconds; the figures prove nothing.")

@@ -17,6 +17,7 @@ from nebctl_lab.bench.evil import FAULTS
 from nebctl_lab.bench.fleet import PROFILE, measure_fleet
 from nebctl_lab.bench.matrix import UNITS, Counts, count_in_memory, count_on_ptys
 from nebctl_lab.bench.rates import measure_reads, measure_stops
+from nebctl_lab.guarded import Guarded
 
 LEAST_RATIO = 0.9
 MOST_LATE_MS = 50.0
@@ -44,7 +45,7 @@ QUICK = Extent(rounds=1, reads=50, stops=30, fleet_s=1, in_memory=200, on_pty=4)
 """Enough to show that every part works; its figures prove nothing."""
 
 
-@click.command(name="wire", epilog="Example: nebctl bench wire --json")
+@click.command(cls=Guarded, name="wire", epilog="Example: nebctl bench wire --json")
 @click.option("--json", "as_json", is_flag=True, help="End with one JSON object and print nothing else on stdout.")
 @click.option("--long", "extent", flag_value="long", help="An hour of polling and ten times the requests.")
 @click.option("--quick", "extent", flag_value="quick", help="Try every part in seconds; the figures prove nothing.")

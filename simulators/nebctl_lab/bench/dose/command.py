@@ -17,12 +17,13 @@ from nebctl_lab.bench.dose.limits import LIMITS, MARKS, Line, lines_of
 from nebctl_lab.bench.dose.page import page_lines
 from nebctl_lab.bench.dose.parts import QUICK, SHORT, USUAL, Extent, Part, parts
 from nebctl_lab.bench.dose.population import FIRST_SEED, judge_all, make_run
+from nebctl_lab.guarded import Guarded
 
 BEGIN, END = "<!-- drawn by nebctl bench dose --write-docs -->", "<!-- end of what was drawn -->"
 Figures = dict[str, Any]
 
 
-@click.command(name="dose", epilog="Example: nebctl bench dose --set report --json")
+@click.command(cls=Guarded, name="dose", epilog="Example: nebctl bench dose --set report --json")
 @click.option("--json", "as_json", is_flag=True, help="End with one JSON object and print nothing else on stdout.")
 @click.option("--short", "extent", flag_value="short", help="A tenth of the runs, in some minutes.")
 @click.option("--quick", "extent", flag_value="quick", help="A few runs of each kind; the figures prove nothing.")
