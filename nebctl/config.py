@@ -2,7 +2,7 @@
 
 import hashlib
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Literal
@@ -265,6 +265,17 @@ def _wire(port: str) -> str:
     return port.removeprefix("serial://").partition("?")[0]
 
 
+def _doubled(lines: Mapping[str, int]) -> list[tuple[str, str]]:
+    """Return the fields whose line another one has too, each with what is wrong."""
+    first: dict[int, str] = {}
+    shared = [(name, offset, first.setdefault(offset, name)) for name, offset in lines.items()]
+    return [
+        (f"gpio.{name}", f"line {offset} is the {owner} line's too, and each needs its own")
+        for name, offset, owner in shared
+        if owner != name
+    ]
+
+
 def _check_together(config: UnitConfig, file: str, line_of: Callable[[tuple[str, ...]], int]) -> list[Fault]:
     """Return what is wrong between fields that are right one by one."""
     found = []
@@ -277,8 +288,8 @@ def _check_together(config: UnitConfig, file: str, line_of: Callable[[tuple[str,
         found.append(("device.rate_nl_per_s", "a calibration has both a rate and its sigma"))
     if (clock.source == "file") != (clock.file is not None):
         found.append(("clock.source", 'a clock of source "file" names its file, and no other does'))
-    if config.gpio is not None and len(set(config.gpio.lines().values())) < len(config.gpio.lines()):
-        found.append(("gpio.stop", "two of the lines have one offset, and each needs its own"))
+    if config.gpio is not None:
+        found += _doubled(config.gpio.lines())
     if config.gpio is not None and config.gpio.buzzer is not None and config.gpio.pwm is not None:
         found.append(("gpio.pwm", "a unit has one buzzer: name its line or its pulse-width output"))
     wired = [_wire(port) for port in (device.port, device.balance, device.cut_off) if port]

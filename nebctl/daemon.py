@@ -18,6 +18,7 @@ from nebctl.core.alarms import Condition
 from nebctl.core.calibrated import known_rules
 from nebctl.core.device import CommandFailed
 from nebctl.core.dose import DeviceModel
+from nebctl.core.faults import Fault
 from nebctl.core.history import UnitHistory, config_digest, fold
 from nebctl.core.ledger.envelope import Stamp
 from nebctl.core.ledger.note import Vkey
@@ -44,6 +45,7 @@ from nebctl_drivers.panel import open_panel
 from nebctl_drivers.priors import PRIORS
 from nebctl_drivers.registry import open_driver
 from nebctl_drivers.scanner import open_scanner
+from nebctl_drivers.wiring import Wiring, check_wiring
 
 log = logging.getLogger("nebctl")
 
@@ -163,11 +165,31 @@ def _standing_alarms(came: Found | None, history: UnitHistory) -> tuple[Conditio
     return (PARTED[Refusal(history.parted)],) if history.parted else ()
 
 
+def check_devices(loaded: LoadedConfig, file: Path) -> tuple[Fault, ...]:
+    """Return what is wrong with the ports and lines of a configuration, as far as it shows without opening one."""
+    device, gpio = loaded.config.device, loaded.config.gpio
+    wiring = Wiring(
+        driver=device.driver,
+        port=_port(loaded),
+        profile=_profile(loaded),
+        cut_off=device.cut_off,
+        balance=device.balance,
+        simulated=loaded.config.unit.simulated,
+        gpio=(gpio.chip, gpio.lines()) if gpio else None,
+    )
+    return check_wiring(wiring, file)
+
+
+def _port(loaded: LoadedConfig) -> str:
+    port = loaded.config.device.port
+    return port if "://" in port else str(loaded.path(Path(port)))
+
+
 def _nebulizer(loaded: LoadedConfig, clock: Clock, edge: Edge) -> Nebulizer:
     device = loaded.config.device
     nebulizer = open_driver(
         device.driver,
-        device.port if "://" in device.port else str(loaded.path(Path(device.port))),
+        _port(loaded),
         nonce=lambda: edge.random(4).hex(),
         now_ns=lambda: clock.instant().mono_ns,
         profile=_profile(loaded),

@@ -254,5 +254,5 @@ _FORMS_OF_KEYS = "; ".join(key.right for key in _KEYS.values())
 def _refuse(url: str, wrong: str, right: str) -> CommandFailed:
     seen = f"the port {url!r}" + (f": {wrong}" if wrong else "")
     return CommandFailed(
-        command="open", certainty=Certainty.NOT_DONE, seen=seen, expected=right, advice="Correct [device] port."
+        command="open", certainty=Certainty.NOT_DONE, seen=seen, expected=right, advice="Correct the URL."
     )

@@ -15,10 +15,12 @@ def config() -> None:
 def check(file: Path) -> None:
     """Check a unit.toml and tell everything that is wrong with it at once."""
     from nebctl.config import load_config
+    from nebctl.daemon import check_devices
 
     loaded = load_config(file)
-    if isinstance(loaded, tuple):
-        for fault in loaded:
-            click.echo(str(fault), err=True)
+    faults = loaded if isinstance(loaded, tuple) else check_devices(loaded, file)
+    for fault in faults:
+        click.echo(str(fault), err=True)
+    if isinstance(loaded, tuple) or faults:
         raise SystemExit(1)
     click.echo(f"{file}: right; unit {loaded.config.unit.id} of {loaded.config.unit.site}")

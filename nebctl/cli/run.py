@@ -28,15 +28,16 @@ def run(config_path: Path, wait_for_device: bool, trace: Path | None, verbose: b
     Prints `ready ADDRESS` once the bedside API serves. SIGTERM turns the device off and ends within 2 s.
     """
     from nebctl.config import load_config
-    from nebctl.daemon import run_unit
+    from nebctl.daemon import check_devices, run_unit
     from nebctl.logs import log_aside
     from nebctl.unit import StartFault
 
     log_aside(logging.DEBUG if verbose else logging.INFO)
     loaded = load_config(config_path)
-    if isinstance(loaded, tuple):
-        for fault in loaded:
-            click.echo(str(fault), err=True)
+    faults = loaded if isinstance(loaded, tuple) else check_devices(loaded, config_path)
+    for fault in faults:
+        click.echo(str(fault), err=True)
+    if isinstance(loaded, tuple) or faults:
         raise SystemExit(2)
     if trace is not None:
         loaded = loaded.traced_to(trace)

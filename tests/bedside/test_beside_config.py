@@ -35,7 +35,10 @@ bind = "127.0.0.1:8080"
         ('[scanner]\nlayout = "us"', "scanner.port"),
         ('[gpio]\nchip = "gpiochip0"\nstop = 27', "this is no GPIO chip"),
         ('[gpio]\nchip = "/dev/gpiochip0"\nstart = 17', "gpio.stop"),
-        ('[gpio]\nchip = "/dev/gpiochip0"\nstop = 27\nlamp = 27', "two of the lines have one offset"),
+        (
+            '[gpio]\nchip = "/dev/gpiochip0"\nstop = 27\nlamp = 27',
+            "gpio.lamp: line 27 is the stop line's too",
+        ),
         ('[gpio]\nchip = "/dev/gpiochip0"\nstop = 27\nbuzzer = 3\npwm = "/sys/class/pwm/a"', "a unit has one buzzer"),
         ('[gpio]\nchip = "/dev/gpiochip0"\nstop = 27\npwm = "pwm0"', "this is no pulse-width output"),
         ('[gpio]\nchip = "/dev/gpiochip0"\nstop = -1', "gpio.stop"),
