@@ -44,6 +44,8 @@ class Condition(Enum):
     PREMATURE_DRY = "premature-dry"
     STOPPED_ITSELF = "stopped-itself"
     CUP_CHANGED = "cup-changed"
+    CUP_OFF = "cup-off"
+    MESH_CHANGED = "mesh-changed"
     RATE_LOW = "rate-low"
     RATE_HIGH = "rate-high"
     RECORDS_FAIL = "records-fail"
@@ -65,6 +67,7 @@ OF_THE_DOSE = frozenset(
         *(Condition.CANNOT_STOP, Condition.RUNS_UNASKED, Condition.NOT_STARTED, Condition.LINK_LOST),
         *(Condition.COMMAND_UNRESOLVED, Condition.DEVICE_RESTARTED, Condition.TELEMETRY_LOST, Condition.PREMATURE_DRY),
         *(Condition.CUT_OFF, Condition.STOPPED_ITSELF, Condition.CUP_CHANGED, Condition.RATE_LOW, Condition.RATE_HIGH),
+        *(Condition.CUP_OFF, Condition.MESH_CHANGED),
     )
 )
 """Alarms of device and dose: a start after one of these and a stop ends a cycle of alarm, stop and start (S25)."""
@@ -133,6 +136,20 @@ MESSAGES: dict[Condition, Message] = {
         Priority.MEDIUM,
         "The cup became lighter or heavier in one go; the nebulizer was turned off.",
         "Look at cup and hose. If liquid was spilled or added, press STOP; else hold RESUME.",
+        latching=True,
+        escalates=Priority.HIGH,
+    ),
+    Condition.CUP_OFF: Message(
+        Priority.MEDIUM,
+        "The cup is off the nebulizer, or was; the output is off.",
+        "Is it the same cup with all its liquid? Put it back and hold RESUME. If not, press STOP.",
+        latching=True,
+        escalates=Priority.HIGH,
+    ),
+    Condition.MESH_CHANGED: Message(
+        Priority.MEDIUM,
+        "The mesh answers at another frequency; the nebulizer was turned off.",
+        "Look at mesh and cup. If one was exchanged, press STOP; else hold RESUME.",
         latching=True,
         escalates=Priority.HIGH,
     ),

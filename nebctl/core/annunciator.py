@@ -56,6 +56,8 @@ _CAUSES: dict[Condition, Callable[[Seen], bool]] = {
     Condition.PREMATURE_DRY: _held_up,
     Condition.STOPPED_ITSELF: _held_up,
     Condition.CUP_CHANGED: _held_up,
+    Condition.CUP_OFF: _held_up,
+    Condition.MESH_CHANGED: _held_up,
     Condition.RATE_LOW: lambda seen: seen.begun,
     Condition.RATE_HIGH: lambda seen: seen.begun,
     Condition.PAUSED_LONG: lambda seen: seen.paused,

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from enum import Enum
 
-from nebctl.core.calibrations import CalibrationRecord
+from nebctl.core.calibrations import ANOTHER_MESH, CalibrationRecord
 from nebctl.core.dose import DeviceModel
 from nebctl.core.dose.calibration import Calibration, with_calibration
 from nebctl.core.dose.control import Charted, Kind, chart, flagged
@@ -51,18 +51,20 @@ class Found:
 def find(records: Sequence[CalibrationRecord], serial: str, mesh: str, now_ns: int, site: SiteRules) -> Found:
     """Return how the newest calibration of a device stands; one that failed by its rate withdraws those before it.
 
+    So does a dose in whose middle the mesh turned out to be another one.
+
     One that was broken off measured nothing, and changes nothing.
 
     `mesh` "" is a device whose mesh nobody names; `now_ns` is wall time.
     """
-    own = [record for record in records if record.serial == serial and record.rate_nl_per_s]
+    own = [each for each in records if each.serial == serial and (each.rate_nl_per_s or each.finding == ANOTHER_MESH)]
     if not own:
         return Found(standing=Standing.NONE)
     newest = own[-1]
     age_ns = now_ns - newest.at_ns
     found = Found(standing=Standing.GOOD, record=newest, age_days=max(0, age_ns) // NS_PER_DAY)
     standing = Standing.GOOD
-    if newest.mesh != mesh:
+    if newest.mesh != mesh or newest.finding == ANOTHER_MESH:
         standing = Standing.OTHER_MESH
     elif not newest.accepted:
         standing = Standing.FAILED

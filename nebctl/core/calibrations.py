@@ -8,7 +8,10 @@ from nebctl.core.dose.calibration import By
 from nebctl.core.dose.saline import Finding, Measured, Run
 from nebctl.core.ledger import envelope
 from nebctl.core.ledger.records import Draft, Entry, Json
+from nebctl.core.verify import Deviation
 
+ANOTHER_MESH = Deviation.MESH_CHANGED.value
+"""The finding that stands for every calibration before a dose whose mesh turned into another one."""
 FORMULA = "saline/1"
 """The formulae of `core.dose.saline`, as the record names them."""
 
@@ -154,6 +157,29 @@ def read(entry: Entry) -> CalibrationRecord | None:
         finding=str(p.get("finding", "")),
         share_ppm=_whole(p, "f_ppm"),
         share_sigma_ppm=_whole(p, "f_sigma_ppm"),
+    )
+
+
+def withdrawn(entry: Entry) -> tuple[CalibrationRecord, ...]:
+    """Return what a dose record says of the calibrations before it: nothing, or that they are another mesh's (S54)."""
+    p = entry.payload
+    named = p.get("deviations")
+    if not isinstance(named, list) or ANOTHER_MESH not in named:
+        return ()
+    at_ns = envelope.parse_utc(str(p["utc"]))
+    return (
+        CalibrationRecord(
+            seq=entry.seq,
+            serial=str(p.get("device")),
+            mesh="",
+            at_ns=at_ns,
+            valid_until_ns=at_ns,
+            method=By.TIME,
+            rate_nl_per_s=0,
+            sigma_nl_per_s=0,
+            accepted=False,
+            finding=ANOTHER_MESH,
+        ),
     )
 
 

@@ -1,6 +1,5 @@
 """What a unit's own records say happened: kits used, doses given, sessions left open. A pure fold over the log."""
 
-import hashlib
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -8,6 +7,7 @@ from functools import partial
 from nebctl.core import calibrations, clock_trust, lockout
 from nebctl.core.calibrations import CalibrationRecord
 from nebctl.core.clock_trust import Fix
+from nebctl.core.configured import config_digest
 from nebctl.core.dose import Charge, Interval, Method
 from nebctl.core.dose.control import Point
 from nebctl.core.given import GivenDose, OpenSession
@@ -170,7 +170,9 @@ def _dose(history: UnitHistory, entry: Entry) -> UnitHistory:
     observers = history.observers.get(session, (_private(entry).get("operator", ""),))
     parts = parts_of(entry, _place(entry), _private(entry).get("subject", ""), observers)
     unsigned = (*history.unsigned, *parts)
-    return replace(_closed(history, session), doses=doses, unsigned=unsigned, rates=followed(history.rates, entry))
+    known = (*history.calibrations, *calibrations.withdrawn(entry))
+    history = replace(_closed(history, session), calibrations=known, rates=followed(history.rates, entry))
+    return replace(history, doses=doses, unsigned=unsigned)
 
 
 def _abort(history: UnitHistory, entry: Entry) -> UnitHistory:
@@ -222,12 +224,6 @@ def _incident(history: UnitHistory, entry: Entry) -> UnitHistory:
 
 def _genesis(history: UnitHistory, _: Entry) -> UnitHistory:
     return replace(history, parted="")  # an epoch begins where both sides agree
-
-
-def config_digest(cfg: str, protocol: str, site: str) -> str:
-    """Return what names a configuration: SHA-256 over the unit's file hash and both texts that the unit works by."""
-    parts = (hashlib.sha256(text.encode()).hexdigest() for text in (protocol, site))
-    return hashlib.sha256(" ".join((cfg, *parts)).encode()).hexdigest()
 
 
 _FOLDS: Mapping[str, Callable[[UnitHistory, Entry], UnitHistory]] = {

@@ -48,6 +48,7 @@ class Deviation(Enum):
     RATE_LOW = "rate-low"
     RATE_HIGH = "rate-high"
     CUP_CHANGED = "cup-changed"
+    MESH_CHANGED = "mesh-changed"
     RESIDUAL_REFUSED = "residual-refused"
     RESIDUAL_CONTRADICTS = "residual-contradicts"
     CHARGE_CONTRADICTED = "charge-contradicted"

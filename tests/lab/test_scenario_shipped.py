@@ -13,10 +13,7 @@ from nebctl_lab.scenario.virtual import play
 
 pytestmark = pytest.mark.timeout(200)
 NOT_YET = {
-    "cup-swapped": ("S54",),
     "moved-stale-list": ("S50",),
-    "spilled": ("S54",),
-    "topped-up": ("S54",),
 }
 """The promises that nebctl does not keep yet, by the scenario that shows it."""
 ASKED_FOR = {

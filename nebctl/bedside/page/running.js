@@ -56,6 +56,9 @@ function resting(page) {
   return { node, update };
 }
 
+// What a paused dose asks, the most telling first: a cup that is off also stops the device by itself.
+const ASKS = ['cup-off', 'mesh-changed', 'cup-changed', 'premature-dry', 'stopped-itself'];
+
 function leftText(seconds) {
   if (seconds === null) return t('state_running');
   return seconds < 60 ? t('left_soon') : t('left_minutes', { minutes: Math.round(seconds / 60) });
@@ -64,6 +67,6 @@ function leftText(seconds) {
 function messageOf({ state, stale, alarms }) {
   if (stale) return t('stale');
   if (state !== 'paused') return t('please_wait');
-  const why = alarms.find(({ condition }) => ['premature-dry', 'stopped-itself', 'cup-changed'].includes(condition));
-  return t(why ? `paused_${why.condition}` : 'paused_asked');
+  const why = ASKS.find((asked) => alarms.some(({ condition }) => condition === asked));
+  return t(why ? `paused_${why}` : 'paused_asked');
 }

@@ -136,7 +136,10 @@ def paused(m: Moment) -> Outcome:
 
 
 def pause_for_cup(m: Moment) -> Outcome:
-    """Turn off because the cup became lighter or heavier in one go, and ask what happened (S54)."""
+    """Turn off because the cup's weight or the mesh's resonance made a step, and ask what happened (S54)."""
+    steps = m.session.resonance.steps
+    if steps > m.session.mesh_asked:
+        return replace(m.session, pause_reason=Condition.MESH_CHANGED.value, mesh_asked=steps), (StopAerosol(),)
     return replace(m.session, pause_reason=Condition.CUP_CHANGED.value, cup_asked=True), (StopAerosol(),)
 
 

@@ -74,9 +74,9 @@ def _report_kind(session: Session, report: DeviceReport) -> Kind:
 
 
 def _asks_about_the_cup(session: Session) -> bool:
-    """Return whether a running dose is to be turned off for a step of the weight that nobody was asked about yet."""
-    stepped = Code.WEIGHT_STEP in session.estimate.found
-    return stepped and session.state is State.RUNNING and not session.cup_asked
+    """Return whether a running dose is to be turned off for a step of weight or resonance not asked about yet."""
+    stepped = Code.WEIGHT_STEP in session.estimate.found and not session.cup_asked
+    return (stepped or session.resonance.steps > session.mesh_asked) and session.state is State.RUNNING
 
 
 def _tick_kind(session: Session, now: Instant, rules: Rules) -> Kind:

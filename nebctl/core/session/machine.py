@@ -9,6 +9,7 @@ from nebctl.core.instant import Instant
 from nebctl.core.session.classify import classify
 from nebctl.core.session.heard import heard, told_of
 from nebctl.core.session.moment import Moment
+from nebctl.core.session.sensed import sensed
 from nebctl.core.session.state import LIVE, Kind, Rules, Session, State
 from nebctl.core.session.table import TABLE
 
@@ -42,7 +43,7 @@ def step(session: Session, event: Event, now: Instant, rules: Rules) -> Step:
     Raises: `IllegalEventError` where the table has no row; nothing has changed then.
     """
     reading = heard(session, event, now)
-    told, noticed = told_of(session, reading, rules)
+    told, noticed = _told(session, event, reading, rules)
     kind = classify(told, event, now, rules)
     row = TABLE[session.state].get(kind)
     if row is None:
@@ -55,8 +56,15 @@ def step(session: Session, event: Event, now: Instant, rules: Rules) -> Step:
 
 def meaning(session: Session, event: Event, now: Instant, rules: Rules) -> Kind:
     """Return what an event means for this session, once its estimate has been told what the event brings."""
-    told, _ = told_of(session, heard(session, event, now), rules)
+    told, _ = _told(session, event, heard(session, event, now), rules)
     return classify(told, event, now, rules)
+
+
+def _told(session: Session, event: Event, reading: Reading | None, rules: Rules) -> tuple[Session, tuple[Effect, ...]]:
+    """Return the session after what the event brings, to the estimate and of cup and mesh, and the alarms for it."""
+    told, noticed = told_of(session, reading, rules)
+    felt, found = sensed(told, event)
+    return felt, (*noticed, *found)
 
 
 def _dated(session: Session, effects: tuple[Effect, ...], now: Instant) -> Session:

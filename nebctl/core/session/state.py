@@ -9,6 +9,7 @@ from nebctl.core.dose import NOTHING, Charge, DeviceModel, DoseEstimate, Interva
 from nebctl.core.dose.reading import Reading
 from nebctl.core.instant import NS_PER_MS
 from nebctl.core.regimen import SiteRules
+from nebctl.core.resonance import UNHEARD, Resonance
 from nebctl.core.verify import Deviation, Limits
 
 
@@ -113,7 +114,8 @@ class Session:
     uncertain; an empty tuple means that it is not. `last_device_ms` is the run's on-time as the device's own memory
     gives it after the link came back. `go_ns` and `off_ns` are when aerosol, and when OFF, was last asked for: an older
     reading says nothing of what came of it. `heard` is the newest reading. `cup_asked` says that a step of the cup's
-    weight has been asked about. `topped_up` is what a person says came into the cup in mid-dose, None for nothing.
+    weight has been asked about, `mesh_asked` about how many steps of the mesh's `resonance`; `cup_off` that the cup was
+    away at the newest report. `topped_up` is what a person says came into the cup in mid-dose, None for nothing.
     `observers` are those who have answered for the dose, the newest one last.
     """
 
@@ -140,6 +142,9 @@ class Session:
     last_device_ms: int | None = None
     heard: Reading | None = None
     cup_asked: bool = False
+    cup_off: bool = False
+    resonance: Resonance = UNHEARD
+    mesh_asked: int = 0
     topped_up: Interval | None = None
     observers: tuple[str, ...] = ()
 
