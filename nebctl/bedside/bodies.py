@@ -8,6 +8,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, mo
 from nebctl.core.alarms import Condition
 from nebctl.core.dose import Charge, Interval, Method, Residual
 from nebctl.core.events import ResidualGiven, ResidualRefused
+from nebctl.core.meanings import EXPECTED, MEANINGS
 from nebctl.core.units import Nanolitres, parse_volume
 
 DECLARED_LOW_PPM, DECLARED_HIGH_PPM = 950_000, 1_020_000
@@ -34,9 +35,19 @@ def readable(text: str) -> str:
     return text
 
 
+def offered(meaning: str) -> str:
+    """Return what a signature means.
+
+    Raises: `ValueError` for words that no page shows above a signature: nobody can sign what was never to be read.
+    """
+    if meaning not in MEANINGS:
+        raise ValueError(f"{meaning!r} is no meaning of a signature; write {EXPECTED}")
+    return meaning
+
+
 _JOINERS = "\u200c\u200d"
 Words = Annotated[Text, AfterValidator(readable)]
-"""What a person says and others read in the record: a reason, or what a signature means."""
+"""What a person says and others read in the record, such as a reason."""
 Code = Annotated[str, Field(min_length=1, max_length=64)]
 
 
@@ -231,5 +242,5 @@ class Override(Codes):
 class Signature(SignIn):
     """Who signs, by badge and PIN entered for this signature, what it means, and of which session; "" is the newest."""
 
-    meaning: Words
+    meaning: Annotated[Text, AfterValidator(offered)]
     session: Annotated[str, Field(max_length=64)] = ""

@@ -5,6 +5,8 @@ from nebctl.core.events import ResidualGiven, ResidualRefused
 from nebctl.core.guard import Refusal
 from nebctl.core.units import Nanolitres, format_ml
 
+MOST_CHARGED = 5
+"""More than so many doses are never poured into a cup: our own bound against a slip, not a cup's size."""
 MOST_ADDED = 10
 """So many doses are never added to a cup: our own bound against a slip of the decimal point, not a cup's size."""
 
@@ -14,6 +16,9 @@ def refuse_charge(charge: Charge, aliquot_nl: Nanolitres) -> Refusal | None:
     if charge.volume.low_nl * 5 < aliquot_nl:
         sentence = "The cup holds less than a fifth of the dose. Look at the number, or weigh the cup again."
         return Refusal(code="cup-too-empty", sentence=sentence)
+    if charge.volume.low_nl > MOST_CHARGED * aliquot_nl:
+        sentence = f"No cup takes {format_ml(charge.volume.best_nl, 2)} mL. Look at the number and give it again."
+        return Refusal(code="charge-too-large", sentence=sentence)
     if not _says_something(charge.volume, aliquot_nl):
         sentence = "A volume has an interval, of at most half the dose. Weigh the cup again and give both ends."
         return Refusal(code="charge-interval", sentence=sentence)
@@ -28,6 +33,9 @@ def refuse_residual(
     How much was added may be known badly; what was left was measured, so its interval is one.
     """
     added = told.added
+    if added is not None and added.best_nl == 0:
+        sentence = "0 mL is nothing added. Give what was added, or leave it out."
+        return Refusal(code="added-nothing", sentence=sentence)
     if added is not None and added.high_nl > MOST_ADDED * aliquot_nl:
         sentence = f"No cup takes {format_ml(added.high_nl, 2, 'up')} mL more. Look at the number and give it again."
         return Refusal(code="added-too-large", sentence=sentence)

@@ -1,21 +1,23 @@
-"""What a person says and others read later can be read: a reason, a remark, what a signature means."""
+"""What a person says and others read later can be read; what a signature means is one of a few known sentences."""
+
+import json
+from pathlib import Path
 
 import pytest
 from pydantic import ValidationError
 
 from nebctl.bedside.bodies import Confirmed, Reason, Signature
 from nebctl.bedside.chart_bodies import ChartBody
+from nebctl.core.meanings import GAVE, MEANINGS, PART
 
 
 @pytest.mark.req("S05")
-@pytest.mark.req("S35")
 @pytest.mark.parametrize("words", [" ", "\u3000", "\u202eemit on", "stop\x00", "\x1b[2J", "\u200d", "\u2066ok", "a\nb"])
 def test_what_cannot_be_read_is_no_reason(words: str) -> None:
     """Blank words, control bytes, and signs that turn a line round are refused wherever a record keeps words."""
     for model, said in (
         (Confirmed, {"limit": "too-soon", "reason": words}),
         (Reason, {"reason": words}),
-        (Signature, {"operator": "RT-07", "pin": "1", "meaning": words}),
         (ChartBody, {"operator": "RT-07", "moment": "mid", "text": words}),
     ):
         with pytest.raises(ValidationError, match=r"cannot be read|blank"):
@@ -26,3 +28,24 @@ def test_what_cannot_be_read_is_no_reason(words: str) -> None:
 def test_words_of_any_language_are_taken(words: str) -> None:
     """Letters of any script pass as they are, also those that a joiner holds together."""
     assert Reason.model_validate({"reason": words}).reason == words
+
+
+@pytest.mark.req("S35")
+def test_a_signature_means_what_a_page_offers() -> None:
+    """Each sentence that a page shows above a signature is taken, in either language, and the schema has the same."""
+    pages = [json.loads(Path(f"nebctl/bedside/page/text.{code}.json").read_text("utf-8")) for code in ("en", "zh")]
+    assert [page["sign_meaning"] for page in pages] == list(GAVE)
+    assert [page["sign_meaning_part"] for page in pages] == list(PART)
+    schema = json.loads(Path("docs/records/signature.schema.json").read_text("utf-8"))
+    assert schema["properties"]["meaning"]["enum"] == list(MEANINGS)
+    for meaning in MEANINGS:
+        assert Signature.model_validate({"operator": "RT-07", "pin": "1", "meaning": meaning}).meaning == meaning
+
+
+@pytest.mark.req("S35")
+@pytest.mark.parametrize("words", ["I read it.", GAVE[0].lower(), f"{GAVE[0]} ", " ", "\u202eI gave this dose."])
+def test_a_signature_means_nothing_else(words: str) -> None:
+    """Any other words are refused, with those that would be right."""
+    with pytest.raises(ValidationError, match="is no meaning of a signature; write one of") as refused:
+        Signature.model_validate({"operator": "RT-07", "pin": "1", "meaning": words})
+    assert all(meaning in str(refused.value) for meaning in MEANINGS)

@@ -107,6 +107,19 @@ def test_all_doses_of_all_units_and_epochs_are_shown(site: Site) -> None:
     assert facts["starts"] == {"opened": 4, "erased": 0, "missing": 0}
 
 
+@pytest.mark.req("S35")
+@pytest.mark.parametrize("meaning", ["I read it.", 7, None])
+def test_a_signature_of_another_meaning_is_reported(site: Site, meaning: Any) -> None:
+    """A record that an older unit signed with words that no page shows is taken in, named, and hides no dose."""
+    unit = site.unit("neb-0003")
+    facts = {"ref_seq": 0} if meaning is None else {"ref_seq": 0, "meaning": meaning}
+    seq = site.send(unit, Draft(typ="signature", facts=facts, private={"operator": "RT-07"}))
+    said = site.audit()
+    assert (said.exit_code, "Subject MEX-007: 3 of 4 starts" in said.stdout) == (1, True)
+    seen = "none" if meaning is None else str(meaning)
+    assert f"neb-0003 epoch 1 seq {seq}: meaning: saw {seen}, expected one of the meanings" in said.output
+
+
 def test_a_subject_without_a_dose_has_none_for_certain(site: Site) -> None:
     """That nothing was given is an answer too, as long as every start is opened."""
     said = site.audit("MEX-999")

@@ -12,6 +12,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from nebctl.core.ledger.check import Finding
+from nebctl.core.ledger.records import Draft
+from nebctl.core.meanings import EXPECTED, MEANINGS
 from nebctl.keys import load_trust, load_unit_trust, verify
 from nebctl.store import schema
 from nebctl.store.audit import Auditor, LogTally
@@ -279,3 +281,19 @@ def test_a_file_that_is_no_ledger_is_one_line(copy: Path, damage: str, finished:
     with pytest.raises(StoreFault) as caught:
         audit(copy, finished)
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.req("S35")
+async def test_a_signature_means_what_a_page_offers(bench: Any) -> None:
+    """Each signature whose meaning is none that a page shows is a finding at its place; those that are offered pass."""
+    bench.write_trust()
+    ledger = await bench.open()
+    await bench.give_dose(ledger, "2026-02-14-7f3a9c")
+    said: list[Any] = ["I read it.", 7, ["I gave this dose and observed the subject."], None, *MEANINGS]
+    kept = await ledger.append(
+        [Draft(typ="signature", facts={"ref_seq": 1, "meaning": each}) for each in said], bench.at()
+    )
+    await ledger.close()
+    found = findings(bench.path, bench)
+    assert [(each.seq, each.what) for each in found] == [(entry.seq, "meaning") for entry in kept[:4]]
+    assert all(each.expected == EXPECTED for each in found)

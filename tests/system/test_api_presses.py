@@ -220,6 +220,7 @@ def test_an_overfilled_cup_is_refused_before_its_kit_is_spent(shared: Bench) -> 
         ("3 mL", "0 mL", "3.1 mL", "cup-too-empty"),
         ("3 mL", "3 mL", "3 mL", "charge-interval"),
         ("2 mL", "1 mL", "3 mL", "charge-interval"),
+        ("30 mL", "28.5 mL", "30.6 mL", "charge-too-large"),
     ],
 )
 def test_a_charge_that_cannot_be_is_refused(shared: Bench, volume: str, low: str, high: str, code: str) -> None:
@@ -244,6 +245,7 @@ def test_what_cannot_be_left_or_added_is_a_slip(shared: Bench) -> None:
         ("residual-too-large", {"measured": {"volume": "9 mL", "low": "8 mL", "high": "10 mL"}}),
         ("residual-interval", {"measured": {"volume": "1 mL", "low": "0 mL", "high": "9999 mL"}}),
         ("residual-interval", {"measured": {"volume": "1 mL", "low": "1 mL", "high": "1 mL"}}),
+        ("added-nothing", {"measured": left, "added": {"volume": "0 mL"}}),
         ("added-too-large", {"measured": left, "added": {"volume": "50 mL"}}),
         ("added-too-large", {"refused": "The cup fell.", "added": {"volume": "50 mL"}}),
     )
@@ -286,8 +288,8 @@ def test_a_dose_is_signed(shared: Bench) -> None:
     shared.until_state("residual")
     outcome = shared.measure()
     with refused("operator-unknown"):
-        shared.api.post("/api/sign", operator="RT-99", meaning="I gave this dose.")
-    view = shared.api.post("/api/sign", operator=THERAPIST[0], meaning="I gave this dose.")
+        shared.api.post("/api/sign", operator="RT-99", meaning="I gave this dose and observed the subject.")
+    view = shared.api.post("/api/sign", operator=THERAPIST[0], meaning="I gave this dose and observed the subject.")
     assert view["state"] == "idle"
     (signature,) = shared.of_session(outcome["session"], "signature")
     assert (signature["ref_seq"], signature["ref_leaf"]) == (outcome["seq"], outcome["leaf"])

@@ -34,7 +34,7 @@ export function measure(page) {
   const take = (measured) => page.send('residual', { operator: page.view.operator.code, method, measured, added });
   return amount(page, { title: t(`residual_measure_${method}`), half: method === 'weighed' ? 20_000 : 50_000, halves: [10_000, 20_000, 50_000],
     back: () => page.step({ left: null }),
-    take: method === 'added' ? (more) => page.step({ left: null, added: more }) : take });
+    take: method === 'added' ? (more) => page.step({ left: null, added: Number.parseFloat(more.volume) ? more : null }) : take });
 }
 
 export function recording(page) {

@@ -5,6 +5,7 @@ from typing import NamedTuple
 
 from nebctl.core.ledger.encoding import FormatError
 from nebctl.core.ledger.records import Entry, Json
+from nebctl.core.meanings import EXPECTED, MEANINGS
 
 READS = frozenset(("start", "dose", "abort"))
 """The types of record that the grammar looks at; others pass."""
@@ -104,6 +105,16 @@ def check_volumes(payload: Mapping[str, Json]) -> None:
     if emitted[2] > charged[2] + added:
         more = f" and the {added} nL added" if added else ""
         raise FormatError("emitted volume", f"high {emitted[2]} nL", f"at most the charge's {charged[2]} nL{more}")
+
+
+def check_meaning(payload: Mapping[str, Json]) -> None:
+    """Check that a signature's meaning is one that a page offers (S35).
+
+    Raises: `FormatError` where it is another, or missing.
+    """
+    meaning = payload.get("meaning")
+    if meaning not in MEANINGS:
+        raise FormatError("meaning", "none" if meaning is None else meaning, EXPECTED)
 
 
 def _interval(members: Mapping[str, Json], where: str) -> tuple[int, int, int]:

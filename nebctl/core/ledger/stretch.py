@@ -11,7 +11,7 @@ from typing import NamedTuple
 from nebctl.core.ledger import jws
 from nebctl.core.ledger.check import Finding, check_signed
 from nebctl.core.ledger.encoding import FormatError, b64, b64url
-from nebctl.core.ledger.grammar import READS, SessionEvent, check_volumes, read_event
+from nebctl.core.ledger.grammar import READS, SessionEvent, check_meaning, check_volumes, read_event
 from nebctl.core.ledger.head import Checkpoint, Origin, verify_head_line
 from nebctl.core.ledger.keyring import KeyRing
 from nebctl.core.ledger.records import Json
@@ -145,7 +145,7 @@ class _Walk:
             self._remark(row.seq, error, follows=error.where == "prev")
             self.checked.whole = False
         else:
-            if payload["typ"] in READS:
+            if payload["typ"] in READS or payload["typ"] == "signature":
                 self._take_session(row.seq, payload)
         return payload
 
@@ -156,6 +156,8 @@ class _Walk:
                 self.checked.events.append(event)
             if payload["typ"] == "dose":
                 check_volumes(payload)
+            elif payload["typ"] == "signature":
+                check_meaning(payload)
         except FormatError as error:
             self._remark(seq, error)
 

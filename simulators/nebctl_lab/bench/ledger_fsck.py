@@ -21,6 +21,7 @@ from nebctl.core.ledger.check import Finding
 from nebctl.core.ledger.envelope import Stamp
 from nebctl.core.ledger.note import Vkey
 from nebctl.core.ledger.records import Draft, Json, SessionDay
+from nebctl.core.meanings import GAVE
 from nebctl.core.trace import Trace
 from nebctl.keys import Ed25519Signer, verify
 from nebctl.store.audit import Auditor
@@ -202,7 +203,7 @@ def _session(subject: str, day: SessionDay, start_seq: int, trace: str) -> list[
             private=who,
             session=day,
         ),
-        Draft(typ="signature", facts={"ref_seq": start_seq + 2, "meaning": "gave"}, private=who, session=day),
+        Draft(typ="signature", facts={"ref_seq": start_seq + 2, "meaning": GAVE[0]}, private=who, session=day),
     ]
 
 

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from nebctl.core.meanings import GAVE
 from nebctl_lab.bedside import Answer, Http
 from nebctl_lab.codes import cup_code, scans
 from nebctl_lab.demo.site import THERAPIST, Bedside
@@ -72,7 +73,7 @@ class Therapist:
         measured = {"volume": best, "low": low, "high": high}
         outcome = self.unit.post("/api/residual", operator=operator, measured=measured, method="weighed")
         self.watch(day, outcome)
-        self.unit.post("/api/sign", operator=operator, meaning="I gave this dose and observed the subject.")
+        self.unit.post("/api/sign", operator=operator, meaning=GAVE[0])
         return outcome
 
     def _until_leased(self) -> None:

@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping
 from random import Random
 from typing import Any
 
+from nebctl.core.meanings import GAVE
 from nebctl_lab.codes import cup_code, scans
 from nebctl_lab.demo.course import BALANCE_HALF_NL, BALANCE_SD_NL, TAPS
 from nebctl_lab.demo.site import THERAPIST
@@ -129,8 +130,7 @@ class Hands:
 
     async def sign(self, unit: str = "", operator: str = THERAPIST[0]) -> View:
         """Sign the dose record."""
-        meaning = "I gave this dose and observed the subject."
-        return await self.post("/api/sign", unit, operator=operator, meaning=meaning)
+        return await self.post("/api/sign", unit, operator=operator, meaning=GAVE[0])
 
     def weigh(self, true_nl: int) -> Mapping[str, str]:
         """Return what the balance says of a volume, with the ends of its interval."""

@@ -136,6 +136,21 @@ def test_liquid_that_was_added_goes_with_the_residual(fresh: Stage, residual: st
     assert ("measured" in body) is (residual == "drawn")
 
 
+@pytest.mark.req("S54")
+def test_nothing_that_was_added_is_nothing(fresh: Stage) -> None:
+    """0 mL added leads back to the residual as if nobody had said so, and the dose is not made uncertain by it."""
+    fresh.reach(BY_NAME["measure-added"])
+    fresh.page.locator("#main input").first.fill("0")
+    fresh.tap("take")
+    fresh.page.wait_for_selector('#main[data-screen="residual"]')
+    assert fresh.page.locator("button:visible").filter(has_text=ENGLISH["residual_added"]).count() == 1
+    fresh.posts.clear()
+    fresh.tap("residual_refused")
+    fresh.page.wait_for_timeout(300)
+    ((name, body),) = fresh.posts
+    assert (name, body.get("added")) == ("residual", None)
+
+
 @pytest.mark.req("S44")
 def test_a_page_that_slept_shows_nothing_of_the_session_before(fresh: Stage) -> None:
     """Another session in place of the page's own, with no idle between: its outcome stands there, no number of before.
