@@ -6,7 +6,7 @@ from nebctl.core import events as ev
 from nebctl.core.alarms import Condition
 from nebctl.core.effects import ClearAlarms, Record, StartAerosol, StopAerosol
 from nebctl.core.session import drafts
-from nebctl.core.session.moment import LOST, Action, Moment, Outcome, alarm, doubted, ended, over, pause_begun
+from nebctl.core.session.moment import LOST, Action, Moment, Outcome, alarm, doubted, ended, found, over, pause_begun
 from nebctl.core.session.state import IDLE
 from nebctl.core.verify import Deviation
 
@@ -148,7 +148,7 @@ def pause_with(condition: Condition, *findings: Deviation) -> Action:
 
     def act(m: Moment) -> Outcome:
         session = replace(pause_begun(m.session, m), pauses=m.session.pauses + 1)
-        session = replace(session, findings=(*session.findings, *findings))
+        session = found(session, *findings)
         record = Record(drafts=(drafts.pause(m.auth, session, condition.value),))
         return session, (StopAerosol(), *alarm(condition), record)
 

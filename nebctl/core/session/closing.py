@@ -6,7 +6,7 @@ from nebctl.core import events as ev
 from nebctl.core.dose import Interval
 from nebctl.core.effects import Record
 from nebctl.core.session import drafts
-from nebctl.core.session.moment import Moment, Outcome, doubted, over
+from nebctl.core.session.moment import Moment, Outcome, doubted, found, over
 from nebctl.core.session.state import IDLE, Session
 from nebctl.core.verify import Deviation
 
@@ -34,8 +34,7 @@ def _topped_up(session: Session, added: Interval | None) -> Session:
     """Return the session after a person said what came into its cup in mid-dose: it is uncertain from then on (S54)."""
     if added is None:
         return session
-    findings = tuple(dict.fromkeys((*session.findings, Deviation.CUP_CHANGED)))
-    return doubted(replace(session, topped_up=added, findings=findings), ADDED)
+    return doubted(found(replace(session, topped_up=added), Deviation.CUP_CHANGED), ADDED)
 
 
 def sign(m: Moment) -> Outcome:

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 from nebctl.core.alarms import Condition
 from nebctl.core.effects import StopAerosol
-from nebctl.core.session.moment import Moment, Outcome, alarm, doubted, ended
+from nebctl.core.session.moment import Moment, Outcome, alarm, doubted, ended, found
 from nebctl.core.session.state import Session
 from nebctl.core.verify import Deviation
 
@@ -24,5 +24,4 @@ def hear_of_cut(m: Moment) -> Outcome:
 
 
 def _disobeyed(session: Session) -> Session:
-    findings = session.findings if Deviation.CUT_OFF in session.findings else (*session.findings, Deviation.CUT_OFF)
-    return replace(doubted(session, "the device did not obey, and its cut-off opened"), findings=findings)
+    return found(doubted(session, "the device did not obey, and its cut-off opened"), Deviation.CUT_OFF)

@@ -8,6 +8,7 @@ from nebctl.core.dose import Code, track
 from nebctl.core.dose.reading import Reading
 from nebctl.core.effects import Effect, RaiseAlarm
 from nebctl.core.instant import Instant
+from nebctl.core.session.moment import found
 from nebctl.core.session.state import LIVE, Rules, Session, State
 from nebctl.core.thaw import ran_past
 from nebctl.core.trace import lost_at, reading_of
@@ -45,9 +46,10 @@ def told_of(session: Session, reading: Reading | None, rules: Rules) -> tuple[Se
     new = [_NOTICED[code] for code in estimate.found if code not in before.found and code in _NOTICED]
     auth = session.authorisation
     late = auth is not None and ran_past(auth, session.started_wall_ns, reading)
-    findings = (*session.findings, *(finding for _, finding in new), *((Deviation.IN_USE_TIME,) if late else ()))
-    told = replace(session, estimate=estimate, heard=reading, findings=tuple(dict.fromkeys(findings)))
-    return told, tuple(RaiseAlarm(condition=condition) for condition, _ in new)
+    told = found(session, *(finding for _, finding in new), *((Deviation.IN_USE_TIME,) if late else ()))
+    return replace(told, estimate=estimate, heard=reading), tuple(
+        RaiseAlarm(condition=condition) for condition, _ in new
+    )
 
 
 def _read(session: Session, event: ev.Event, now: Instant) -> Reading | None:

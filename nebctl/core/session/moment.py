@@ -10,6 +10,7 @@ from nebctl.core.authorisation import Authorisation
 from nebctl.core.effects import ClearAlarms, Effect, RaiseAlarm, StopAerosol
 from nebctl.core.instant import Instant
 from nebctl.core.session.state import Rules, Session
+from nebctl.core.verify import Deviation
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,6 +52,11 @@ def over(m: Moment) -> ClearAlarms:
 def doubted(session: Session, doubt: str) -> Session:
     """Return the session with one more reason for doubt."""
     return session if doubt in session.doubts else replace(session, doubts=(*session.doubts, doubt))
+
+
+def found(session: Session, *deviations: Deviation) -> Session:
+    """Return the session with these findings, each once and in the order in which they came."""
+    return replace(session, findings=tuple(dict.fromkeys((*session.findings, *deviations))))
 
 
 def see_end(m: Moment) -> Outcome:

@@ -7,7 +7,7 @@ from nebctl.core.alarms import Condition
 from nebctl.core.device import DeviceReport
 from nebctl.core.effects import Effect, RaiseAlarm
 from nebctl.core.resonance import listen
-from nebctl.core.session.moment import doubted
+from nebctl.core.session.moment import doubted, found
 from nebctl.core.session.state import LIVE, Session, State
 from nebctl.core.verify import Deviation
 
@@ -35,7 +35,7 @@ def _look_for_the_cup(session: Session, report: DeviceReport) -> tuple[Session, 
     session = replace(session, cup_off=off)
     if not off:
         return session, ()
-    return _found(session, Deviation.CUP_CHANGED), (RaiseAlarm(condition=Condition.CUP_OFF),)
+    return found(session, Deviation.CUP_CHANGED), (RaiseAlarm(condition=Condition.CUP_OFF),)
 
 
 def _listen_to_the_mesh(session: Session, report: DeviceReport) -> tuple[Session, tuple[Effect, ...]]:
@@ -48,9 +48,5 @@ def _listen_to_the_mesh(session: Session, report: DeviceReport) -> tuple[Session
     stepped, session = known.steps > session.resonance.steps, replace(session, resonance=known)
     if not stepped:
         return session, ()
-    session = doubted(_found(session, Deviation.MESH_CHANGED), ANOTHER_MESH)
+    session = doubted(found(session, Deviation.MESH_CHANGED), ANOTHER_MESH)
     return session, (RaiseAlarm(condition=Condition.MESH_CHANGED),)
-
-
-def _found(session: Session, deviation: Deviation) -> Session:
-    return replace(session, findings=tuple(dict.fromkeys((*session.findings, deviation))))
