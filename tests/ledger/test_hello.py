@@ -1,6 +1,7 @@
 """Hello and its answer: fresh by the nonce, signed by a key that never countersigns, and compared with the own log."""
 
 import hashlib
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -8,10 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nebctl.core.ledger import head
-from nebctl.core.ledger.encoding import FormatError
+from nebctl.core.ledger.encoding import FormatError, b64, show
 from nebctl.core.ledger.head import Checkpoint
-from nebctl.core.ledger.hello import Answer, Hello, Parted, compare
-from nebctl.core.ledger.note import COSIGNATURE, ED25519, Vkey, assemble_note
+from nebctl.core.ledger.hello import HEAD, Answer, Hello, Parted, compare
+from nebctl.core.ledger.note import COSIGNATURE, ED25519, Vkey, assemble_note, key_id, sign_note, signature_line
 from nebctl.keys import Ed25519Signer, verify
 
 ORIGIN = "sim.mexcovid.example/nebctl/neb-0001/1"
@@ -118,3 +119,81 @@ def test_an_answer_must_name_a_log(book: Any) -> None:
     note = Answer(nonce=NONCE, kept=Checkpoint("somewhere", 1, ROOTS[1])).note(ORDERS.name, SIGNER)
     with pytest.raises(FormatError, match="origin"):
         Answer.open(note, ORDERS, verify)
+
+
+BODY = Hello(nonce=NONCE, epoch=1, size=7, root=ROOTS[7]).body()
+SHORT = "A" * 43
+
+
+def answer(text: str) -> str:
+    """Return a note of the pharmacy's over a text of another form."""
+    return sign_note(text, ORDERS.name, SIGNER)
+
+
+@pytest.mark.parametrize(
+    ("read", "sentence"),
+    [
+        (
+            lambda: Hello.parse(BODY.replace(NONCE.encode(), b"00")),
+            "nonce: saw 00, expected 32 lower-case hex digits",
+        ),
+        (lambda: Hello.parse(BODY.replace(b'"ep":1', b'"ep":0')), "hello ep: saw 0, expected a whole number from 1"),
+        (
+            lambda: Hello.parse(BODY.replace(b'"size":7', b'"size":-1')),
+            "hello size: saw -1, expected a whole number from 0",
+        ),
+        (
+            lambda: Hello.parse(BODY.replace(b64(ROOTS[7]).encode(), SHORT.encode())),
+            f"hello root: saw {SHORT}, expected padded base64",
+        ),
+        (
+            lambda: compare(KEPT, Checkpoint(ORIGIN.replace("0001", "0002"), 9, ROOTS[9]), ROOTS.__getitem__),
+            f"answer origin: saw {ORIGIN}, expected {ORIGIN.replace('0001', '0002')}",
+        ),
+        (
+            lambda: Answer.open(answer(f"{HEAD}\n{ORIGIN}\n"), ORDERS, verify),
+            f"answer: saw {show(f'{HEAD}{chr(10)}{ORIGIN}{chr(10)}')}, expected {HEAD}, origin, nonce, size, root",
+        ),
+        (
+            lambda: Answer.open(answer(f"{HEAD}\n{ORIGIN}\n{NONCE}\n09\n{b64(ROOTS[9])}\n"), ORDERS, verify),
+            "answer size: saw 09, expected a decimal number without sign or leading zero",
+        ),
+        (
+            lambda: Answer.open(answer(f"{HEAD}\n{ORIGIN}\n{NONCE}\n9\n{SHORT}\n"), ORDERS, verify),
+            f"answer root: saw {SHORT}, expected padded base64",
+        ),
+    ],
+)
+def test_what_is_no_hello_or_answer_is_said(read: Callable[[], object], sentence: str) -> None:
+    """A person is told which member or line it is, what stands there and what would be right."""
+    with pytest.raises(FormatError) as error:
+        read()
+    assert str(error.value) == sentence
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        f"{HEAD}\n{ORIGIN}\n{NONCE}\n9\n{b64(ROOTS[9])}\nmore\n",
+        f"nebctl/hello/v2\n{ORIGIN}\n{NONCE}\n9\n{b64(ROOTS[9])}\n",
+        f"{HEAD}\n{ORIGIN}\n{NONCE}\n9\n{b64(ROOTS[9])}\n\n",
+    ],
+)
+def test_an_answer_has_exactly_its_five_lines(text: str) -> None:
+    """Another first line, one line more or a blank one is no answer, though the pharmacy signed it."""
+    with pytest.raises(FormatError, match=r"^answer: saw"):
+        Answer.open(answer(text), ORDERS, verify)
+
+
+def test_who_signed_a_refused_answer_is_said() -> None:
+    """The names of all lines stand in the sentence, and the name that was expected."""
+    lines = [signature_line(name, key_id(name, ED25519, SIGNER.public), bytes(64)) for name in ("a", "b")]
+    with pytest.raises(FormatError) as error:
+        Answer.open(assemble_note(f"{HEAD}\n", lines), ORDERS, verify)
+    assert str(error.value) == f"answer signature: saw lines by a, b, expected a good one by {ORDERS.name}"
+
+
+def test_a_log_of_nothing_says_hello() -> None:
+    """A unit without a record has size 0 and the root of nothing."""
+    empty = Hello(nonce=NONCE, epoch=1, size=0, root=ROOTS[0], want=0)
+    assert Hello.parse(empty.body()) == empty

@@ -99,3 +99,22 @@ def test_a_record_of_no_session_needs_no_member_of_one() -> None:
     alone = {name: value for name, value in GOOD.items() if name not in SESSION_FIELDS}
     assert decides(alone)
     assert not any(decides({**alone, name: GOOD[name]}) for name in SESSION_FIELDS)
+
+
+@pytest.mark.parametrize(
+    ("changed", "sentence"),
+    [
+        ({"v": None}, "member v: saw nothing, expected the integer 1"),
+        ({"v": 2}, "member v: saw 2, expected the integer 1"),
+        ({"typ": "A"}, "member typ: saw A, expected a record type in lower case"),
+        ({"salt": 7}, "member salt: saw 7, expected base64url of 16 bytes"),
+        ({"tz": None}, "member tz: saw nothing, expected the name of a time zone"),
+    ],
+)
+def test_a_member_that_is_wrong_or_missing_is_said(changed: dict[str, Any], sentence: str) -> None:
+    """A person is told which member it is, what stands there and what it must be; None stands for a missing one."""
+    payload = {name: value for name, value in (GOOD | changed).items() if value is not None}
+    for check in (check_each, check_members):
+        with pytest.raises(FormatError) as error:
+            check(payload)
+        assert str(error.value) == sentence

@@ -56,6 +56,16 @@ SAID: list[tuple[Callable[[], object], str]] = [
         "a: saw 1.5, expected null, true, false, an integer, text, a list or an object",
     ),
     (lambda: canonical.encode({"a": 2**53}), "a: saw 9007199254740992, expected an integer with |n| < 2^53"),
+    (
+        lambda: disclosure.reveal(b64url(b'["!","a",1]')),
+        "disclosure salt: saw !, expected unpadded base64url",
+    ),
+    (
+        lambda: disclosure.check({}, [disclosure.disclose(bytes(16), "a", 1)]),
+        f"disclosure a: saw {disclosure.digest(disclosure.disclose(bytes(16), 'a', 1))}, "
+        "expected a digest that stands in the record's _sd",
+    ),
+    (lambda: note.sign_note("x" * 20, "a", SIGNER), f"note: saw {'x' * 16}, expected a text that ends with a newline"),
     (lambda: disclosure.reveal(b64url(b'{"a":1}')), "disclosure: saw {'a': 1}, expected [salt, name, value]"),
     (
         lambda: disclosure.reveal(b64url(b'["AAAAAAAAAAAAAAAAAAAAAA",1,2]')),
@@ -285,4 +295,5 @@ def test_the_most_that_may_be_is_taken() -> None:
     assert envelope.utc_text(253_402_300_799_999_000_000) == "9999-12-31T23:59:59.999Z"
     assert encoding.show("x" * 60) == "x" * 60
     assert encoding.show("x" * 61) == "x" * 57 + "..."
+    shown.check_shown({"_sd": None}, ())
     assert grammar.check_volumes({**LOADED, "high_nl": 8, "added_nl": 5}) is None

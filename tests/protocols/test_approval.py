@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from nebctl.core.ledger.approval import Approved, Refused, approval_text, check_approval, parse_approval
 from nebctl.core.ledger.encoding import FormatError
 from nebctl.core.ledger.envelope import parse_utc
-from nebctl.core.ledger.note import ED25519, Vkey, sign_note
+from nebctl.core.ledger.note import ED25519, Vkey, assemble_note, key_id, sign_note, signature_line
 from nebctl.keys import Ed25519Signer, verify
 
 SIGNER = Ed25519Signer.from_seed(bytes(range(32)))
@@ -134,3 +134,22 @@ def test_any_flipped_bit_of_the_approval_is_refused(data: st.DataObject) -> None
     at = data.draw(st.integers(min_value=0, max_value=8 * len(note) - 1))
     note[at // 8] ^= 1 << at % 8
     assert isinstance(check(bytes(note), "study.toml", DATA, [LIN]), Refused)
+
+
+def test_what_is_refused_is_said_in_full() -> None:
+    """All who signed and all who may, both digests, and both times of an approval that ends before it begins."""
+    note, digest = approve(), hashlib.sha256(DATA).hexdigest()
+    lines = [signature_line(name, key_id(name, ED25519, SIGNER.public), bytes(64)) for name in ("dr-a", "dr-b")]
+    unknown = check(assemble_note(approval_text("study.toml", digest, AT), lines), "study.toml", DATA, [LIN, OTHER])
+    assert isinstance(unknown, Refused)
+    assert unknown.reason == (
+        "study.toml is signed by dr-a, dr-b, which is no good signature by dr-lin, dr-wu; ask an approver"
+    )
+    changed, now = check(note, "study.toml", b"x", [LIN]), hashlib.sha256(b"x").hexdigest()
+    assert isinstance(changed, Refused)
+    assert changed.reason == (
+        f"study.toml was changed after its approval (SHA-256 {now[:12]}…, approved {digest[:12]}…)"
+    )
+    with pytest.raises(FormatError) as error:
+        approval_text("study.toml", digest, EXPIRES, AT)
+    assert str(error.value) == f"approval expires: saw {AT}, expected a time after its signing, {EXPIRES}"

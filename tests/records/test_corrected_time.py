@@ -126,3 +126,29 @@ def test_a_record_is_believed_as_far_as_its_own_clock_state_says(clk: dict[str, 
     """Only a synchronised clock with a bound counts; a simulated one is exact by definition."""
     reading = read({"boot": "b", "mono_ns": 5, "utc": "2026-02-14T10:00:00.000Z", "clk": clk})  # type: ignore[dict-item]
     assert reading == Reading("b", 5, TRUE_NS, error_ns)
+
+
+def test_a_span_holds_its_ends_and_nothing_beyond() -> None:
+    """Both ends belong to it; a side without a bound holds everything on that side."""
+    assert [Span(5, 7).holds(moment) for moment in (4, 5, 7, 8)] == [False, True, True, False]
+    assert [Span(None, 7).holds(moment) for moment in (-(10**20), 7, 8)] == [True, True, False]
+    assert [Span(5, None).holds(moment) for moment in (4, 5, 10**20)] == [False, True, True]
+
+
+def test_a_receipt_bounds_what_it_covers_and_nothing_else() -> None:
+    """The first record and the last may be covered; one over nothing, or over more than there is, says nothing."""
+    readings = [Reading(f"boot-{i}", 0, 0, None) for i in range(3)]
+    late, nothing = TRUE_NS, Span(None, None)
+    assert correct(readings, [(0, late), (4, late)]) == [nothing] * 3
+    assert correct(readings, [(1, late)]) == [Span(None, late), nothing, nothing]
+    assert correct(readings, [(3, late)]) == [Span(None, late)] * 3
+
+
+def test_clocks_that_exclude_each_other_leave_open_what_one_of_them_leaves_open() -> None:
+    """A side on which one of the two has no bound has none; the other side holds both."""
+    day = 24 * HOUR_NS
+    apart = [Reading("a", 0, TRUE_NS + day, 0), Reading("b", 0, TRUE_NS, 0)]
+    told = correct(apart)
+    assert [span.contradicted for span in told] == [True, True]
+    assert told[0] == Span(None, TRUE_NS + day + NS_PER_MS, contradicted=True)
+    assert told[1] == Span(TRUE_NS, None, contradicted=True)
