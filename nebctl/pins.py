@@ -14,6 +14,7 @@ from pathlib import Path
 from argon2 import PasswordHasher, extract_parameters
 from argon2.exceptions import InvalidHashError, VerificationError, VerifyMismatchError
 
+from nebctl.core.returned import Returned
 from nebctl.keys import KeyFault, refuse_readable
 
 KEY_BYTES, SALT_BYTES = 32, 16
@@ -21,6 +22,7 @@ LEAST_DIGITS, MOST_DIGITS = 6, 12
 _PIN = re.compile(rf"[0-9]{{{LEAST_DIGITS},{MOST_DIGITS}}}", re.ASCII)
 _DOMAIN = b"nebctl/pin/v1\0"
 _LINK_DOMAIN = b"nebctl/identifier/v1\0"
+_RETURN_DOMAIN = b"nebctl/lease-returned/v1\0"
 _KEY = re.compile(r"[0-9a-f]{64}\n?", re.ASCII)
 
 
@@ -103,6 +105,15 @@ class PinKey:
     def link(self, identifier: str) -> str:
         """Return the keyed hash of what a wristband or a study card says, 64 hex digits."""
         return hmac.digest(self._secret, _LINK_DOMAIN + identifier.encode(), "sha256").hex()
+
+    def return_code(self, unit: str, back: Returned) -> str:
+        """Return what a unit shows when it has given a subject's doses back: lease, last day, and 8 digits for them.
+
+        The site's key alone makes the digits, so they are read from that unit's screen or from nowhere.
+        """
+        text = "\0".join((unit, back.subject, str(back.sequence), str(back.last_day)))
+        digest = hmac.digest(self._secret, _RETURN_DOMAIN + text.encode(), "sha256")
+        return f"{back.sequence}-{back.last_day}-{int.from_bytes(digest) % 10**8:08d}"
 
     def _peppered(self, code: str, pin: str) -> bytes:
         return hmac.digest(self._secret, _DOMAIN + code.encode() + b"\0" + pin.encode(), "sha256")

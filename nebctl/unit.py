@@ -9,6 +9,7 @@ import socket
 from collections.abc import AsyncIterator, Callable
 from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import TypeAlias
 from zoneinfo import ZoneInfo
@@ -184,6 +185,8 @@ class Unit:
             approved_until_ns=opened.study.expires_ns,
             follow_up=opened.study.follow_up,
             link=opened.pin_key.link if opened.pin_key else None,
+            code_of=partial(opened.pin_key.return_code, self._config.unit.id) if opened.pin_key else None,
+            absent=opened.worklists.absent,
         )
         self._desk = Desk(self._runner, opened.clock, place, opened.worklists.current)
         self._thread = opened.edge.thread() if opened.edge.thread else ThreadPoolExecutor(max_workers=1)
@@ -253,6 +256,7 @@ class Unit:
             tries=TriesFile(opened.loaded.path(unit.data) / TRIES, opened.clock.instant()),
             thread=self._thread,
             simulated=unit.simulated,
+            absent=opened.worklists.absent,
         )
         worklist, rules = opened.worklists.current, opened.study.rules
         return Credentials(proof, opened.clock, opened.zone, rules, worklist, self._runner.note)
@@ -288,8 +292,8 @@ class Unit:
             standing=lambda: Standing(epoch=opened.ledger.epoch, size=opened.ledger.size, root=opened.ledger.root),
             state=lambda: {"state": self._runner.session.state.value, "software": SOFTWARE},
             on_worklist=self._take_worklist,
-            on_receipt=self._take_receipt,
-            on_answer=self._take_answer,
+            on_receipt=lambda answer: self._contact.take_receipt(answer),  # noqa: PLW0108 - it is made later
+            on_answer=lambda note, nonce: self._contact.take_answer(note, nonce),  # noqa: PLW0108
         )
         return UnitPublisher(
             settings,
@@ -307,12 +311,6 @@ class Unit:
         draft = self._opened.worklists.take(note_text)
         if draft is not None:
             await self._runner.commit((draft,))
-
-    async def _take_answer(self, note_text: str, nonce: str) -> bool:
-        return await self._contact.take_answer(note_text, nonce)
-
-    async def _take_receipt(self, answer: Receipted | ReceiptRefused) -> None:
-        await self._contact.take_receipt(answer)
 
     async def _tell_state(self) -> None:
         """Send what a remote page may show, twice a second in a dose; unsigned and never needed."""
@@ -368,6 +366,7 @@ class Unit:
             operator_ends=self._opened.rules.model.operator_ends,
             probe=lambda: self._probe.question,
             soft=self._opened.study.rules.soft,
+            returning=self._desk.returning.shown,
         )
         return lambda: view(self._runner, shown)
 

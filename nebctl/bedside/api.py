@@ -42,6 +42,7 @@ SESSION = "nebctl-session"
 _Person = TypeVar(
     "_Person",
     bodies.ClockReading,
+    bodies.GiveBack,
     bodies.Scan,
     bodies.Person,
     bodies.ResidualBody,
@@ -95,6 +96,7 @@ class Api:
             "override": self._override,
             "acknowledge": self._acknowledge,
             "clock-check": self._check_clock,
+            "give-back": self._give_back,
         }
         return Starlette(
             routes=[
@@ -333,6 +335,11 @@ class Api:
     async def _check_clock(self, request: Request) -> Response:
         body = await _own(request, bodies.ClockReading)
         await self.clock_check.read(body.reading, _by(request))
+        return self._shown()
+
+    async def _give_back(self, request: Request) -> Response:
+        body = await _own(request, bodies.GiveBack)
+        await self.desk.returning.give_back(body.subject, _by(request))
         return self._shown()
 
     async def _leave(self, _request: Request) -> Response:

@@ -220,6 +220,12 @@ class Person(Body):
     operator: Code
 
 
+class GiveBack(Person):
+    """Whose doses this unit gives back."""
+
+    subject: Code
+
+
 class ClockReading(Person):
     """What another clock shows, by the site's time."""
 

@@ -11,6 +11,7 @@ from nebctl.core.ledger.envelope import utc_text
 from nebctl.core.ledger.records import Json
 from nebctl.core.orders import Order, Worklist
 from nebctl.core.regimen import Regimen
+from nebctl.core.returned import is_returned
 
 
 def course(order: Order, history: UnitHistory, regimen: Regimen) -> list[Json]:
@@ -25,7 +26,8 @@ def course(order: Order, history: UnitHistory, regimen: Regimen) -> list[Json]:
 def due(worklist: Worklist | None, history: UnitHistory, regimen: Regimen, today: date) -> list[Json]:
     """Return the doses of today that this unit holds or has given, given ones with the time of their start.
 
-    `kit` is None for a dose that the pharmacy's list no longer holds, because it was given.
+    `kit` is None for a dose that the pharmacy's list no longer holds, because it was given. One that was given back is
+    held by another unit, or soon will be.
     """
     if worklist is None:
         return []
@@ -40,7 +42,12 @@ def due(worklist: Worklist | None, history: UnitHistory, regimen: Regimen, today
         }
         for order in worklist.orders
         for day, dose, kit in _of_today(order, history, regimen, today)
+        if kit is None or not _given_back(order, kit, history)
     ]
+
+
+def _given_back(order: Order, kit: str, history: UnitHistory) -> bool:
+    return any(dose.kit == kit and is_returned(history.returned, order.subject, dose.sequence) for dose in order.doses)
 
 
 def prefixes(codes: Iterable[str]) -> list[Json]:

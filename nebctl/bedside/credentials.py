@@ -12,6 +12,7 @@ from zoneinfo import ZoneInfo
 from nebctl.bedside.tries_file import TriesFile
 from nebctl.core.guard import Refusal
 from nebctl.core.instant import NS_PER_S, Instant
+from nebctl.core.lease_admission import never_sent
 from nebctl.core.ledger.records import Draft
 from nebctl.core.operators import INVESTIGATOR, Operator, refuse
 from nebctl.core.orders import Worklist
@@ -32,12 +33,14 @@ class Proof:
     """What a person is checked by: the site's PIN key (None: this unit has none), and the counts of wrong PINs.
 
     `thread` does the check, which takes a fifth of a second, away from the loop. `simulated` lets cheap verifiers pass.
+    `absent` says why nobody is known while the pharmacy's list is not there.
     """
 
     key: PinKey | None
     tries: TriesFile
     thread: Executor
     simulated: bool
+    absent: Callable[[], Refusal] = never_sent
 
 
 class Credentials:
@@ -67,8 +70,7 @@ class Credentials:
         """
         worklist = self._worklist()
         if worklist is None:
-            sentence = "The pharmacy has sent no list of doses to this unit. Call the pharmacy."
-            raise Refused(Refusal(code="no-worklist", sentence=sentence))
+            raise Refused(self._proof.absent())
         person = worklist.operator(badge)
         if person is None:
             sentence = f"Badge {badge} is not on the list of operators. Call the pharmacy."

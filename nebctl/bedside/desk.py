@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo
 
 from nebctl.bedside.charting import Charting
 from nebctl.bedside.plausible import refuse_charge, refuse_residual
+from nebctl.bedside.returning import CodeOf, Returning
 from nebctl.bedside.scanning import Identifiers, Link, Who, identification, resolve
 from nebctl.bedside.tray import BAND, CARD, CUP, KIT, Tray
 from nebctl.core import events as ev
@@ -19,6 +20,7 @@ from nebctl.core.device import Identity
 from nebctl.core.dose import Charge
 from nebctl.core.guard import LOCKED_OUT, Refusal
 from nebctl.core.instant import NS_PER_S, Instant
+from nebctl.core.lease_admission import never_sent
 from nebctl.core.ledger.envelope import utc_text
 from nebctl.core.ledger.records import Draft, Json, SessionDay
 from nebctl.core.limits import EXTRA, SOFTENABLE, Passing
@@ -48,8 +50,9 @@ class Place:
 
     `random_hex` returns that many fresh hexadecimal digits. `peripherals` tries what the unit has beside its device, or
     has not by configuration. `simulated` says that the unit serves simulators, and them alone. `approved_until_ns` is
-    the Unix time at which an approval of the study protocol or the site's rules ends; None means that none does.
-    `link` hashes a subject's identifiers under the site's key; None means that this unit has no key.
+    the Unix time at which an approval of the study protocol or the site's rules ends; None means that none does. `link`
+    hashes a subject's identifiers under the site's key, and `code_of` makes what is shown of doses that were given
+    back; None means that this unit has no key. `absent` says why nothing starts while the pharmacy's list is not there.
     """
 
     regimen: Regimen
@@ -61,6 +64,8 @@ class Place:
     approved_until_ns: int | None = None
     follow_up: FollowUp | None = None
     link: Link | None = None
+    code_of: CodeOf | None = None
+    absent: Callable[[], Refusal] = never_sent
 
 
 class Desk:
@@ -79,12 +84,13 @@ class Desk:
         self.tray = Tray()
         self.reviewed, self.reviewed_ns = "", 0
         self.checks: tuple[ev.Check, ...] = ()
+        self.returning = Returning(runner, worklist, place.code_of)
         self.charting = Charting(runner, clock, place.zone, worklist, place.follow_up)
 
     async def take_code(self, raw: str) -> None:
         """Take a code from the unit's own scanner; one that no dose needs is refused, recorded and shown."""
         now = self._clock.instant()
-        if refusal := self.tray.take(raw, self._worklist(), self._place.link, now.mono_ns):
+        if refusal := self.tray.take(raw, self._worklist() or self._place.absent(), self._place.link, now.mono_ns):
             await self._note_refusal(refusal, raw, subject="", operator="")
         self._runner.tell_changed()
 
@@ -106,6 +112,8 @@ class Desk:
         who = who or Identifiers(band=tray.raw(BAND, now.mono_ns), card=tray.raw(CARD, now.mono_ns))
         kit = tray.raw(KIT, now.mono_ns) if kit is None else kit
         self._refuse_busy()
+        if self._worklist() is None:
+            await self._refuse_scan(self._place.absent(), kit, subject="", operator=operator)
         found = resolve(who, kit, operator, self._worklist(), self._place.link)
         if isinstance(found, Refusal):
             await self._refuse_scan(found, kit, subject="", operator=operator)
@@ -188,7 +196,8 @@ class Desk:
             raise Refused(Refusal(code="start-other", sentence=sentence))
         if authorisation is not None and authorisation.place.date_local != self._today():
             raise Refused(Refusal(code="day-changed", sentence="The day has changed since the scan. Scan again."))
-        if barred := self._barred(self._clock.instant()):
+        returned = self.returning.why_not(authorisation) if authorisation else None
+        if barred := self._barred(self._clock.instant()) or returned:
             raise Refused(barred)
         device = self._device()
         self._refuse_untested()

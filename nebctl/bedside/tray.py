@@ -41,13 +41,13 @@ class Tray:
     count: int = 0
     _last: tuple[str, int] = ("", -TWICE_NS)
 
-    def take(self, raw: str, worklist: Worklist | None, link: Link | None, now_ns: int) -> Refusal | None:
+    def take(self, raw: str, worklist: Worklist | Refusal, link: Link | None, now_ns: int) -> Refusal | None:
         """Put a code on the tray, or return why it is none that a dose needs; times are monotonic nanoseconds."""
         last, at_ns = self._last
         if raw == last and now_ns - at_ns < TWICE_NS:
             return None
         self._last, self.count = (raw, now_ns), self.count + 1
-        sorted_ = _no_list() if worklist is None else _sort(raw, worklist, link)
+        sorted_ = worklist if isinstance(worklist, Refusal) else _sort(raw, worklist, link)
         self.refused = sorted_ if isinstance(sorted_, Refusal) else self._again(sorted_, raw)
         if self.refused is None and not isinstance(sorted_, Refusal):
             kind, shown = sorted_
@@ -122,8 +122,3 @@ def _identifier(raw: str, worklist: Worklist, link: Link | None) -> tuple[str, s
         sentence = "Nobody here knows this code: no subject's, no kit's, no badge's, no cup's. Scan another one."
         return Refusal(code="code-unknown", sentence=sentence)
     return (BAND if any(mark == each.band for each in worklist.identities) else CARD), subject
-
-
-def _no_list() -> Refusal:
-    sentence = "The pharmacy has sent no list of doses to this unit. Call the pharmacy."
-    return Refusal(code="no-worklist", sentence=sentence)

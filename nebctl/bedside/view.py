@@ -60,6 +60,10 @@ def _nothing_scanned() -> dict[str, Json]:
     return Tray().as_json(0)
 
 
+def _nothing_held() -> dict[str, Json]:
+    return {"held": [], "given_back": []}
+
+
 def _no_checks() -> tuple[ev.Check, ...]:
     return ()
 
@@ -87,6 +91,7 @@ class Surroundings:
     probe: Callable[[], int | None] = _no_question
     scanned: Callable[[], dict[str, Json]] = _nothing_scanned
     soft: tuple[str, ...] = ()
+    returning: Callable[[], dict[str, Json]] = _nothing_held
 
 
 def view(runner: Runner, around: Surroundings) -> dict[str, Json]:
@@ -180,6 +185,7 @@ def _day(runner: Runner, around: Surroundings, now: Instant) -> dict[str, Json]:
         "operator_ends": around.operator_ends,
         "scanned": around.scanned(),
         "soft": list(around.soft),
+        **around.returning(),
     }
 
 

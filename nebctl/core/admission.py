@@ -8,10 +8,12 @@ from nebctl.core.guard import Refusal
 from nebctl.core.history import UnitHistory
 from nebctl.core.instant import Instant
 from nebctl.core.kit_admission import local_time, refuse_kit, when
+from nebctl.core.lease_admission import never_sent, over, overtaken
 from nebctl.core.leases import DoseState, HistoryItem, Order, PlannedDose, Worklist
 from nebctl.core.limits import EXTRA
 from nebctl.core.operators import THERAPIST, Operator, refuse
 from nebctl.core.regimen import Regimen, SiteRules
+from nebctl.core.returned import is_returned
 from nebctl.core.thaw import thawed_too_long
 
 CLOCK_SLACK_NS = 60_000_000_000
@@ -55,7 +57,7 @@ def admit(
     `passed` are the codes of limits that persons have let this dose pass; no other limit is lifted by one of them.
     """
     if worklist is None:
-        return _no("no-worklist", "The pharmacy has sent no list of doses to this unit. Call the pharmacy.")
+        return never_sent()
     if now.wall_ns >= worklist.expires_ns:
         return _no("worklist-expired", "The pharmacy's list of doses has expired. Call the pharmacy for a new one.")
     if now.wall_ns < worklist.issued_ns - CLOCK_SLACK_NS:
@@ -78,7 +80,8 @@ def admit(
         _extra(planned, regimen),
         _too_soon(request, history, rules, now),
         _outside_window(request, rules),
-        _lease_over(planned, now),
+        overtaken(request.subject, planned, worklist, history),
+        over(planned, now),
         thawed_too_long(planned, rules, now),
     )
     refusal = next((no for no in limits if no is not None and no.code not in passed), None)
@@ -96,7 +99,8 @@ def _day1(order: Order, request: Request, history: UnitHistory) -> date:
 def left_open(worklist: Worklist, history: UnitHistory, today: date) -> tuple[tuple[str, PlannedDose], ...]:
     """Return the doses of earlier days that this unit still holds and that nothing came of, each with its subject.
 
-    A kit that was opened here ended its dose, whatever was given. Without a Day 1 no dose has a date: none is named.
+    A kit that was opened here ended its dose, whatever was given; a lease that was given back is not held. Without a
+    Day 1 no dose has a date: none is named.
     """
     return tuple(
         (order.subject, dose)
@@ -104,6 +108,7 @@ def left_open(worklist: Worklist, history: UnitHistory, today: date) -> tuple[tu
         if (day1 := known_day1(order, history)) is not None
         for dose in order.doses
         if dose.kit not in history.kits and date_of(day1, dose.day) < today
+        if not is_returned(history.returned, order.subject, dose.sequence)
     )
 
 
@@ -235,9 +240,3 @@ def _outside_window(request: Request, rules: SiteRules) -> Refusal | None:
     if start.hour * 60 + start.minute <= request.local_minute <= end.hour * 60 + end.minute:
         return None
     return _no("outside-window", f"Doses start between {start:%H:%M} and {end:%H:%M} here. Wait or call the pharmacy.")
-
-
-def _lease_over(planned: PlannedDose, now: Instant) -> Refusal | None:
-    if now.wall_ns < planned.not_after_ns:
-        return None
-    return _no("lease-ended", "The pharmacy's lease for this dose has ended. Call the pharmacy.")

@@ -16,6 +16,7 @@ from nebctl.core.ledger.records import Entry, Json, SessionDay
 from nebctl.core.limits import TWO_PERSONS
 from nebctl.core.observed import UnsignedPart, parts_of, without
 from nebctl.core.rates import followed
+from nebctl.core.returned import returned_after
 
 __all__ = ["GivenDose", "OpenSession", "UnitHistory", "config_digest", "fold"]
 
@@ -30,11 +31,11 @@ class UnitHistory:
     `kits` maps each opened kit to the session that opened it. `observers` are, by session, the persons who answered for
     it, in their order; `unsigned` what each of them has yet to sign. `overridden` are the sessions that two persons let
     pass the number of doses in a day. `clock_checked` is the newest check of the clock by a person, `synchronised` the
-    newest record that was made while it was synchronised. `cycles` are what counts towards a lock-out. `config` is the
-    `config_digest` of the newest `config` record, "" before it. `calibrations` are those that were finished,
-    accepted or not, oldest first. `rates` are, by the device's serial number, what each of them measured and each
-    weighed dose implies, oldest first. `parted` is how this log and what the pharmacy keeps of it have parted, rollback
-    or fork; "" where they have not.
+    newest record that was made while it was synchronised. `cycles` are what counts towards a lock-out. `returned` is,
+    by subject, the newest lease that was given back. `config` is the `config_digest` of the newest `config` record, ""
+    before it. `calibrations` are those that were finished, accepted or not, oldest first. `rates` are, by the device's
+    serial number, what each of them measured and each weighed dose implies, oldest first. `parted` is how this log and
+    what the pharmacy keeps of it have parted, rollback or fork; "" where they have not.
     """
 
     kits: Mapping[str, str] = field(default_factory=dict)
@@ -48,6 +49,7 @@ class UnitHistory:
     synchronised: Fix | None = None
     cycles: lockout.Recorded = lockout.NOTHING
     worklist_version: int = 0
+    returned: Mapping[str, int] = field(default_factory=dict)
     config: str = ""
     calibrations: tuple[CalibrationRecord, ...] = ()
     rates: Mapping[str, tuple[Point, ...]] = field(default_factory=dict)
@@ -200,7 +202,9 @@ def _override(history: UnitHistory, entry: Entry) -> UnitHistory:
 
 
 def _order(history: UnitHistory, entry: Entry) -> UnitHistory:
-    return replace(history, worklist_version=max(history.worklist_version, _int(entry.payload["version"])))
+    version = max(history.worklist_version, _int(entry.payload.get("version")))
+    returned = returned_after(history.returned, entry.payload, _private(entry).get("subject", ""))
+    return replace(history, worklist_version=version, returned=returned)
 
 
 def _config(history: UnitHistory, entry: Entry) -> UnitHistory:

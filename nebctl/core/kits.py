@@ -93,7 +93,8 @@ class KnownKit:
 
     `expires` is the last date on which it may be given. `since_ns` is Unix time, when it came into its state.
     `subject` and `day` None mean that it is dispensed to nobody. `held_by` names another unit that holds it; None means
-    that no other does. `gtin` and `serial` are what its code says; "" where an older list says none.
+    that no other does. `gtin` and `serial` are what its code says; "" where an older list says none. `dose` and
+    `sequence` are those of its lease, None and 0 where it has none or an older list says none.
     """
 
     kit: str
@@ -107,3 +108,5 @@ class KnownKit:
     held_by: str | None = None
     gtin: str = ""
     serial: str = ""
+    dose: int | None = None
+    sequence: int = 0

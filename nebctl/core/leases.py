@@ -1,8 +1,10 @@
 """What the pharmacy leases to a unit: doses of subjects from kits, with the course so far. Plain values."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date
 from enum import Enum
+from typing import TypeAlias
 
 from nebctl.core.kits import KnownKit
 from nebctl.core.operators import Operator, find
@@ -26,6 +28,7 @@ class PlannedDose:
 
     Times are Unix nanoseconds. From `not_after_ns` on no start is allowed. `thawed_at_ns` None means that no thaw was
     recorded; `use_by_ns` None means that no time from thaw to use is configured, or that the kit is not thawed.
+    `sequence` rises with each lease of the subject's doses, to whichever unit; 0 is a list from before it was told.
     """
 
     day: int
@@ -35,6 +38,7 @@ class PlannedDose:
     not_after_ns: int
     thawed_at_ns: int | None = None
     use_by_ns: int | None = None
+    sequence: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,13 +63,25 @@ class Order:
     history: tuple[HistoryItem, ...]
 
 
+Leased: TypeAlias = tuple[str, int, int]
+"""A dose as leases know it: subject, study day, number in the day."""
+
+
+def sequences_of(orders: Iterable[Order], kits: Iterable[KnownKit]) -> dict[Leased, int]:
+    """Return the newest lease of each dose that a list tells of: the unit's own, and those of other units."""
+    own = {(order.subject, dose.day, dose.dose): dose.sequence for order in orders for dose in order.doses}
+    others = {(kit.subject, kit.day, kit.dose): kit.sequence for kit in kits if kit.subject and kit.day and kit.dose}
+    return {leased: max(own.get(leased, 0), others.get(leased, 0)) for leased in own | others}
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Worklist:
     """Everything that one unit may give; times are Unix nanoseconds.
 
     A unit keeps the one with the highest `version` and starts nothing by a list whose `expires_ns` has passed.
     `kits` are all that the site knows, so that a unit can say what is wrong with one; an empty tuple says nothing.
-    `identities` are those of all subjects of the site whose wristband is linked.
+    `identities` are those of all subjects of the site whose wristband is linked. `overtaken` are the doses, each as
+    subject, day and dose, of which this unit has seen a later lease than the list's own; nothing is started by those.
     """
 
     version: int
@@ -76,6 +92,7 @@ class Worklist:
     operators: tuple[Operator, ...]
     kits: tuple[KnownKit, ...] = ()
     identities: tuple[Identity, ...] = ()
+    overtaken: frozenset[Leased] = frozenset()
 
     def order_of(self, subject: str) -> Order | None:
         """Return the subject's order; None means that nothing is leased to this unit for that subject."""

@@ -1,10 +1,9 @@
 """Worklists: what the pharmacy lets one unit give, to whom, when, and from which kit, as a signed note."""
 
 from dataclasses import dataclass
-from datetime import date
 from enum import Enum
 
-from nebctl.core.kits import KitState, KnownKit, LotState
+from nebctl.core.kit_text import KIT_LATER, KIT_MEMBERS, kit_json, read_kit
 from nebctl.core.leases import DoseState, HistoryItem, Order, PlannedDose, Worklist
 from nebctl.core.ledger import canonical, envelope, note
 from nebctl.core.ledger.records import Json
@@ -123,24 +122,8 @@ def _worklist_json(worklist: Worklist) -> dict[str, Json]:
         "study": worklist.study,
         "orders": [_order_json(order) for order in worklist.orders],
         "operators": [operator_json(person) for person in worklist.operators],
-        "kits": [_kit_json(kit) for kit in worklist.kits],
+        "kits": [kit_json(kit) for kit in worklist.kits],
         "identities": [{"subject": i.subject, "band": i.band, "card": i.card} for i in worklist.identities],
-    }
-
-
-def _kit_json(kit: KnownKit) -> dict[str, Json]:
-    return {
-        "kit": kit.kit,
-        "lot": kit.lot,
-        "lot_state": kit.lot_state.value,
-        "expires": kit.expires.isoformat(),
-        "state": kit.state.value,
-        "since": envelope.utc_text(kit.since_ns),
-        "subject": kit.subject,
-        "day": kit.day,
-        "held_by": kit.held_by,
-        "gtin": kit.gtin or None,
-        "serial": kit.serial or None,
     }
 
 
@@ -166,6 +149,7 @@ def _dose_json(dose: PlannedDose) -> dict[str, Json]:
         "not_after": envelope.utc_text(dose.not_after_ns),
         "thawed_at": _utc_or_none(dose.thawed_at_ns),
         "use_by": _utc_or_none(dose.use_by_ns),
+        "sequence": dose.sequence or None,
     }
 
 
@@ -177,9 +161,8 @@ _LIST = frozenset(("version", "issued", "expires", "study", "orders", "operators
 _LIST_LATER = frozenset(("identities",))
 _ORDER = frozenset(("order", "subject", "day1", "doses", "history"))
 _DOSE = frozenset(("day", "dose", "kit", "lot", "not_after", "thawed_at", "use_by"))
+_DOSE_LATER = frozenset(("sequence",))
 _HISTORY = frozenset(("day", "dose", "state", "unit", "session"))
-_KIT = frozenset(("kit", "lot", "lot_state", "expires", "state", "since", "subject", "day", "held_by"))
-_KIT_LATER = frozenset(("gtin", "serial"))
 _IDENTITY = frozenset(("subject", "band", "card"))
 
 
@@ -191,7 +174,7 @@ def _read_worklist(members: Members) -> Worklist:
         study=members.text("study"),
         orders=tuple(_read_order(item) for item in members.each("orders", _ORDER)),
         operators=tuple(read_operator(item) for item in members.each("operators", OPERATOR_MEMBERS)),
-        kits=tuple(_read_kit(item) for item in members.each("kits", _KIT, _KIT_LATER)),
+        kits=tuple(read_kit(item) for item in members.each("kits", KIT_MEMBERS, KIT_LATER)),
         identities=tuple(_read_identity(item) for item in members.each("identities", _IDENTITY)),
     )
 
@@ -205,7 +188,7 @@ def _read_order(members: Members) -> Order:
         order=members.text("order"),
         subject=members.text("subject"),
         day1=members.calendar_date("day1"),
-        doses=tuple(_read_dose(item) for item in members.each("doses", _DOSE)),
+        doses=tuple(_read_dose(item) for item in members.each("doses", _DOSE, _DOSE_LATER)),
         history=tuple(_read_history(item) for item in members.each("history", _HISTORY)),
     )
 
@@ -219,6 +202,7 @@ def _read_dose(members: Members) -> PlannedDose:
         not_after_ns=members.utc_ns("not_after"),
         thawed_at_ns=members.optional("thawed_at", members.utc_ns),
         use_by_ns=members.optional("use_by", members.utc_ns),
+        sequence=members.optional("sequence", lambda name: members.count(name, 1)) or 0,
     )
 
 
@@ -229,20 +213,4 @@ def _read_history(members: Members) -> HistoryItem:
         state=DoseState(members.text("state")),
         unit=members.text("unit"),
         session=members.text("session", empty=True),
-    )
-
-
-def _read_kit(members: Members) -> KnownKit:
-    return KnownKit(
-        kit=members.text("kit"),
-        lot=members.text("lot"),
-        lot_state=LotState(members.text("lot_state")),
-        expires=date.fromisoformat(members.text("expires")),
-        state=KitState(members.text("state")),
-        since_ns=members.utc_ns("since"),
-        subject=members.optional("subject", members.text),
-        day=members.optional("day", lambda name: members.count(name, 1)),
-        held_by=members.optional("held_by", members.text),
-        gtin=members.optional("gtin", members.text) or "",
-        serial=members.optional("serial", members.text) or "",
     )

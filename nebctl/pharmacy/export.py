@@ -170,7 +170,7 @@ def _take_order(gathered: _Gathered, entry: Entry) -> None:
         gathered.ordered[slot] = leased
     if facts.get("event") == "lease-moved":
         for slot, lease in gathered.ordered.items():
-            if slot.subject == subject:
+            if slot.subject == subject and slot.day >= _count(facts, "from_day"):
                 gathered.ordered[slot] = {**lease, "unit": _text(facts, "to_unit")}
 
 

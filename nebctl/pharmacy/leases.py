@@ -9,7 +9,7 @@ from nebctl.core.ledger import envelope
 from nebctl.core.ledger.records import Draft, Json
 from nebctl.core.operators import INVESTIGATOR, PHARMACIST
 from nebctl.pharmacy import stock
-from nebctl.pharmacy.books import ROLES, Books, Sign
+from nebctl.pharmacy.books import Books, Sign
 from nebctl.pharmacy.dates import day1_of
 from nebctl.pharmacy.faults import PharmacyFault
 
@@ -25,17 +25,6 @@ class Dispensing:
     by: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Move:
-    """A subject's open doses go to another unit; `readers` are two persons who read the old unit's screen."""
-
-    subject: str
-    unit: str
-    by: str
-    readers: tuple[str, str]
-    reason: str
-
-
 def dispense(books: Books, wish: Dispensing) -> None:
     """Dispense kits to a subject's doses and lease each to the subject's unit, all or none.
 
@@ -48,35 +37,6 @@ def dispense(books: Books, wish: Dispensing) -> None:
             _refuse_ended(books.db, wish.subject, day, dose)
             _lease(books, sign, wish, name, (day, dose, unit))
         books.renew_worklists()
-
-
-def move(books: Books, wish: Move) -> int:
-    """Lease all open doses of a subject to another unit, and return how many.
-
-    Two persons have read the old unit's screen: a list that it still holds lets it go on while nobody hears it, and
-    what it may give unheard must not be given again. Records that were heard, however new, do not tell the next minute.
-    Raises: `PharmacyFault` where the two are not two, or there is nothing to move.
-    """
-    books.person(wish.by, PHARMACIST)
-    books.unit(wish.unit)
-    books.two_persons(*wish.readers, *ROLES)
-    with books.change() as sign:
-        row = books.db.execute("SELECT unit FROM subject WHERE subject = ?", (wish.subject,)).fetchone()
-        if row is None or row[0] == wish.unit:
-            seen = f"{wish.subject} at {row[0]}" if row else f"subject {wish.subject}"
-            raise PharmacyFault(seen, "an enrolled subject at another unit", "Nothing was changed.")
-        held = str(row[0])
-        facts = {"from_unit": held, "to_unit": wish.unit, "basis": "screen-read"}
-        reader, second = wish.readers
-        private = {
-            "subject": wish.subject,
-            "operator": wish.by,
-            "text": wish.reason,
-            "reader": reader,
-            "second": second,
-        }
-        sign(Draft(typ="order", facts={"event": "lease-moved", **facts}, private=private))
-        return _move(books, wish, held)
 
 
 def _places(db: sqlite3.Connection, wish: Dispensing) -> list[tuple[int, int, str]]:
@@ -115,23 +75,19 @@ def _lease(books: Books, sign: Sign, wish: Dispensing, name: str, place: tuple[i
         seen = f"kit {name}, expiry {kit.expires}"
         raise PharmacyFault(seen, f"an expiry on {given_on} or later, the day of the dose", "Choose another kit.")
     not_after = envelope.utc_text(books.at.wall_ns + books.lease_ns)
+    sequence = next_sequence(books.db, wish.subject)
     leased: dict[str, Json] = {"kit": name, "lot": kit.lot, "for_day": day, "dose": dose, "for_unit": unit}
-    facts: dict[str, Json] = {"event": "dispensed", **leased, "not_after": not_after}
+    facts: dict[str, Json] = {"event": "dispensed", **leased, "not_after": not_after, "sequence": sequence}
     sign(Draft(typ="order", facts=facts, private={"subject": wish.subject, "operator": wish.by}))
     stock.put(books.db, name, KitState.DISPENSED, books.now)
-    change = "UPDATE ordered SET kit = ?, not_after = ? WHERE subject = ? AND day = ? AND dose = ?"
-    books.db.execute(change, (name, not_after, wish.subject, day, dose))
+    change = "UPDATE ordered SET kit = ?, not_after = ?, sequence = ? WHERE subject = ? AND day = ? AND dose = ?"
+    books.db.execute(change, (name, not_after, sequence, wish.subject, day, dose))
 
 
-def _move(books: Books, wish: Move, held: str) -> int:
-    done = "SELECT 1 FROM outcome o WHERE o.subject = ordered.subject AND (o.day, o.dose) = (ordered.day, ordered.dose)"
-    moved = books.db.execute(
-        f"UPDATE ordered SET unit = ? WHERE subject = ? AND NOT EXISTS ({done})",  # noqa: S608 - a constant
-        (wish.unit, wish.subject),
-    ).rowcount
-    books.db.execute("UPDATE subject SET unit = ? WHERE subject = ?", (wish.unit, wish.subject))
-    books.renew_worklists(held, wish.unit)
-    return moved
+def next_sequence(db: sqlite3.Connection, subject: str) -> int:
+    """Return the number of a subject's next lease, over all doses and units; it is never used twice."""
+    (newest,) = db.execute("SELECT COALESCE(MAX(sequence), 0) FROM ordered WHERE subject = ?", (subject,)).fetchone()
+    return int(newest) + 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

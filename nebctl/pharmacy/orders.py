@@ -82,7 +82,8 @@ def _kits(db: sqlite3.Connection, unit: str, study: str) -> tuple[KnownKit, ...]
     """Return every kit of the site, each with whom it is dispensed to, and which other unit holds it."""
     own = own_gtin(study)
     query = (
-        "SELECT k.kit, k.lot, l.state, k.expires, k.state, k.since, o.subject, o.day, o.unit, k.gtin, k.serial"
+        "SELECT k.kit, k.lot, l.state, k.expires, k.state, k.since, o.subject, o.day, o.unit, k.gtin, k.serial,"
+        " o.dose, o.sequence"
         " FROM kit k JOIN lot l ON l.lot = k.lot LEFT JOIN ordered o ON o.kit = k.kit ORDER BY k.kit"
     )
     return tuple(
@@ -98,8 +99,12 @@ def _kits(db: sqlite3.Connection, unit: str, study: str) -> tuple[KnownKit, ...]
             held_by=held_by if held_by != unit else None,
             gtin=gtin or own,
             serial=serial or kit,
+            dose=dose,
+            sequence=sequence or 0,
         )
-        for kit, lot, lot_state, expires, state, since, subject, day, held_by, gtin, serial in db.execute(query)
+        for kit, lot, lot_state, expires, state, since, subject, day, held_by, gtin, serial, dose, sequence in (
+            db.execute(query)
+        )
     )
 
 
@@ -130,7 +135,7 @@ def _leases(db: sqlite3.Connection, unit: str, subject: str, history: Sequence[H
     """Return the doses that nothing came of yet: an outcome of any kind, also an uncertain one, ends the lease."""
     done = {(item.day, item.dose) for item in history}
     query = (
-        "SELECT o.day, o.dose, o.kit, k.lot, o.not_after, k.thawed_at, k.use_by FROM ordered o"
+        "SELECT o.day, o.dose, o.kit, k.lot, o.not_after, k.thawed_at, k.use_by, o.sequence FROM ordered o"
         " JOIN kit k ON k.kit = o.kit WHERE o.unit = ? AND o.subject = ? ORDER BY o.day, o.dose"
     )
     return tuple(
@@ -142,7 +147,8 @@ def _leases(db: sqlite3.Connection, unit: str, subject: str, history: Sequence[H
             not_after_ns=envelope.parse_utc(not_after),
             thawed_at_ns=envelope.parse_utc(thawed_at) if thawed_at else None,
             use_by_ns=envelope.parse_utc(use_by) if use_by else None,
+            sequence=sequence,
         )
-        for day, dose, kit, lot, not_after, thawed_at, use_by in db.execute(query, (unit, subject))
+        for day, dose, kit, lot, not_after, thawed_at, use_by, sequence in db.execute(query, (unit, subject))
         if (day, dose) not in done
     )

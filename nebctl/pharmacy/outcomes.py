@@ -10,6 +10,7 @@ from nebctl.core.ledger.encoding import FormatError
 from nebctl.core.ledger.epoch import DIVERGENT
 from nebctl.core.ledger.records import Json
 from nebctl.core.orders import DoseState
+from nebctl.core.returned import EVENT as GIVEN_BACK
 from nebctl.pharmacy.check import Signed
 
 OUTCOMES = frozenset(("dose", "missed", "notdone"))
@@ -51,6 +52,8 @@ def note_record(db: sqlite3.Connection, signed: Signed) -> str | None:
         _move_kit(db, kit, to, before, _text(payload["utc"]))
     if payload.get("kind") == DIVERGENT:
         return _carried_over(_text(payload.get("jws")))
+    if payload.get("event") == GIVEN_BACK:
+        _note_returned(db, signed)
     if payload["typ"] not in OUTCOMES:
         return None
     lease = db.execute("SELECT unit, subject, day, dose FROM ordered WHERE kit = ?", (kit,)).fetchone()
@@ -61,6 +64,14 @@ def note_record(db: sqlite3.Connection, signed: Signed) -> str | None:
         _move_kit(db, kit, _KIT_AFTER[state], _BEFORE_OUTCOME, _text(payload["utc"]))
     _renew_worklists(db, given)
     return None if lease == given else f"{payload['typ']} without a lease of kit {kit!r}: {given}"
+
+
+def _note_returned(db: sqlite3.Connection, signed: Signed) -> None:
+    """Enter up to which lease a unit has given a subject's doses back, by its own word."""
+    p, subject = signed.entry.payload, _text(signed.revealed.get("subject"))
+    values = (_text(p["unit"]), subject, _count(p.get("sequence"), 0), _count(p.get("last_day"), 0))
+    if subject:
+        db.execute("INSERT OR REPLACE INTO returned (unit, subject, sequence, last_day) VALUES (?, ?, ?, ?)", values)
 
 
 def _carried_over(jws_text: str) -> str | None:

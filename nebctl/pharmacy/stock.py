@@ -132,7 +132,8 @@ def change_kits(books: Books, names: Sequence[str], to: KitState, by: str, reaso
 def _free_lease(db: sqlite3.Connection, name: str) -> None:
     """Let the dose of a kit that left its subject unopened have another kit; an ended dose keeps its kit."""
     done = "SELECT 1 FROM outcome o WHERE (o.subject, o.day, o.dose) = (ordered.subject, ordered.day, ordered.dose)"
-    free = f"UPDATE ordered SET kit = NULL, not_after = NULL WHERE kit = ? AND NOT EXISTS ({done})"  # noqa: S608
+    # The end of the lease stays: a unit that was not heard since may still start by it, whatever is dispensed next.
+    free = f"UPDATE ordered SET kit = NULL WHERE kit = ? AND NOT EXISTS ({done})"  # noqa: S608 - a constant
     db.execute(free, (name,))
 
 

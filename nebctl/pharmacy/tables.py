@@ -75,6 +75,14 @@ def identities(db: sqlite_utils.Database) -> None:
     _make(db, "identity", {"subject": str, "band": str, "card": str}, {}, "subject", ("subject",))
 
 
+@MIGRATIONS()
+def lease_sequences(db: sqlite_utils.Database) -> None:
+    """Which lease of its subject each dose has, counted from 1 over all units; and what units gave back, by record."""
+    db.table("ordered").add_column("sequence", int, not_null_default=0)
+    back = {"unit": str, "subject": str, "sequence": int, "last_day": int}
+    _make(db, "returned", back, {}, ("unit", "subject"))
+
+
 def _make(
     db: sqlite_utils.Database,
     name: str,

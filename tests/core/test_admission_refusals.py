@@ -196,6 +196,21 @@ REFUSED: dict[str, tuple[Case, str, str]] = {
         "lease-ended",
         "lease for this dose has ended",
     ),
+    "older lease": (
+        PLAIN.listed(overtaken=frozenset({("MEX-001", 1, 1)})),
+        "lease-overtaken",
+        "an older lease of this dose than this unit has seen",
+    ),
+    "given back": (
+        replace(PLAIN.order(doses=(planned(1, sequence=4),)), history=UnitHistory(returned={"MEX-001": 4})),
+        "lease-returned",
+        "given back at this unit",
+    ),
+    "given back, by a list without sequences": (
+        replace(PLAIN, history=UnitHistory(returned={"MEX-001": 0})),
+        "lease-returned",
+        "given back at this unit",
+    ),
     "thaw unknown": (IN_USE.order(doses=(thawed(None),)), "thaw-unknown", "not known when kit KIT-0401 was thawed"),
     "thawed long ago": (IN_USE.order(doses=(thawed(4),)), "in-use-over", "thawed too long ago"),
     "use by soon": (IN_USE.order(doses=(thawed(1, 0),)), "in-use-over", "thawed too long ago"),
@@ -206,6 +221,8 @@ ROWS = {
     "no-lease": "S50",
     "held-elsewhere": "S50",
     "lease-ended": "S50",
+    "lease-overtaken": "S50",
+    "lease-returned": "S50",
     "dose-given": "S02",
     "wrong-day": "S04",
     "kit-other-day": "S04",
@@ -231,6 +248,16 @@ def test_the_plain_case_is_admitted() -> None:
     admitted = PLAIN.admit()
     assert isinstance(admitted, Admitted)
     assert (admitted.planned.kit, admitted.day, admitted.operator.code) == ("KIT-0401", 1, "RT-07")
+
+
+@pytest.mark.req("S50")
+def test_a_later_lease_than_the_one_given_back_is_good() -> None:
+    """A return binds the leases up to it, of that subject: a new one for the same dose starts, so does another's."""
+    again = PLAIN.order(doses=(planned(1, sequence=5),))
+    assert isinstance(replace(again, history=UnitHistory(returned={"MEX-001": 4})).admit(), Admitted)
+    assert isinstance(replace(again, history=UnitHistory(returned={"MEX-002": 9})).admit(), Admitted)
+    other = PLAIN.listed(overtaken=frozenset({("MEX-002", 1, 1), ("MEX-001", 2, 1)}))
+    assert isinstance(other.admit(), Admitted)
 
 
 @pytest.mark.parametrize(("case", "code", "words"), cases())

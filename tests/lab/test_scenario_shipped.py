@@ -12,9 +12,7 @@ from nebctl_lab.scenario.shipped import open_scenario, shipped_names
 from nebctl_lab.scenario.virtual import play
 
 pytestmark = pytest.mark.timeout(200)
-NOT_YET = {
-    "moved-stale-list": ("S50",),
-}
+NOT_YET: dict[str, tuple[str, ...]] = {}
 """The promises that nebctl does not keep yet, by the scenario that shows it."""
 ASKED_FOR = {
     *("clean-mesh", "clean-jet", "premature-stop", "power-cut", "host-hang", "unplug", "brown-out", "clogged-mesh"),

@@ -7,7 +7,7 @@ from typing import Any
 from nebctl.core.kits import KitState, LotState
 from nebctl.core.ledger.records import Draft, SessionDay
 from nebctl.core.regimen import SiteRules
-from nebctl.pharmacy import events, judging, leases, stock
+from nebctl.pharmacy import events, judging, moving, stock
 from nebctl.pharmacy.books import Rulebook
 from nebctl.pharmacy.enrolment import enrol_unit_by
 from nebctl.pharmacy.events import AdverseEvent, Settlement
@@ -63,9 +63,11 @@ def test_a_late_dose_a_moved_lease_and_an_enrolled_key_fit(pharmacy: Any, unit: 
     rules = SiteRules(window_start=time(8), window_end=time(9))
     late = replace(books, book=Rulebook(regimen=books.book.regimen, follow_up=books.book.follow_up, rules=rules))
     judging.raise_overdue(late, judging.overdue(late))
-    leases.move(
-        books, leases.Move(subject="MEX-001", unit="neb-0002", by="PH-01", readers=("PH-02", "RT-07"), reason="x")
-    )
+    ended = replace(books, at=replace(books.at, wall_ns=books.at.wall_ns + books.lease_ns + moving.CLOCKS_NS))
+    pharmacy.db.execute(
+        "UPDATE subject SET day1 = '2026-04-14'"
+    )  # its days are still to come when the leases have ended
+    moving.move(ended, moving.Move(subject="MEX-001", unit="neb-0002", by="PH-01", reason="x"))
     own = entries(books.log.path)
     assert [fault for entry in own for fault in schemas.of_entry(entry)] == []
     assert {str(entry.payload["typ"]) for entry in own} >= {"key", "incident", "order"}

@@ -10,6 +10,7 @@ from nebctl.bedside.scanning import Found, Identifiers, Vouched, resolve
 from nebctl.bedside.tray import Tray
 from nebctl.core.guard import Refusal
 from nebctl.core.kits import KitState, KnownKit, LotState
+from nebctl.core.lease_admission import never_sent
 from nebctl.core.leases import Worklist
 from nebctl.core.operators import Operator
 from nebctl.core.scan.cup import read_cup
@@ -194,7 +195,7 @@ def test_what_was_scanned_is_forgotten_after_two_minutes() -> None:
 
 def test_without_a_list_nothing_is_taken() -> None:
     """A unit that has no list from the pharmacy says so at the first scan."""
-    refusal = Tray().take(band("MEX-001"), None, KEY.link, 0)
+    refusal = Tray().take(band("MEX-001"), never_sent(), KEY.link, 0)
     assert refusal is not None
     assert refusal.code == "no-worklist"
 

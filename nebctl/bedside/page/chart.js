@@ -10,7 +10,8 @@ const NAMES = { calibration: 'chart_calibration', dose: 'chart_dose', 'failed ca
 
 export function device(page) {
   const node = h('div', { class: 'device' }), told = h('p', { class: 'told' });
-  const foot = h('div', { class: 'foot' }, told, choice(t('back'), () => page.step({ device: false }), 'plain'));
+  const foot = h('div', { class: 'foot' }, told,
+    choice(t('back_open'), () => page.step({ device: false, back: {} }), 'plain'), choice(t('back'), () => page.step({ device: false }), 'plain'));
   node.append(foot);
   read().then((known) => {
     told.append(calibrationSaid(known.calibration));

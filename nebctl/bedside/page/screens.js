@@ -6,6 +6,7 @@ import { clock, clockScreen } from './clock.js';
 import { lost, measure, outcome, recording, residual } from './ended.js';
 import { charge, weigh } from './filling.js';
 import { buildForm, formScreen, telling, whyStopped } from './forms.js';
+import { back, code, returnScreen, sure } from './giveback.js';
 import { idle } from './idle.js';
 import { confirm, limit, limitScreen, persons, words } from './limits.js';
 import { running } from './running.js';
@@ -21,6 +22,7 @@ export function screenOf({ view, local }) {
   if (view.state !== 'lost' && local.form) return formScreen({ view, local });
   if (view.state !== 'lost' && local.telling) return 'telling';
   if (clockScreen({ view, local })) return clockScreen({ view, local });
+  if (returnScreen({ view, local })) return returnScreen({ view, local });
   switch (view.state) {
     case 'idle': return local.sign ? 'sign' : scanning({ view, local }) ?? (local.device ? 'device' : 'idle');
     case 'authorised': return FILLING.has(local.fill) ? local.fill : 'cup';
@@ -46,7 +48,7 @@ function unexplained({ stopped_by: by, doubts, charted }) {
 }
 
 const BUILD = { login, idle, device, scan, vouch, typed, second, cup, 'cup-typed': cupTyped, charge, weigh, selftest, review, running, lost, residual, measure, recording, outcome, sign, takeover, why: whyStopped, telling, clock, 'clock-again': clock,
-  limit, 'limit-words': words, 'limit-confirm': confirm, 'limit-persons': persons };
+  back, 'back-sure': sure, 'back-code': code, limit, 'limit-words': words, 'limit-confirm': confirm, 'limit-persons': persons };
 
 export function buildScreen(name, page) {
   return (BUILD[name] ?? buildForm)(page);

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from nebctl.pharmacy.config import PharmacyConfig
     from nebctl.pharmacy.course_calendar import CalendarLine
     from nebctl.pharmacy.identities import Link
+    from nebctl.pharmacy.moving import CodeOf
     from nebctl.pharmacy.show import CourseSheet, DoseLine
     from nebctl.pharmacy.totals import Total
 
@@ -99,7 +100,7 @@ def lease() -> None:
     """Move leases between units.
 
     Example: nebctl pharmacy lease move --config pharmacy.toml --subject MEX-001 --to neb-0002 --by PH-01
-    --read-by RT-07 --read-by PH-02 --reason "unit broken"
+    --reason "unit broken"
     """
 
 
@@ -107,27 +108,41 @@ def lease() -> None:
 @CONFIG
 @SUBJECT
 @click.option("--to", "unit", required=True, help="The unit that may give the doses from now on.")
+@click.option("--code", default="", help="What the old unit's screen shows once the doses were given back there.")
 @click.option(
-    "--read-by", "readers", multiple=True, metavar="CODE", help="Who read the old unit's screen; two of them."
+    "--read-by", "readers", multiple=True, metavar="CODE", help="Who read the code from that screen; two of them."
 )
 @REASON
 @BY
-def move(config_file: Path, subject: str, unit: str, readers: tuple[str, ...], reason: str, by: str) -> None:
+def move(config_file: Path, subject: str, unit: str, code: str, readers: tuple[str, ...], reason: str, by: str) -> None:
     """Lease a subject's open doses to another unit.
 
-    Two persons have read the old unit's screen, and saw that no dose of the subject is under way there.
+    The doses were given back at the old unit, and its record of that has come in. Where nobody hears it, two persons
+    read the code from its screen. Without either, the doses of days to come move once their leases have ended.
 
     Example: nebctl pharmacy lease move --config pharmacy.toml --subject MEX-001 --to neb-0002 --by PH-01
-    --read-by RT-07 --read-by PH-02 --reason "unit broken"
+    --code 5-1-12345678 --read-by RT-07 --read-by PH-02 --reason "network broken"
     """
-    from nebctl.pharmacy import leases
+    from nebctl.pharmacy import moving
 
-    if len(readers) != 2:
-        raise click.UsageError("--read-by: give it twice, for the two persons who read the old unit's screen")
+    if len(readers) not in (0, 2):
+        raise click.UsageError("--read-by: give it twice, for the two persons who read the code, or not at all")
+    both = (readers[0], readers[1]) if readers else None
+    make = _return_code(read(config_file)) if code else None
     with books(config_file) as opened:
-        wish = leases.Move(subject=subject, unit=unit, by=by, readers=(readers[0], readers[1]), reason=reason)
-        moved = leases.move(opened, wish)
+        wish = moving.Move(subject=subject, unit=unit, by=by, reason=reason, code=code, readers=both, code_of=make)
+        moved = moving.move(opened, wish)
     click.echo(f"{subject}: {moved} doses moved to {unit}")
+
+
+def _return_code(config: "PharmacyConfig") -> "CodeOf":
+    """Return how the site's PIN key makes the code of doses that were given back."""
+    from nebctl.pins import load_pin_key
+
+    if config.pharmacy.pin_key is None:
+        raise click.UsageError("[pharmacy] has no pin_key: the code is checked by the key that the units have too")
+    with faults():
+        return load_pin_key(config.pharmacy.pin_key).return_code
 
 
 @click.command("extra-dose")

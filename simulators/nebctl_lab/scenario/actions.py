@@ -121,6 +121,12 @@ async def _finish(deed: Deed) -> None:
     await _sign(deed)
 
 
+async def _give_back(deed: Deed) -> None:
+    await deed.post_own("give-back", subject=deed.subject)
+    shown = await deed.play.site.view(deed.unit)
+    deed.play.codes.update({each["subject"]: each["code"] for each in shown["given_back"]})
+
+
 async def _top_up(deed: Deed) -> None:
     deed.play.site.pour(deed.unit, int(deed.given["volume"]))
 
@@ -234,6 +240,7 @@ _DEEDS: Mapping[str, Callable[[Deed], Awaitable[None]]] = {
     "hand_over": _hand_over,
     "leave": _press("leave"),
     "finish": _finish,
+    "give_back": _give_back,
     "top_up": _top_up,
     "spill": _spill,
     "swap": _swap,

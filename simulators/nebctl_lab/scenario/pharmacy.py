@@ -5,9 +5,11 @@ from datetime import date
 from typing import Any
 
 from nebctl.core.kits import KitState
-from nebctl.pharmacy import leases, stock
+from nebctl.pharmacy import leases, moving, stock
 from nebctl.pharmacy.faults import PharmacyFault
 from nebctl.pharmacy.judging import note_not_done as note
+from nebctl.pharmacy.setup import PIN_KEY
+from nebctl.pins import load_pin_key
 from nebctl_lab.demo.site import LOT, PHARMACISTS
 from nebctl_lab.scenario.stage import Play
 
@@ -56,7 +58,17 @@ def dispense(play: Play, given: Given) -> None:
 
 
 def move(play: Play, given: Given) -> None:
-    """Let a subject's open doses go to another unit, after two persons read the old unit's screen."""
+    """Let a subject's open doses go to another unit, by the code that two persons read where they were given back."""
+    subject = given["subject"]
+    code, key = play.codes.get(subject, ""), load_pin_key(play.site.root / "keys" / PIN_KEY)
     with play.site.books() as books:
-        wish = leases.Move(subject=given["subject"], unit=given["unit"], by=BY, readers=(BY, SECOND), reason=BECAUSE)
-        leases.move(books, wish)
+        wish = moving.Move(
+            subject=subject,
+            unit=given["unit"],
+            by=BY,
+            reason=BECAUSE,
+            code=code,
+            readers=(BY, SECOND) if code else None,
+            code_of=key.return_code,
+        )
+        moving.move(books, wish)

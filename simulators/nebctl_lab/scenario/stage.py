@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import date, datetime
+from pathlib import Path
 from typing import Any, Protocol
 from zoneinfo import ZoneInfo
 
@@ -29,6 +30,8 @@ class Truth(Protocol):
 
 class Stage(Protocol):
     """A whole simulated site, as `nebctl_lab.scenario.virtual` builds one; every unit is named, times are seconds."""
+
+    root: Path
 
     @property
     def seconds(self) -> float: ...  # noqa: D102 - what each does stands at the one class that does it
@@ -81,7 +84,7 @@ class Play:
 
     `begun` is each unit's last START; `emitted` is what each session really emitted, in nL, with its unit; `later` is
     what undoes itself at a time of the site; `excused` are sessions whose record is known, and said in the scenario,
-    not to be true yet.
+    not to be true yet. `codes` is what two persons read where a subject's doses were given back.
     """
 
     scenario: Scenario
@@ -92,6 +95,7 @@ class Play:
     emitted: dict[str, tuple[str, int]] = field(default_factory=dict)
     later: list[tuple[float, str, Callable[[], None]]] = field(default_factory=list)
     excused: set[str] = field(default_factory=set)
+    codes: dict[str, str] = field(default_factory=dict)
 
     @property
     def local(self) -> datetime:

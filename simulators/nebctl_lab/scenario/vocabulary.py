@@ -92,6 +92,11 @@ AT_THE_BED: tuple[Form, ...] = (
     Form("hand_over", "hand over to {operator:name}", "let another person take the dose over, with badge and PIN"),
     Form("leave", "leave unsigned", "leave the dose record unsigned for now"),
     Form("finish", "finish the dose[ as {operator:name}]", "weigh the residual and sign"),
+    Form(
+        "give_back",
+        "give {subject:name} back[ as {operator:name}]",
+        "the unit gives the subject's doses back, and two persons read the code on its screen",
+    ),
 )
 AROUND_THE_CUP: tuple[Form, ...] = (
     Form("top_up", "top up {volume}", "pour more into a cup that is in use"),
@@ -125,7 +130,11 @@ AT_THE_PHARMACY: tuple[Form, ...] = (
     Form("return_kit", "return kit {kit:name}", "a kit comes back to the pharmacy"),
     Form("lose_kit", "write off kit {kit:name} as destroyed", "a kit that can be given to nobody"),
     Form("dispense", "dispense kit {kit:name} for day {day:number} of {subject:name}", "a kit in place of another"),
-    Form("move", "move {subject:name} to {unit:name}", "two persons read the old unit's screen, the leases go over"),
+    Form(
+        "move",
+        "move {subject:name} to {unit:name}",
+        "by the code that was read, by the old unit's record, or once the leases have ended",
+    ),
 )
 ACTIONS = (*AT_THE_BED, *AROUND_THE_CUP, *TO_THE_DEVICE, *TO_THE_HOST, *AT_THE_PHARMACY)
 

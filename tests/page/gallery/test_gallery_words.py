@@ -16,6 +16,8 @@ SCANNING = ("core/scan/kit_code.py", "core/scan/kit_match.py")
 REFUSING = (
     "core/admission.py",
     "core/kit_admission.py",
+    "core/lease_admission.py",
+    "bedside/returning.py",
     "bedside/desk.py",
     "bedside/api.py",
     "runner.py",
