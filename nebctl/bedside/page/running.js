@@ -56,17 +56,19 @@ function resting(page) {
   return { node, update };
 }
 
-// What a paused dose asks, the most telling first: a cup that is off also stops the device by itself.
+// What a paused dose asks, the most telling first: a cup that is off also stops the device by itself. An alarm of an
+// earlier pause may still stand, so what this pause is for comes before it.
 const ASKS = ['cup-off', 'mesh-changed', 'cup-changed', 'premature-dry', 'stopped-itself'];
+const STEPS = ['mesh-changed', 'cup-changed'];
 
 function leftText(seconds) {
   if (seconds === null) return t('state_running');
   return seconds < 60 ? t('left_soon') : t('left_minutes', { minutes: Math.round(seconds / 60) });
 }
 
-function messageOf({ state, stale, alarms }) {
+function messageOf({ state, stale, alarms, pause_reason: reason }) {
   if (stale) return t('stale');
   if (state !== 'paused') return t('please_wait');
-  const why = ASKS.find((asked) => alarms.some(({ condition }) => condition === asked));
+  const why = STEPS.includes(reason) ? reason : ASKS.find((asked) => alarms.some(({ condition }) => condition === asked));
   return t(why ? `paused_${why}` : 'paused_asked');
 }
