@@ -43,6 +43,14 @@ def test_a_permit_has_one_form(book: Any) -> None:
     assert permit.origin == Origin.parse(NAME)
 
 
+def test_a_permit_whose_head_is_no_text_has_none_to_go_on_from() -> None:
+    """Bytes that are no text are read as signs that stand for them, and then refused where a head is asked for."""
+    permit = Permit.open(signed(f"nebctl/epoch/v1\n{KEY.text()}\nafter {b64(bytes([255]))}\n"), ORDERS, verify)
+    assert permit.last == "\ufffd"
+    with pytest.raises(FormatError, match="note: saw"):
+        permit.last_head()
+
+
 @pytest.mark.parametrize(
     ("text", "sentence"),
     [
@@ -110,6 +118,7 @@ def test_a_restored_record_has_one_form() -> None:
         "nebctl/restore/v1\na~\n\n",
         "nebctl/restore/v1\na~",
         f"{'x' * 59}\ny",
+        "x" * 70,
     ],
 )
 def test_what_is_no_restored_record_is_said(text: str) -> None:

@@ -8,14 +8,16 @@ import pytest
 from nebctl.core.ledger import tree
 from nebctl.core.ledger.chain import Chain, check_chain
 from nebctl.core.ledger.check import Finding
-from nebctl.core.ledger.encoding import b64, show
+from nebctl.core.ledger.consistency import ConsistencyProof, Grown, check_consistency, format_consistency
+from nebctl.core.ledger.encoding import FormatError, b64, show
 from nebctl.core.ledger.head import Checkpoint, cosign, head_line, kid
 from nebctl.core.ledger.keyring import KeyRing
 from nebctl.core.ledger.note import assemble_note
-from nebctl.core.ledger.proof import ProofChecked, check_proof
+from nebctl.core.ledger.proof import FIRST_LINE, MAX_PATH, DoseProof, ProofChecked, check_proof, parse_proof
 from nebctl.core.ledger.records import Draft
 from nebctl.core.ledger.rows import Row
 from nebctl.core.ledger.stretch import Authority, check_stretch
+from nebctl.core.meanings import MEANINGS
 from nebctl.keys import verify
 
 EMPTY, OTHER = b64(tree.EMPTY_ROOT), b64(bytes(32))
@@ -230,3 +232,65 @@ def test_a_proof_of_another_key_names_both(book: Any, new_book: Any) -> None:
     (found,) = proven(book, entry, other.proof(1))
     assert (found.what, found.seen) == ("kid", kid(other.vkey))
     assert found.expected == f"{kid(book.vkey)}, the key of {book.vkey.name}"
+
+
+def grown(book: Any, old_note: str, text: str) -> Any:
+    """Check the proof that a log grew."""
+    return check_consistency(old_note, text, unit=KeyRing.of(book.vkey), pharmacy=book.pharmacy, verify=verify)
+
+
+def test_a_log_that_did_not_grow_says_why(book: Any, new_book: Any) -> None:
+    """Another old size, a log that shrank, other roots and a head by nobody are told by unit and epoch."""
+    path = tree.consistency_path(book.leaves, 5)
+    good = format_consistency(ConsistencyProof(old_size=5, path=path, new_note=book.receipt()))
+    proven = grown(book, book.receipt(5), good)
+    assert isinstance(proven, Grown)
+    assert (proven.old.checkpoint, proven.new.checkpoint) == (book.checkpoint(5), book.checkpoint())
+    shrunk = format_consistency(ConsistencyProof(old_size=13, path=(), new_note=book.receipt(5)))
+    roots = f"{b64(book.checkpoint(5).root)} at size 5 and {b64(book.checkpoint().root)} at size 13"
+    other = new_book(unit="neb-0002")
+    foreign = good.partition("\n\n")[0] + "\n\n" + other.receipt()
+    for old, text, sentence in (
+        (5, good.replace("old 5", "old 6"), "consistency old size: saw 6, expected 5, as the old head says"),
+        (13, shrunk, "head sizes: saw 13, then 5, expected a log that only grows"),
+        (5, good.replace(b64(path[0]), OTHER), f"consistency path: saw other roots, expected {roots}"),
+        (5, foreign, f"new head origin: saw {other.vkey.name}, expected {book.vkey.name}"),
+    ):
+        (found,) = grown(book, book.receipt(old), text)
+        assert found.sentence() == f"unit neb-0001 epoch 1: {sentence}"
+
+
+def test_a_proof_of_the_only_record_needs_no_path(new_book: Any) -> None:
+    """In a log of one record the root is its leaf; a path has at most as many hashes as a tree has levels."""
+    assert parse_proof(f"{FIRST_LINE}\nindex 0\n\nnote") == DoseProof(index=0, path=(), checkpoint_note="note")
+    path = f"{OTHER}\n" * (MAX_PATH + 1)
+    with pytest.raises(FormatError, match=r"^proof: saw 64 hashes, expected at most 63$"):
+        parse_proof(f"{FIRST_LINE}\nindex 0\n{path}\nnote")
+
+
+def test_what_follows_from_a_record_by_another_key_is_not_said_again(new_book: Any) -> None:
+    """Behind it the log goes on honestly, and differs from every receipt and head: that is no second finding."""
+    honest, forged = new_book(), new_book()
+    for number in range(6):
+        honest.add(Draft(typ="clock"))
+        own = forged.signer
+        if number == 3:
+            forged.signer = forged.witness
+        forged.add(Draft(typ="clock"))
+        forged.signer = own
+    receipts = [honest.receipt(2), honest.receipt(5), honest.receipt()]
+    lines = said(forged, receipts=receipts, head=honest.head())
+    assert [line.split(":")[0] for line in lines] == ["seq 3"]
+
+
+def test_what_does_not_follow_is_said_for_each_record(new_book: Any) -> None:
+    """A wrong leaf hides neither an impossible dose behind it nor a signature of another meaning."""
+    book = new_book()
+    book.add(Draft(typ="clock"))
+    book.give("2026-11-21-7f3a9c", high_nl=9_000_000)
+    book.add(Draft(typ="signature", facts={"ref_seq": 2, "meaning": "read"}))
+    book.add(Draft(typ="signature", facts={"ref_seq": 2, "meaning": MEANINGS[0]}))
+    wrong = ["seq 2: emitted volume", "seq 3: meaning"]
+    assert [line.partition(": saw")[0] for line in said(book)] == wrong
+    rows = [(*book.rows[0][:2], bytes(32), book.rows[0][3]), *book.rows[1:]]
+    assert [line.partition(": saw")[0] for line in said(book, rows)] == ["seq 0: leaf", *wrong]

@@ -1,6 +1,7 @@
 """What the readers of the ledger say of what they refuse: where it is, what was seen, what would be right."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -23,6 +24,7 @@ from nebctl.core.ledger import (
 from nebctl.core.ledger.encoding import FormatError, b64, b64url
 from nebctl.core.ledger.head import Checkpoint, Origin
 from nebctl.core.ledger.note import ED25519, Vkey
+from nebctl.core.meanings import EXPECTED, MEANINGS
 from nebctl.keys import Ed25519Signer
 
 SIGNER = Ed25519Signer.from_seed(bytes(range(32)))
@@ -237,6 +239,8 @@ SAID: list[tuple[Callable[[], object], str]] = [
         ),
         "emitted volume: saw 5, 2, 3 nL, expected 0 <= low <= best <= high",
     ),
+    (lambda: grammar.check_meaning({"meaning": "read"}), f"meaning: saw read, expected {EXPECTED}"),
+    (lambda: grammar.check_meaning({}), f"meaning: saw none, expected {EXPECTED}"),
     (
         lambda: approval.parse_approval("nothing"),
         "approval: saw nothing, expected the lines nebctl/approval/v1, base file name, sha256 64 hex, at UTC, "
@@ -281,6 +285,29 @@ def test_a_course_that_cannot_have_happened_is_said(events: tuple[Any, ...], sen
     with pytest.raises(FormatError) as error:
         read.take_event(events[-1])
     assert str(error.value) == sentence
+
+
+def test_records_are_read_as_a_course(book: Any) -> None:
+    """Record for record the log is a course; a dose without its start, or beyond its charge, is refused."""
+    read = grammar.SessionGrammar()
+    for entry in book.entries:
+        read.take(entry)
+    with pytest.raises(FormatError, match=r"^session: saw another outcome of 2026-11-24-7f3a9c"):
+        read.take(book.entries[8])
+    with pytest.raises(FormatError, match=r"^session: saw an outcome of 2026-11-21-7f3a9c without a start"):
+        grammar.SessionGrammar().take(book.entries[2])
+    read = grammar.SessionGrammar()
+    start, dose = book.entries[1], book.entries[2]
+    read.take(start)
+    with pytest.raises(FormatError, match=r"^emitted volume: saw high 9000000 nL"):
+        read.take(replace(dose, payload={**dose.payload, "high_nl": 9_000_000}))
+
+
+@pytest.mark.req("S35")
+def test_a_signature_in_a_log_means_what_a_page_offers(book: Any) -> None:
+    """Each meaning that is offered passes."""
+    for meaning in MEANINGS:
+        grammar.check_meaning({"meaning": meaning})
 
 
 def test_the_most_that_may_be_is_taken() -> None:
