@@ -9,10 +9,10 @@ from nebctl.core.ledger import tree
 from nebctl.core.ledger.chain import Chain, check_chain
 from nebctl.core.ledger.check import Finding
 from nebctl.core.ledger.consistency import ConsistencyProof, Grown, check_consistency, format_consistency
-from nebctl.core.ledger.encoding import FormatError, b64, show
-from nebctl.core.ledger.head import Checkpoint, cosign, head_line, kid
+from nebctl.core.ledger.encoding import FormatError, b64, b64url, show
+from nebctl.core.ledger.head import MAX_TIME_S, Checkpoint, cosign, head_line, kid, verify_cosignature
 from nebctl.core.ledger.keyring import KeyRing
-from nebctl.core.ledger.note import assemble_note
+from nebctl.core.ledger.note import assemble_note, signature_line
 from nebctl.core.ledger.proof import FIRST_LINE, MAX_PATH, DoseProof, ProofChecked, check_proof, parse_proof
 from nebctl.core.ledger.records import Draft
 from nebctl.core.ledger.rows import Row
@@ -294,3 +294,53 @@ def test_what_does_not_follow_is_said_for_each_record(new_book: Any) -> None:
     assert [line.partition(": saw")[0] for line in said(book)] == wrong
     rows = [(*book.rows[0][:2], bytes(32), book.rows[0][3]), *book.rows[1:]]
     assert [line.partition(": saw")[0] for line in said(book, rows)] == ["seq 0: leaf", *wrong]
+
+
+def test_what_was_done_to_a_row_is_said(book: Any) -> None:
+    """Another epoch, a row that is gone, a record of another place, another leaf, a text that is none: both sides."""
+    rows = book.rows
+    epoch, seq, leaf, text = rows[4]
+    for wrong, sentence in (
+        ((2, seq, leaf, text), "seq 4: epoch: saw 2, expected 1"),
+        ((epoch, 7, leaf, text), "seq 7: sequence: saw 7, expected 4"),
+        ((epoch, seq, *rows[5][2:]), "seq 4: member seq: saw 5, expected 4, its place"),
+        ((epoch, seq, bytes(32), text), f"seq 4: leaf: saw {show(bytes(32).hex())}, expected {leaf.hex()}"),
+        ((epoch, seq, leaf, "\ud800"), "seq 4: JWS: saw 1 parts, expected header.payload.signature"),
+    ):
+        assert said(book, [*rows[:4], wrong, *rows[5:]])[0] == sentence
+
+
+def test_a_record_that_names_another_tree_is_said(new_book: Any) -> None:
+    """The root that it names stands beside the one before it."""
+    book = new_book()
+    book.add(Draft(typ="clock"))
+    root = b64url(tree.root_of(book.leaves))
+    book.add(Draft(typ="clock"), prev="A" * 43)
+    assert said(book, receipts=[])[0] == f"seq 1: prev: saw {'A' * 43}, expected {root}, the root before it"
+
+
+def test_a_private_fact_that_does_not_belong_is_said_at_its_record(book: Any) -> None:
+    """A fact of another record, or one that is missing, is a finding at the record beside which it stands."""
+    by = Authority(ring=KeyRing.of(book.vkey), verify=verify)
+    for beside in ((), book.entries[2].disclosures):
+        kept = [beside if each.seq == 4 else each.disclosures for each in book.entries]
+        rows = [Row(*row, disclosures=kept[row[1]]) for row in book.rows]
+        (stretch,) = Chain(by, book.pharmacy).stretches(rows)
+        ((found, follows),) = check_stretch(stretch, by).remarks
+        assert (found.seq, found.what.split()[0].rstrip("s"), follows) == (4, "disclosure", False)
+
+
+def test_a_log_of_nothing_has_no_place_taken(book: Any) -> None:
+    """Before the first stretch the next place is 0."""
+    assert Chain(Authority(ring=KeyRing.of(book.vkey), verify=verify), book.pharmacy).next_seq == 0
+
+
+@pytest.mark.parametrize(("time_s", "good"), [(0, False), (1, True), (MAX_TIME_S - 1, True), (MAX_TIME_S, False)])
+def test_a_countersignature_is_of_a_time_that_a_calendar_shows(book: Any, time_s: int, good: bool) -> None:
+    """Whoever signed it: from the first second of 1970 to the last of 9999, and no other."""
+    text = book.checkpoint().text()
+    message = f"cosignature/v1\ntime {time_s}\n{text}".encode()
+    line = signature_line(
+        book.pharmacy.name, book.pharmacy.key_id, time_s.to_bytes(8, "big") + book.witness.sign(message)
+    )
+    assert verify_cosignature(text, line, book.pharmacy, verify) == (time_s if good else None)

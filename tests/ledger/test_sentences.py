@@ -323,4 +323,8 @@ def test_the_most_that_may_be_is_taken() -> None:
     assert encoding.show("x" * 60) == "x" * 60
     assert encoding.show("x" * 61) == "x" * 57 + "..."
     shown.check_shown({"_sd": None}, ())
+    for volume in (0, 3):
+        emitted = dict.fromkeys(("low_nl", "best_nl", "high_nl"), volume)
+        assert grammar.check_volumes({**LOADED, **emitted}) is None
+        assert grammar.check_volumes({"charge": emitted, **emitted}) is None
     assert grammar.check_volumes({**LOADED, "high_nl": 8, "added_nl": 5}) is None

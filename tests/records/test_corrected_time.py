@@ -152,3 +152,17 @@ def test_clocks_that_exclude_each_other_leave_open_what_one_of_them_leaves_open(
     assert [span.contradicted for span in told] == [True, True]
     assert told[0] == Span(None, TRUE_NS + day + NS_PER_MS, contradicted=True)
     assert told[1] == Span(TRUE_NS, None, contradicted=True)
+
+
+def test_a_record_between_clocks_that_exclude_each_other_is_told_so_too() -> None:
+    """What is known of a record without a clock only by clocks that contradict each other is contradicted itself."""
+    day = 24 * HOUR_NS
+    apart = [Reading("b", 0, TRUE_NS + day, 0), Reading("b", 0, TRUE_NS, 0), Reading("b", 0, 0, None)]
+    both = Span(TRUE_NS, TRUE_NS + day + NS_PER_MS, contradicted=True)
+    assert correct(apart)[2] == both
+    assert correct(apart[::-1])[0] == both
+
+
+def test_a_receipt_at_the_very_moment_contradicts_nothing() -> None:
+    """A record that was countersigned in the first nanosecond in which it can have been made was made then."""
+    assert correct([Reading("b", 0, TRUE_NS, 0)], [(1, TRUE_NS)]) == [Span(TRUE_NS, TRUE_NS)]
