@@ -167,3 +167,12 @@ MANY = [tree.leaf_hash(b"%d" % number) for number in range(5 * tree.BLOCK + 10)]
 ONE_BY_ONE = [tree.Frontier()]
 for each in MANY:
     ONE_BY_ONE.append(ONE_BY_ONE[-1].append(each))
+
+
+def test_a_path_that_ends_below_the_root_proves_nothing() -> None:
+    """Though what it leads to is the root that is claimed: for a tree of that size it must go on."""
+    below = tree.node_hash(LEAVES[0], LEAVES[1])
+    assert tree.verify_consistency(1, LEAVES[0], 2, below, [LEAVES[1]])
+    assert not tree.verify_consistency(1, LEAVES[0], 3, below, [LEAVES[1]])
+    assert tree.verify_inclusion(LEAVES[0], 0, 2, [LEAVES[1]], below)
+    assert not tree.verify_inclusion(LEAVES[0], 0, 3, [LEAVES[1]], below)
