@@ -19,6 +19,8 @@ from nebctl_lab.demo.site import FIRST_MORNING, LEASE_NS, LOT, MESH, SITE, STUDY
 from nebctl_lab.people import with_pin
 
 NOW_NS = int(FIRST_MORNING.timestamp()) * NS_PER_S
+LATEST = 1_000
+"""A later lease than any that the site's own pharmacy has told the unit of."""
 AT_0812_NS = NOW_NS - 48 * 60 * NS_PER_S
 
 
@@ -31,7 +33,8 @@ def kit(name: str, **changed: Any) -> KnownKit:
 def order(subject: str, doses: dict[int, str], *, given: DoseState | None = None, **changed: Any) -> Order:
     """Return a subject's order with one kit a day; `given` is what came of Day 1 on another unit."""
     ends_ns = changed.pop("not_after_ns", NOW_NS + LEASE_NS)
-    leased = tuple(PlannedDose(day=day, dose=1, kit=name, lot=LOT, not_after_ns=ends_ns) for day, name in doses.items())
+    lease = {"lot": LOT, "not_after_ns": ends_ns, "sequence": LATEST}
+    leased = tuple(PlannedDose(day=day, dose=1, kit=name, **lease) for day, name in doses.items())
     past = (HistoryItem(day=1, dose=1, state=given, unit="neb-0017", session="2026-02-14-000000"),) if given else ()
     return Order(
         **{"order": f"{subject}@{MESH.unit}", "subject": subject, "day1": None, "doses": leased, "history": past}

@@ -18,7 +18,7 @@ from nebctl_lab.people import PIN
 from nebctl_protocols import default_site_rules
 
 from .conftest import start_ward, want_browser
-from .lists import NOW_NS, Pharmacy, first_dose, kit
+from .lists import LATEST, NOW_NS, Pharmacy, first_dose, kit
 
 pytestmark = pytest.mark.timeout(80)
 
@@ -34,7 +34,7 @@ def the_list() -> Worklist:
     """Return a list by which MEX-001 may have KIT-0401 on Day 1, and an extra dose from KIT-0999."""
     listed = first_dose()
     [first] = listed.orders
-    extra = PlannedDose(day=1, dose=2, kit=EXTRA_KIT, lot=LOT, not_after_ns=NOW_NS + LEASE_NS)
+    extra = PlannedDose(day=1, dose=2, kit=EXTRA_KIT, lot=LOT, not_after_ns=NOW_NS + LEASE_NS, sequence=LATEST)
     others = (
         Operator(code="RT-08", name="Another therapist", roles=("therapist",)),
         Operator(code=INVESTIGATOR, name="An investigator", roles=("investigator",)),
