@@ -67,7 +67,7 @@ def cup(dosing: Any) -> Cup:
 
 def known(dosing: Any, mean: float, sigma: float, gap: tuple[float, float] = NO_GAP) -> Known:
     """Return what is known of a jet that ended after a time that explains so much."""
-    return know_jet(gap, (mean, sigma), None, cup(dosing), dosing.jet, ended=True)
+    return know_jet(gap, (mean, sigma), ((mean, sigma, 1.0),), None, cup(dosing), dosing.jet, ended=True)
 
 
 def test_a_jet_ended_early_only_where_its_fastest_could_not_have_emptied_it(dosing: Any) -> None:

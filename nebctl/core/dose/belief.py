@@ -18,7 +18,7 @@ Nodes: TypeAlias = list[tuple[float, float]]
 """Volumes in nL with weights; the weights need not add up to anything."""
 
 SHARES = 7
-BESIDES = ((-0.12, 0.1), (-0.05, 0.2), (0.05, 0.2), (0.12, 0.1))
+BESIDES = ((-0.12, 0.06), (-0.05, 0.12), (0.05, 0.12), (0.12, 0.06))
 """Nobody has measured every device: a share outside its class's range is possible, so far beyond, with these weights
 beside 1 for each within; planning figures."""
 LOW, HIGH = 0.025, 0.975
@@ -36,6 +36,13 @@ def bell(steps: int, reach: float) -> tuple[tuple[float, float], ...]:
     """Return (z, weight) of a standard normal at `steps` even places from -reach to reach."""
     places = [reach * (2 * i / (steps - 1) - 1) for i in range(steps)]
     return tuple((z, math.exp(-z * z / 2)) for z in places)
+
+
+@lru_cache(maxsize=8)
+def parts(steps: int, reach: float) -> tuple[tuple[float, float], ...]:
+    """Return the same bell with weights that add up to 1."""
+    whole = math.fsum(weight for _, weight in bell(steps, reach))
+    return tuple((z, weight / whole) for z, weight in bell(steps, reach))
 
 
 @lru_cache(maxsize=8)

@@ -26,7 +26,7 @@ LEAST_FACTOR = 0.05
 START_S = 1.8
 START_SIGMA_S = 1.8
 """A mesh's start sweeps for resonance before it emits, 0.15 to 2.4 s. Source: docs/wire-protocol.md, section 7."""
-GAS_START_S, GAS_START_SIGMA_S = 0.0, 0.8
+GAS_START_S, GAS_START_SIGMA_S = 0.25, 0.3
 """A jet sweeps nothing: it sprays with the gas, whose pressure stands within a second; planning figures."""
 HOST_LOSS_S = 2.0
 """How long a device that keeps S22 runs on without its host."""
@@ -42,8 +42,8 @@ WEAK, WEAK_SINCE = 0.85, 0.4
 class Exposure(NamedTuple):
     """Weighted driving time in seconds, and the seconds-kelvin below 22 °C that `best_s` was already lessened by.
 
-    `on_ms` is the plain driving time, `starts` how often driving began; `rows` is 0 before the first reading, else 1;
-    `every_ms` is about how far apart rows are, 0 before two of them.
+    `felt` says that a sensor has told how warm it is. `on_ms` is the plain driving time, `starts` how often driving
+    began; `rows` is 0 before the first reading, else 1; `every_ms` is about how far apart rows are, 0 before two.
     `flow` and `pressure` are a jet's early means, 0.0 before there are any; `flow_now` and `pressure_now` follow the
     last seconds; `gas_s` is how long gas was seen, `spat_s` how long a jet sputtered.
     """
@@ -56,6 +56,7 @@ class Exposure(NamedTuple):
     best_s: float = 0.0
     most_s: float = 0.0
     cold_ks: float = 0.0
+    felt: bool = False
     lost_from: Doing = Doing.OFF
     rows: int = 0
     every_ms: int = 0
@@ -99,6 +100,7 @@ def expose(before: Exposure, reading: Reading, model: DeviceModel, *, spits: boo
         rows=1,
         every_ms=_every(before, reading),
         cold_ks=before.cold_ks + cold * kelvin,
+        felt=before.felt or reading.temp_mc is not None,
         lost_from=before.doing if before.doing is not Doing.LOST else before.lost_from,
         spat_s=before.spat_s + (best if spits else 0.0),
         gas_s=gas[0] if gas else 0.0,

@@ -8,7 +8,7 @@ import math
 from functools import lru_cache
 
 from nebctl.core.dose.belief import Nodes, bell, interval, phi, shares, spread_of
-from nebctl.core.dose.known import Cup, Known
+from nebctl.core.dose.known import Cup, Known, Story
 from nebctl.core.dose.model import DeviceModel
 from nebctl.core.units import WHOLE_PPM
 
@@ -37,13 +37,17 @@ def emitted_of(filled: float, gone: float, share: float) -> float:
 def know_jet(
     gap: tuple[float, float],
     time: tuple[float, float],
+    stories: tuple[Story, ...],
     weight: tuple[float, float] | None,
     cup: Cup,
     model: DeviceModel,
     *,
     ended: bool,
 ) -> Known:
-    """Return what is known of a jet; `ended`: sputter or an operator speaks for its end; `gap` as for a mesh."""
+    """Return what is known of a jet; `ended`: sputter or an operator speaks for its end; `gap` as for a mesh.
+
+    `stories` are what `time` may stand for.
+    """
     less, more = gap
     longest = (time[0] + more, time[1])
     early = float(ended and _surely_much_left(longest, weight, cup, model))
@@ -51,7 +55,7 @@ def know_jet(
     nodes: Nodes = []
     fit, filled, by_end = 0.0, cup.filled, ended and not early and weight is None
     for share, belief in shares(model):
-        for gone, weight_of in _gone(time, weight, share):
+        for gone, weight_of in _gone(stories, weight, share):
             if gone >= filled:
                 continue
             off = (filled - gone - left) / spread
@@ -98,20 +102,21 @@ def _left_at_the_end(cup: Cup, *, ended: bool) -> tuple[float, float]:
     return left, cup.available_sigma
 
 
-def _gone(time: tuple[float, float], weight: tuple[float, float] | None, share: float) -> list[tuple[float, float]]:
+def _gone(stories: tuple[Story, ...], weight: tuple[float, float] | None, share: float) -> list[tuple[float, float]]:
     """Return what may have left the cup, with weights, where `share` of it was aerosol."""
-    mean, sigma = time
     if weight is None:
-        relative = min(WIDE, sigma / mean) if mean > 0 else WIDE
-        return [(mean / share * factor, w) for factor, w in _factors(round(relative * 1e4))]
+        return [
+            (mean / share * factor, each * part)
+            for mean, sigma, part in stories
+            for factor, each in _factors(round(min(WIDE, sigma / mean) * 1e4 if mean > 0 else WIDE * 1e4))
+        ]
     # The balance says what is gone; how well that fits the aerosol's rate says which share is likely.
     gone, gone_sigma = weight
-    fits = (
-        UNEXPLAINED + _tailed((share * gone - mean) / spread_of((sigma, share * gone_sigma)), TIME_TAIL)
-        if mean > 0
-        else 1.0
-    )
-    return [(max(0.0, gone + z * gone_sigma), w * fits) for z, w in THREE]
+    fits = UNEXPLAINED
+    for mean, sigma, part in stories:
+        off = (share * gone - mean) / math.hypot(sigma, share * gone_sigma) if mean > 0 else 0.0
+        fits += part * _tailed(off, TIME_TAIL)
+    return [(max(0.0, gone + z * gone_sigma), each * fits) for z, each in THREE]
 
 
 @lru_cache(maxsize=64)

@@ -3,10 +3,11 @@
 from nebctl.core.dose.charge import Charge
 from nebctl.core.dose.exposure import Exposure
 from nebctl.core.dose.jet import know_jet
-from nebctl.core.dose.known import NOTHING_KNOWN, Known, by_time, cup_of
+from nebctl.core.dose.known import NOTHING_KNOWN, Known, by_time, cup_of, stories_of
 from nebctl.core.dose.mesh import know_mesh
 from nebctl.core.dose.model import DeviceModel, Kind
-from nebctl.core.dose.weight import Weighed, lost, spilled_nl
+from nebctl.core.dose.reading import Doing
+from nebctl.core.dose.weight import Weighed, lost, spilled_nl, unseen_nl
 from nebctl.core.units import WHOLE_PPM
 
 CHANGED = 0.3
@@ -32,7 +33,12 @@ def know(
         time = time[0], max(time[1], CHANGED * time[0])
     rate = model.rate_nl_per_s * WHOLE_PPM / model.aerosol_share_best_ppm
     gap = gap_nl(exposure, weighed, rate)
-    weight = lost(weighed, exposure.best_s, rate) if weighed.started and weighed.readings else None
+    weight = (
+        lost(weighed, exposure.best_s, rate, runs=exposure.doing is Doing.RUNNING)
+        if weighed.started and weighed.readings
+        else None
+    )
+    stories = stories_of(time, exposure, model)
     if model.kind is Kind.JET:
-        return know_jet(gap, time, weight, cup, model, ended=ended)
-    return know_mesh(gap, time, weight, cup, model, ended=ended)
+        return know_jet(gap, time, stories, weight, cup, model, ended=ended)
+    return know_mesh(gap, time, stories, weight, unseen_nl(weighed), cup, model, ended=ended)

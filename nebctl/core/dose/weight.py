@@ -27,7 +27,10 @@ FASTEST = 4.0
 CONFIRMED = 3
 """Readings in a row that must agree on a jump; fewer are outliers and are left out."""
 SCALE = 0.008
-FLOOR_NL = 3_000.0
+FLOOR_NL = 800.0
+LAG_S = 0.25
+"""A balance shows what was on it so long ago: load cells settle within 0.2 to 1 s; a planning figure."""
+
 BIG_STEP_NL = 120_000
 SCATTER = 2.0
 SPILL_MS, HAND_NL, HAND_MS = 2_500, 10_000_000, 20_000
@@ -230,13 +233,18 @@ def spilled_nl(weighed: Weighed) -> int:
     return net if abs(net) >= BIG_STEP_NL else 0
 
 
-def lost(weighed: Weighed, driven_s: float, rate: float) -> tuple[float, float]:
+def unseen_nl(weighed: Weighed) -> float:
+    """Return the largest jump that is taken for scatter."""
+    return max(JUMP_LEAST_NL, JUMP_SIGMAS * weighed.noise_nl, JUMP_STEPS * weighed.step_nl)
+
+
+def lost(weighed: Weighed, driven_s: float, rate: float, *, runs: bool) -> tuple[float, float]:
     """Return what left the cup by now and its standard deviation in nL, with what the readings' scatter cannot show.
 
     Where the balance has not been heard for a while, its last rate goes on, less and less sure.
     """
     now = _ahead(weighed, driven_s, rate)
     knocked = 0.6 * math.sqrt(now.jumped_nl2)
-    slow = 0.7 * now.noise_nl
+    slow = 0.3 * now.noise_nl
     spread2 = now.p_ll + (SCALE * now.lost_nl) ** 2 + FLOOR_NL**2 + knocked**2 + slow**2
-    return max(0.0, now.lost_nl), math.sqrt(spread2)
+    return max(0.0, now.lost_nl + (LAG_S * now.rate if runs else 0.0)), math.sqrt(spread2)
