@@ -153,6 +153,7 @@ def test_an_outbox_holds_what_is_not_receipted_and_nothing_else(book: Any) -> No
     for wrong in (line[:-1], line + line, head_line(book.checkpoint(7), book.signer)):
         assert outbox(book, 5, {5: wrong}) == [(5, "outbox head line", show(wrong), expected, True)]
     assert [each[:2] for each in outbox(book, 5, {5: "x\n"})] == [(5, "signature line")]
+    assert [each[0] for each in outbox(book, 5, {5: f"{line[:-1]}\r\n"})] == [5]
 
 
 def proven(book: Any, entry: Any, proof: str | None = None, **changed: Any) -> Any:

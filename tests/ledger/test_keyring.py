@@ -9,12 +9,15 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from nebctl.core.ledger import head, jws, tree
+from nebctl.core.ledger.chain import Chain
 from nebctl.core.ledger.encoding import FormatError, b64url, show
 from nebctl.core.ledger.envelope import parse_entry
 from nebctl.core.ledger.head import kid
 from nebctl.core.ledger.keyring import KeyRing, find_ring, open_head_by, open_receipt_by, rotation
 from nebctl.core.ledger.note import COSIGNATURE, ED25519, Vkey, assemble_note
 from nebctl.core.ledger.records import Draft
+from nebctl.core.ledger.rows import Row
+from nebctl.core.ledger.stretch import Authority, check_stretch
 from nebctl.keys import Ed25519Signer, verify
 
 
@@ -190,3 +193,17 @@ def test_a_log_by_another_key_leaves_the_ring_as_it_is() -> None:
 
     assert find_ring(other, len(texts), text_of, verify) == KeyRing.of(other)
     assert find_ring(other, 0, text_of, verify) == KeyRing.of(other)
+
+
+def test_the_first_record_may_hand_the_log_over(new_book: Callable[[], Any]) -> None:
+    """It is signed by the old key and the head over it by both; before the log there is no place."""
+    book = new_book()
+    old = book.vkey
+    entry = book.add(rotation(0, old.name, key(1)))
+    ring = KeyRing.of(old).take(entry, verify)
+    assert (ring.of_head(0), ring.of_head(1), ring.of_head(2)) == ((old,), (old, ring.newest), (ring.newest,))
+    by = Authority(ring=ring, verify=verify)
+    (stretch,) = Chain(by, book.pharmacy).stretches([Row(*row) for row in book.rows])
+    assert check_stretch(stretch, by).remarks == []
+    with pytest.raises(ValueError, match=r"^record -1, expected a place from 0 on$"):
+        ring.of_record(-1)

@@ -1,4 +1,4 @@
-"""The moment at which a record was made, as it is read back from the record, and the text of a time."""
+"""How a record is built and read back: its moment, its text, and facts that cannot stand in it."""
 
 from typing import Any
 
@@ -7,7 +7,7 @@ import pytest
 from nebctl.core.instant import ClockState, Instant
 from nebctl.core.ledger import jws
 from nebctl.core.ledger.encoding import FormatError
-from nebctl.core.ledger.envelope import instant_of, parse_entry, parse_utc
+from nebctl.core.ledger.envelope import build, instant_of, parse_entry, parse_utc
 from nebctl.core.ledger.records import Draft
 
 WALL_NS = 1_795_345_900_123_000_000
@@ -50,3 +50,31 @@ def test_an_entry_keeps_the_text_of_its_record(book: Any) -> None:
     read = parse_entry(entry.jws, entry.disclosures)
     assert (read.jws, read.leaf, read.disclosures) == (entry.jws, entry.leaf, entry.disclosures)
     assert read.payload == jws.parse(entry.jws).payload
+
+
+@pytest.mark.parametrize(
+    ("draft", "salts", "sentence"),
+    [
+        (
+            Draft(typ="chart", private={"text": "a"}),
+            [],
+            "chart: saw 0 salts, expected 1, one a private fact",
+        ),
+        (
+            Draft(typ="chart", facts={"seq": 1}),
+            [],
+            "chart fact: saw seq, expected a name that no other member of the record has",
+        ),
+        (
+            Draft(typ="chart", facts={"kit": "a"}, private={"kit": "b"}),
+            [bytes(16)],
+            "chart fact: saw kit, expected a name that no other member of the record has",
+        ),
+    ],
+)
+def test_a_record_that_cannot_be_built_is_said(book: Any, draft: Draft, salts: list[bytes], sentence: str) -> None:
+    """A private fact without its salt and a fact whose name is taken are refused before anything is signed."""
+    at = Instant(mono_ns=7, wall_ns=WALL_NS, boot="b00t", clock=ClockState(sync=True, source="sim"))
+    with pytest.raises(FormatError) as error:
+        build(draft, 0, bytes(32), at, book.stamp, bytes(16), salts)
+    assert str(error.value) == sentence

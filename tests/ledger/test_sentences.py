@@ -29,6 +29,7 @@ from nebctl.keys import Ed25519Signer
 
 SIGNER = Ed25519Signer.from_seed(bytes(range(32)))
 ROOT = b64(bytes(32))
+LOOSE = '{"a":1,"b": "%s"}' % ("x" * 30)
 DEEP = b'{"a":' * 70 + b"1" + b"}" * 70
 LOADED = {"charge": {"low_nl": 1, "best_nl": 2, "high_nl": 3}, "low_nl": 1, "best_nl": 2, "high_nl": 3}
 
@@ -46,6 +47,15 @@ SAID: list[tuple[Callable[[], object], str]] = [
     (
         lambda: canonical.decode(b'{"a":9007199254740992}'),
         "a: saw 9007199254740992, expected an integer with |n| < 2^53",
+    ),
+    (
+        lambda: canonical.decode(LOOSE.encode()),
+        f"JSON character 11: saw {LOOSE[11:27]}, expected canonical {LOOSE.replace(' ', '')[11:27]!r}",
+    ),
+    (lambda: canonical.decode_value(b"[" * 100_000), "JSON: saw deeper nesting, expected at most 32 levels"),
+    (
+        lambda: canonical.decode(b'{"a":' + b"9" * 5000 + b"}"),
+        "JSON: saw an integer without end, expected an integer with |n| < 2^53",
     ),
     (lambda: canonical.decode(b'{"a":'), "JSON character 5: saw '', expected Expecting value"),
     (lambda: canonical.decode(b'{"a":"\xff\xfe"}'), "JSON byte 6: saw b'\\xff\\xfe\"}', expected UTF-8"),
