@@ -144,7 +144,7 @@ def test_json_without_a_load(tmp_path: Path) -> None:
     [
         (["/dev/no-such-port"], "/dev/no-such-port"),
         (["ftp://nowhere"], "ftp://nowhere"),
-        (["ftp://nowhere"], "Correct URL."),
+        (["ftp://nowhere"], "Correct the URL."),
         (["/dev/no-such-port"], "Plug the device in or correct URL."),
         (["/dev/x", "--only", "W99"], "there is no rule 'W99'; they are W01 to W63"),
         (["/dev/x", "--only", ","], "--only: got no rule"),

@@ -26,7 +26,7 @@ def weighed(seconds: int, rate: int, *, scatter_ug: int) -> Iterator[Reading]:
 @pytest.mark.parametrize("seconds", [60, 180, 360])
 def test_without_a_sensor_a_mesh_may_have_been_cold(dosing: Any, seconds: int) -> None:
     """Unless something tells the temperature, the interval reaches as low as a cold kit's volume, and no higher."""
-    felt, unfelt = (dosing.ran(seconds, temp_mc=told) for told in (22_000, None))
+    felt, unfelt = (dosing.follow(dosing.rows(seconds, temp_mc=told, dry=False)) for told in (22_000, None))
     emitted = 6_333 * seconds
     assert unfelt.emitted.low_nl < emitted * (1 - 0.5 * CHILLED_LESS) < felt.emitted.low_nl
     assert unfelt.emitted.high_nl == pytest.approx(felt.emitted.high_nl, rel=0.02)

@@ -10,6 +10,7 @@ from nebctl.cli.dose.reading import Faulty
 from nebctl.core.dose import DeviceModel
 from nebctl.core.dose.calibration import By, Calibration
 from nebctl.core.faults import Fault, FieldError, show_value
+from nebctl.core.regimen import SiteRules
 from nebctl.core.units import WHOLE_PPM
 
 LEAST_RATE, MOST_RATE = 100, 100_000
@@ -19,6 +20,8 @@ LEAST_SHARE, MOST_SHARE = 0.25, 3.0
 MOST_SIGMA = 0.5
 LEAST_F = 0.05
 OLDEST_DAYS = 3650
+DRIFT_PPM = SiteRules().calibration_drift_ppm
+"""What a day adds to a calibration's standard deviation where no site's rules are at hand: their default."""
 KNOWN = ("rate_nl_per_s", "sigma_nl_per_s", "method", "f", "sigma_f", "age_days", "made_at")
 
 
@@ -77,6 +80,7 @@ def load_calibration(path: Path, model: DeviceModel, now_ns: int) -> Calibration
         method=By(method),
         share_ppm=share,
         age_days=age_days,
+        drift_ppm=DRIFT_PPM,
     )
     return CalibrationFile(calibration=_with_sigma(calibration, share_sigma), notes=_notes(form))
 

@@ -20,12 +20,15 @@ from nebctl.core.dose.reading import Doing, Reading
 from nebctl.core.dose.weight import UNWEIGHED, Weighed, balance_reads, spilled_nl
 from nebctl.core.units import WHOLE_PPM, Nanolitres
 
-NAME = "bell/5"
+NAME = "bell/6"
 EARLY_RAISED = 0.5
 """A dry mesh that has more left than a completed run with this probability is asked after."""
 CONTRADICTED = 3.3
 """Time or witnesses so many standard deviations apart contradict each other."""
 JET_CONTRADICTED = 4.0
+LITTLE = 0.6
+"""A balance that saw less than this share of what a calibrated clock explains: a rate that falls to half and a pan that
+sticks cannot be told apart."""
 LONG_MS = 60_000
 FADES_NL = 100_000
 KEPT_FALLS = 8
@@ -119,7 +122,13 @@ def track(estimate: DoseEstimate, reading: Reading, charge: Charge, model: Devic
             runs=reading.doing is Doing.RUNNING,
         )
     known = know(
-        exposure, weighed, charge, model, ended=evidence.ended, steady=not (before_pace.slow or before_pace.fast)
+        exposure,
+        weighed,
+        charge,
+        model,
+        ended=evidence.ended,
+        steady=not (before_pace.slow or before_pace.fast),
+        tells=evidence.tells,
     )
     left = charge.volume.best_nl - (known.weight[0] if known.weight else loses * exposure.best_s)
     paced = pace(estimate.pace, exposure, weighed, model, left_nl=left, spits=evidence.spits)
@@ -195,19 +204,34 @@ def _found(moved: DoseEstimate, model: DeviceModel) -> DoseEstimate:
         (Code.RATE_LOW, moved.pace.slow or (weighs and known.apart < -CONTRADICTED)),
         (Code.RATE_HIGH, moved.pace.fast or (weighs and known.apart > CONTRADICTED)),
         (Code.WEIGHT_STEP, bool(spilled_nl(moved.weighed))),
-        (Code.CHARGE_CONTRADICTED, moved.evidence.ended and _contradicts(known, model)),
+        (Code.CHARGE_CONTRADICTED, _contradicts(known, model, ended=moved.evidence.ended)),
     ):
         if holds and code not in found:
             found.append(code)
     return moved if tuple(found) == moved.found else replace(moved, found=tuple(found))
 
 
-def _contradicts(known: Known, model: DeviceModel) -> bool:
-    """Return whether what is known cannot all be so: the cup held more than was said, or no rate explains the loss."""
+def _contradicts(known: Known, model: DeviceModel, *, ended: bool) -> bool:
+    """Return whether what is known cannot all be so.
+
+    The cup held more than was said, no rate explains the loss, or a balance saw much less leave than the time explains.
+    """
     if model.kind is Kind.JET:
-        return known.apart > JET_CONTRADICTED
-    leaks = model.calibrated and known.weight is not None and known.apart > CONTRADICTED
-    return known.past > CONTRADICTED or leaks
+        return ended and (known.apart > JET_CONTRADICTED or _weighs_little(known))
+    if known.weight is None:
+        return ended and known.past > CONTRADICTED
+    leaks = model.calibrated and ended and known.apart > CONTRADICTED
+    return known.past > CONTRADICTED or leaks or (model.calibrated and ended and _weighs_little(known))
+
+
+def _weighs_little(known: Known) -> bool:
+    """Return whether a balance saw so little leave that it is stuck or too coarse, or the device gave far too little.
+
+    Of a jet too, if all that left were aerosol.
+    """
+    if known.time is None or known.weight is None:
+        return False
+    return known.weight[0] + 2 * known.weight[1] < LITTLE * known.time[0]
 
 
 def ran_dry_early(estimate: DoseEstimate) -> bool:

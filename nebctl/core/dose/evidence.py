@@ -63,6 +63,11 @@ class Evidence(NamedTuple):
         return self.dry or self.drive or self.sputter or self.faded
 
     @property
+    def tells(self) -> bool:
+        """Return whether a dry mesh would be noticed: it has a signal of its own, or its current was seen."""
+        return self.senses_dry or self.wet_ua > 0
+
+    @property
     def spits(self) -> bool:
         """Return whether a jet works only part of the time now."""
         return self.sputter_since is not None

@@ -21,6 +21,9 @@ LEFT_TAIL, TIME_TAIL = 4, 8
 freedom; planning."""
 THREE = ((-1.2247, 0.5), (0.0, 1.0), (1.2247, 0.5))
 """Three nodes stand for a narrow bell."""
+LATE, SILENT = 0.5, 0.002
+PLACES = tuple((i + 0.5) / 20 for i in range(20))
+"""A jet whose time explains more aerosol than half of what can leave may be blocked; so likely beforehand, planning."""
 EARLY_NL = 150_000
 END_SIGMA_NL = 60_000
 SPUTTER_LEFT_NL = 40_000
@@ -63,7 +66,11 @@ def know_jet(
             value = belief * weight_of * held
             fit = max(fit, value)
             nodes.append((filled - filled * (1 - gone / filled) ** share, value))
-    if fit <= 1e-9:
+    if not ended and weight is None and time[0] > LATE * cup.available:
+        # It runs on, and may have given nothing since anywhen.
+        share, silent = model.aerosol_share_best_ppm / WHOLE_PPM, SILENT * sum(belief for _, belief in shares(model))
+        nodes += [(emitted_of(filled, place * (filled - left), share), silent / len(PLACES)) for place in PLACES]
+    elif fit <= 1e-9:
         nodes = [(emitted_of(cup.filled, cup.filled - left, share), belief) for share, belief in shares(model)]
     nodes.sort()
     low, best, high = interval(nodes)
@@ -75,6 +82,7 @@ def know_jet(
         weight=weight,
         early=early,
         early_at_least=early,
+        late=not ended and time[0] > emitted_of(filled, filled - left, model.aerosol_share_best_ppm / WHOLE_PPM),
         apart=math.sqrt(-2 * math.log(max(fit, 1e-30))) if fit < 1 else 0.0,
     )
 

@@ -22,9 +22,11 @@ def gap_nl(exposure: Exposure, weighed: Weighed, rate: float) -> tuple[float, fl
 
 
 def know(
-    exposure: Exposure, weighed: Weighed, charge: Charge, model: DeviceModel, *, ended: bool, steady: bool
+    exposure: Exposure, weighed: Weighed, charge: Charge, model: DeviceModel, *, ended: bool, steady: bool, tells: bool
 ) -> Known:
-    """Return what is known now; `ended`: the device shows the end of the dose; `steady`: its rate is as it was."""
+    """Return what is known now; `ended`: the device shows the end of the dose; `steady`: its rate is as it was.
+
+    `tells`: a dry mesh would be noticed."""
     if exposure.best_s <= 0 and not weighed.started and exposure.most_s <= 0:
         return NOTHING_KNOWN
     cup = cup_of(charge, model, spilled_nl(weighed))
@@ -41,4 +43,4 @@ def know(
     stories = stories_of(time, exposure, model)
     if model.kind is Kind.JET:
         return know_jet(gap, time, stories, weight, cup, model, ended=ended)
-    return know_mesh(gap, time, stories, weight, unseen_nl(weighed), cup, model, ended=ended)
+    return know_mesh(gap, time, stories, weight, unseen_nl(weighed), cup, model, ended=ended, tells=tells)

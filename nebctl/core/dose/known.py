@@ -39,7 +39,7 @@ class Known(NamedTuple):
     `early_at_least` is the first where the device ran through all the time in which nobody heard it.
     `apart` is how many standard deviations the weight's loss is above the time's, below zero where it is less; of a
     jet, how far time, weight and end are from any aerosol share. `past` is how many the run went on after the charge
-    should have been gone; `late` says that a mesh should be dry by now and is not.
+    should have been gone; `late` says that the cup should be at its end by now and is not.
     """
 
     low: float

@@ -14,6 +14,12 @@ WIDE = 0.5
 SURE = 5.0
 NEAR_THE_END = 0.85
 CLOGGED = 0.02
+SILENT = 0.002
+"""A device that runs on when it should be dry may have given nothing since anywhen; so likely beforehand, planning.
+
+Where nothing of a device tells that it is dry, it is as likely as an early stop, once it should be dry.
+"""
+PLACES = tuple((i + 0.5) / 20 for i in range(20))
 SLOWER = tuple(0.4 + 0.05 * i for i in range(12))
 """One run in fifty is thought to lose rate unseen, down to anything from 40 to 95 % of its mean; a planning figure."""
 BEYOND = 0.07
@@ -39,16 +45,20 @@ def know_mesh(
     model: DeviceModel,
     *,
     ended: bool,
+    tells: bool,
 ) -> Known:
     """Return what is known of a mesh; `ended`: it shows the end; `gap`: what may have left less or more unheard.
 
     `stories` are what `time` may stand for; a weight knows better than any of them.
+    `tells`: a dry mesh would be noticed.
     """
     mean, sigma, apart = _fused(time, weight)
     told = stories if weight is None else _of_a_balance(mean, sigma, unseen)
-    usual, others = _known(told[:1], cup, model, log=weight is None, ended=ended), told[1:]
+    usual, others = _known(told[:1], cup, model, log=weight is None, ended=ended, tells=tells), told[1:]
     known = (
-        sorted((*usual, *_known(others, cup, model, log=weight is None, ended=ended, steps=FEWER))) if others else usual
+        sorted((*usual, *_known(others, cup, model, log=weight is None, ended=ended, tells=tells, steps=FEWER)))
+        if others
+        else usual
     )
     low, best, high = interval(known)
     most = cup.filled + 1.96 * cup.filled_sigma
@@ -69,7 +79,7 @@ def know_mesh(
         very_early=very_early,
         apart=apart,
         late=mean > cup.available,
-        past=_past_the_charge(mean, sigma, cup) if ended else 0.0,
+        past=_past_the_charge(mean, sigma, cup) if ended or weight is not None else 0.0,
     )
 
 
@@ -83,13 +93,24 @@ def _of_a_balance(mean: float, sigma: float, unseen: float) -> tuple[Story, ...]
 
 
 def _known(
-    stories: tuple[Story, ...], cup: Cup, model: DeviceModel, *, log: bool, ended: bool, steps: int = STEPS
+    stories: tuple[Story, ...],
+    cup: Cup,
+    model: DeviceModel,
+    *,
+    log: bool,
+    ended: bool,
+    tells: bool = True,
+    steps: int = STEPS,
 ) -> Nodes:
     """Return where the volume may lie by these stories."""
     known: Nodes = []
     for mean, sigma, part in stories:
         nodes = _nodes(mean, sigma, log=log, steps=steps)
-        now = _at_the_end(nodes, mean, sigma, cup, model) if ended else _before_the_end(nodes, cup, model)
+        now = (
+            _at_the_end(nodes, mean, sigma, cup, model)
+            if ended
+            else _before_the_end(nodes, cup, model, timed=log, tells=tells)
+        )
         known += now if part == 1.0 else [(volume, part * weight) for volume, weight in now]
     return known
 
@@ -119,7 +140,7 @@ def _nodes(mean: float, sigma: float, *, log: bool, steps: int) -> Nodes:
     return nodes if nodes[0][0] >= 0 else [(max(0.0, volume), weight) for volume, weight in nodes]
 
 
-def _before_the_end(nodes: Nodes, cup: Cup, model: DeviceModel) -> Nodes:
+def _before_the_end(nodes: Nodes, cup: Cup, model: DeviceModel, *, timed: bool, tells: bool) -> Nodes:
     """Return where the volume of a mesh that still runs may lie: what would have run dry by now cannot be.
 
     The later it is, the more speaks for a rate that fell unseen, by as much as half.
@@ -131,6 +152,11 @@ def _before_the_end(nodes: Nodes, cup: Cup, model: DeviceModel) -> Nodes:
     if nodes[-1][0] > NEAR_THE_END * cup.available:
         slow = nodes[len(nodes) // 2][0]
         nodes = sorted((*nodes, *((slow * share, CLOGGED / len(SLOWER)) for share in SLOWER)))
+        if not tells:  # it may have been dry for long, or have given nothing for long
+            nodes = _emptied(nodes, cup)
+        if timed:
+            silent = (early if not tells and slow > cup.available else SILENT) / len(PLACES)
+            nodes = sorted((*nodes, *((share * cup.available, silent) for share in PLACES)))
     elif nodes[-1][0] < min(wet_below, most):  # as most of the time
         return [(volume, weight * (1 - early * volume / most)) for volume, weight in nodes]
     for volume, weight in nodes:
@@ -138,6 +164,13 @@ def _before_the_end(nodes: Nodes, cup: Cup, model: DeviceModel) -> Nodes:
         stays = early * (1 - volume / most) if volume < most else 0.0
         known.append((volume, weight * (wet + stays)))
     return known
+
+
+def _emptied(nodes: Nodes, cup: Cup) -> Nodes:
+    """Return the volumes where what would have run dry by now gave all that can leave, as unsure as that is."""
+    beyond = math.fsum(weight for volume, weight in nodes if volume > cup.available)
+    wet = [(volume, weight) for volume, weight in nodes if volume <= cup.available]
+    return wet + [(cup.available + z * cup.available_sigma, beyond * part) for z, part in parts(STEPS, REACH)]
 
 
 def _at_the_end(nodes: Nodes, mean: float, sigma: float, cup: Cup, model: DeviceModel) -> Nodes:

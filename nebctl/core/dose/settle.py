@@ -5,14 +5,14 @@ from dataclasses import dataclass
 
 from nebctl.core.dose.belief import Nodes, density, interval, shares
 from nebctl.core.dose.charge import Charge, Interval, Residual, balance
-from nebctl.core.dose.estimate import CONTRADICTED, Code, DoseEstimate
-from nebctl.core.dose.exposure import start_delay_s
+from nebctl.core.dose.denied import denies, unvouched
+from nebctl.core.dose.estimate import Code, DoseEstimate
 from nebctl.core.dose.jet import emitted_of
 from nebctl.core.dose.model import DeviceModel, Kind
 from nebctl.core.units import WHOLE_PPM
 
 EARLY_MOST = 0.05
-VERY_EARLY_MOST, TWICE_DRY_MOST = 0.0018, 0.0005
+VERY_EARLY_MOST, TWICE_DRY_MOST = 0.0012, 0.0005
 VOUCHES_PPM = 120_000
 """A run is complete without a residual where it kept more than a completed run with at most 5 %, and `VERY` much more
 with at most the second figure, or with at most the third where it said dry once and then ran on."""
@@ -99,7 +99,7 @@ def _by_tracking(
     witnesses = (*ended, amount) if amount is not None and (whole or amount == "weight") else ended
     least = charge.volume.low_nl - limit_nl
     return Settled(
-        final=tracked if amount is not None else _unvouched(tracked, estimate, model),
+        final=tracked if amount == "weight" or (amount and ended) else unvouched(tracked, estimate, model),
         tracked=tracked,
         witnesses=witnesses,
         complete=complete,
@@ -122,35 +122,21 @@ def _by_residual(
 ) -> Settled:
     tracked, drawn = estimate.emitted, drawn_of(charge, residual, estimate, model)
     witnesses = (*ended, *((amount,) if amount else ()), "residual")
-    if drawn is None or not drawn.overlaps(tracked):
+    left = residual.volume.high_nl > model.most_left_nl(charge.volume.best_nl)
+    if drawn is None or not drawn.overlaps(tracked) or denies(estimate, drawn, model, left=left):
         spanned = _hull(tracked, drawn or _emitted(charge, residual, model))
         return Settled(
             final=spanned, tracked=tracked, witnesses=witnesses, complete=False, partial=False, contradiction=True
         )
-    left = residual.volume.high_nl > model.most_left_nl(charge.volume.best_nl)
     # What is not in the cup need not have left as aerosol: only time or weight can say that a mesh spilled nothing.
     vouched = amount is not None or model.kind is Kind.JET
     return Settled(
-        final=drawn if vouched else _unvouched(_hull(tracked, drawn), estimate, model),
+        final=drawn if vouched else unvouched(_hull(tracked, drawn), estimate, model),
         tracked=tracked,
         witnesses=witnesses,
         complete=bool(ended) and not left and vouched,
         partial=left,
     )
-
-
-def _unvouched(final: Interval, estimate: DoseEstimate, model: DeviceModel) -> Interval:
-    """Return the interval of a mesh where nothing vouches for the amount: down to what its slowest rate explains.
-
-    A dry cup may have been spilled, and the clock of a class's rate cannot tell. The slowest rate is the last one that
-    the charge does not contradict, so that no such dose is WITHIN by its charge alone.
-    """
-    if model.kind is Kind.JET:
-        return final
-    driven_s = max(0.0, estimate.exposure.least_s - start_delay_s(estimate.exposure, model.kind)[0])
-    slowest = math.exp(-CONTRADICTED * math.hypot(model.sigma_ppm, model.run_sigma_ppm) / WHOLE_PPM)
-    least_nl = math.floor(model.rate_nl_per_s * driven_s * slowest)
-    return Interval(low_nl=min(final.low_nl, least_nl), best_nl=final.best_nl, high_nl=final.high_nl)
 
 
 def _contradicted(
@@ -177,16 +163,17 @@ def _contradicted(
 
 
 def _outrun_nl(estimate: DoseEstimate, charge: Charge, model: DeviceModel) -> int:
-    """Return how much more than the charge a mesh's running explains where nobody weighs it: a top-up, if it is one."""
-    time = estimate.known.time
-    if model.kind is Kind.JET or time is None or estimate.known.weight is not None:
+    """Return how much more than the charge a mesh's weight, or else its running, explains: a top-up, if it is one."""
+    if model.kind is Kind.JET:
         return 0
-    return max(0, math.ceil(time[0] + 2 * time[1]) - charge.volume.high_nl)
+    gone = estimate.known.weight or estimate.known.time
+    return 0 if gone is None else max(0, math.ceil(gone[0] + 2 * gone[1]) - charge.volume.high_nl)
 
 
 def _least_of(estimate: DoseEstimate) -> int:
-    """Return the least that either witness allows; a charge that was wrong leaves no lower bound."""
-    return 0 if estimate.known.weight is None else estimate.emitted.low_nl
+    """Return the least that either witness allows; where charge, time and weight deny each other there is none."""
+    denied = estimate.known.weight is None or Code.CHARGE_CONTRADICTED in estimate.found
+    return 0 if denied else estimate.emitted.low_nl
 
 
 def _hull(first: Interval, second: Interval) -> Interval:

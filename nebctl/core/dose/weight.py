@@ -14,10 +14,9 @@ from nebctl.core.dose.reading import Reading
 
 NOISE_FIRST_NL = 3_000.0
 NOISE_FIRST_COUNTS, NOISE_SHARE = 5, 0.02
-NOISE_LEAST_NL = 100.0
-NOISE_MOST_NL = 60_000.0
+NOISE_LEAST_NL, NOISE_MOST_NL = 100.0, 60_000.0
 RESTART, SWEEP_S, GAP_LEAST_NL = 0.4, 3.0, 3_000.0
-STEP_MOST_NL, COARSE, JUMP_STEPS = 25_000.0, 0.45, 2.6
+STEP_MOST_NL, COARSE, JUMP_STEPS = 110_000.0, 0.45, 2.6
 RATE_WANDER = 0.015
 """How far a rate wanders in a second, as a share of itself, in a random walk."""
 JUMP_SIGMAS = 6.0
@@ -26,13 +25,13 @@ FASTEST = 4.0
 """No nebulizer of a class gives more than so many times its class's rate."""
 CONFIRMED = 3
 """Readings in a row that must agree on a jump; fewer are outliers and are left out."""
-SCALE = 0.008
-FLOOR_NL = 800.0
+SCALE, FLOOR_NL = 0.008, 800.0
+HIDDEN, FINE_NL = 0.4, 25_000.0
+"""Steps coarser than this are larger than a balance's scatter, which then does not average them out."""
 LAG_S = 0.25
 """A balance shows what was on it so long ago: load cells settle within 0.2 to 1 s; a planning figure."""
 
-BIG_STEP_NL = 120_000
-SCATTER = 2.0
+BIG_STEP_NL, SCATTER = 120_000, 2.0
 SPILL_MS, HAND_NL, HAND_MS = 2_500, 10_000_000, 20_000
 """A jump so large in one place is liquid spilled or added, or another cup, and not a drip (some 20 mg) or a hose."""
 
@@ -246,5 +245,6 @@ def lost(weighed: Weighed, driven_s: float, rate: float, *, runs: bool) -> tuple
     now = _ahead(weighed, driven_s, rate)
     knocked = 0.6 * math.sqrt(now.jumped_nl2)
     slow = 0.3 * now.noise_nl
-    spread2 = now.p_ll + (SCALE * now.lost_nl) ** 2 + FLOOR_NL**2 + knocked**2 + slow**2
+    hidden = HIDDEN * now.step_nl if now.step_nl > FINE_NL else 0.0
+    spread2 = now.p_ll + hidden**2 + (SCALE * now.lost_nl) ** 2 + FLOOR_NL**2 + knocked**2 + slow**2
     return max(0.0, now.lost_nl + (LAG_S * now.rate if runs else 0.0)), math.sqrt(spread2)
