@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from nebctl.core.dose import Doing, DoseEstimate, Interval, settle
+from nebctl.core.dose import Doing, DoseEstimate, settle
 from nebctl.core.dose.estimate import Code
 from nebctl.core.dose.reading import Reading
 
@@ -36,8 +36,7 @@ def weighed(dosing: Any, seconds: int, *, rate: int, step_ug: int = 100, until_s
 def test_a_mesh_that_runs_on_claims_nothing(dosing: Any, minutes: int, dry: bool | None) -> None:
     """A device that should be dry and does not say so, or cannot, may have given nothing: no bound below stands."""
     for model in (dosing.calibrated, dosing.unknown):
-        ran = dosing.ran(60 * minutes, model, dry=False, temp_mc=22_000) if dry is None else None
-        ran = ran or dosing.follow(dosing.rows(60 * minutes, temp_mc=22_000, dry=False), model)
+        ran = dosing.follow(dosing.rows(60 * minutes, temp_mc=22_000, dry=dry), model)
         settled = settle(off(dosing, ran, model, dry=dry), dosing.charged(), None, model)
         assert not settled.complete
         if minutes > 9:
@@ -99,5 +98,4 @@ def test_a_residual_does_not_outvote_a_stop_that_the_clock_called_early(dosing: 
 def test_bounds_of_a_denied_dose_are_in_order(dosing: Any) -> None:
     """What is settled of witnesses that deny each other is still an interval."""
     final = settle(weighed(dosing, 700, rate=6_333), dosing.charged(), None, dosing.calibrated).final
-    assert final == Interval(low_nl=final.low_nl, best_nl=final.best_nl, high_nl=final.high_nl)
     assert final.low_nl <= final.best_nl <= final.high_nl

@@ -21,6 +21,10 @@ SHARES = 7
 BESIDES = ((-0.12, 0.1), (-0.05, 0.2), (0.05, 0.2), (0.12, 0.1))
 """Nobody has measured every device: a share outside its class's range is possible, so far beyond, with these weights
 beside 1 for each within; planning figures."""
+SILENT = 0.002
+PLACES = tuple((i + 0.5) / 20 for i in range(20))
+"""A device that runs on when it should be at its end may have given nothing since anywhen: so likely beforehand, and
+which share of what it can give it gave by then; planning figures."""
 LOW, HIGH = 0.025, 0.975
 ROOT2 = math.sqrt(2)
 EARLY_LEAST = 0.08

@@ -7,7 +7,7 @@ solution as filled. Rate and share are unknown together; time, weight and the sp
 import math
 from functools import lru_cache
 
-from nebctl.core.dose.belief import Nodes, bell, interval, phi, shares, spread_of
+from nebctl.core.dose.belief import PLACES, SILENT, Nodes, bell, interval, phi, shares, spread_of
 from nebctl.core.dose.known import Cup, Known, Story
 from nebctl.core.dose.model import DeviceModel
 from nebctl.core.units import WHOLE_PPM
@@ -21,9 +21,8 @@ LEFT_TAIL, TIME_TAIL = 4, 8
 freedom; planning."""
 THREE = ((-1.2247, 0.5), (0.0, 1.0), (1.2247, 0.5))
 """Three nodes stand for a narrow bell."""
-LATE, SILENT = 0.5, 0.002
-PLACES = tuple((i + 0.5) / 20 for i in range(20))
-"""A jet whose time explains more aerosol than half of what can leave may be blocked; so likely beforehand, planning."""
+LATE = 0.5
+"""A jet whose time explains more aerosol than this share of what can leave may be blocked; planning."""
 EARLY_NL = 150_000
 END_SIGMA_NL = 60_000
 SPUTTER_LEFT_NL = 40_000

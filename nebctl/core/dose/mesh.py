@@ -2,7 +2,19 @@
 
 import math
 
-from nebctl.core.dose.belief import EARLY_LEAST, Nodes, density, interval, parts, phi, product, share_below, spread_of
+from nebctl.core.dose.belief import (
+    EARLY_LEAST,
+    PLACES,
+    SILENT,
+    Nodes,
+    density,
+    interval,
+    parts,
+    phi,
+    product,
+    share_below,
+    spread_of,
+)
 from nebctl.core.dose.known import Cup, Known, Story
 from nebctl.core.dose.model import DeviceModel
 from nebctl.core.units import WHOLE_PPM
@@ -14,12 +26,6 @@ WIDE = 0.5
 SURE = 5.0
 NEAR_THE_END = 0.85
 CLOGGED = 0.02
-SILENT = 0.002
-"""A device that runs on when it should be dry may have given nothing since anywhen; so likely beforehand, planning.
-
-Where nothing of a device tells that it is dry, it is as likely as an early stop, once it should be dry.
-"""
-PLACES = tuple((i + 0.5) / 20 for i in range(20))
 SLOWER = tuple(0.4 + 0.05 * i for i in range(12))
 """One run in fifty is thought to lose rate unseen, down to anything from 40 to 95 % of its mean; a planning figure."""
 BEYOND = 0.07
@@ -154,7 +160,7 @@ def _before_the_end(nodes: Nodes, cup: Cup, model: DeviceModel, *, timed: bool, 
         nodes = sorted((*nodes, *((slow * share, CLOGGED / len(SLOWER)) for share in SLOWER)))
         if not tells:  # it may have been dry for long, or have given nothing for long
             nodes = _emptied(nodes, cup)
-        if timed:
+        if timed:  # where nothing tells of dry, silence is as likely as an early stop, once it should be dry
             silent = (early if not tells and slow > cup.available else SILENT) / len(PLACES)
             nodes = sorted((*nodes, *((share * cup.available, silent) for share in PLACES)))
     elif nodes[-1][0] < min(wet_below, most):  # as most of the time

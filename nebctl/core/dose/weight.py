@@ -30,7 +30,6 @@ HIDDEN, FINE_NL = 0.4, 25_000.0
 """Steps coarser than this are larger than a balance's scatter, which then does not average them out."""
 LAG_S = 0.25
 """A balance shows what was on it so long ago: load cells settle within 0.2 to 1 s; a planning figure."""
-
 BIG_STEP_NL, SCATTER = 120_000, 2.0
 SPILL_MS, HAND_NL, HAND_MS = 2_500, 10_000_000, 20_000
 """A jump so large in one place is liquid spilled or added, or another cup, and not a drip (some 20 mg) or a hose."""
