@@ -24,6 +24,7 @@ from nebctl.core.lease_admission import never_sent
 from nebctl.core.ledger.envelope import utc_text
 from nebctl.core.ledger.records import Draft, Json, SessionDay
 from nebctl.core.limits import EXTRA, SOFTENABLE, Passing
+from nebctl.core.meanings import GAVE
 from nebctl.core.operators import Operator
 from nebctl.core.orders import Worklist
 from nebctl.core.regimen import FollowUp, Regimen, SiteRules
@@ -263,8 +264,10 @@ class Desk:
         parts = [part for part in self._runner.history.unsigned if session in ("", part.place.session)]
         own = [part for part in parts if part.operator == person.code]
         if not own:
-            raise Refused(_nothing_to_sign(bool(parts)))
+            raise Refused(_nothing_to_sign(others=bool(parts)))
         part, auth = own[-1], self._runner.session.authorisation
+        if part.shared and meaning in GAVE:
+            raise Refused(Refusal(code="gave-part", sentence="Others gave this dose too: sign for your own part."))
         event = ev.Signed(
             operator=person.code,
             printed=person.name,
@@ -389,7 +392,7 @@ class Desk:
             raise Refused(refused)
 
 
-def _nothing_to_sign(others: bool) -> Refusal:
+def _nothing_to_sign(*, others: bool) -> Refusal:
     if others:
         sentence = "You observed no part of a dose that waits for a signature. Nobody signs for another."
         return Refusal(code="not-observed", sentence=sentence)

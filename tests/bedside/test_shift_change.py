@@ -13,6 +13,7 @@ from nebctl_lab.system import VirtualSite
 pytestmark = pytest.mark.virtual
 SMALL_NL = 700_000
 MEANING = "I observed this dose while I answered for it."
+WHOLE = "I gave this dose and observed the subject."
 
 
 def refused(code: str) -> Any:
@@ -69,11 +70,13 @@ async def test_who_answers_for_the_dose_resumes_it() -> None:
 @pytest.mark.req("S35")
 @pytest.mark.req("S55")
 async def test_each_signs_the_own_part_and_nobody_for_another() -> None:
-    """Both parts are signed by their own observers; a third person signs none, and nobody signs a part twice."""
+    """Both parts are signed by their own observers; nobody signs for the whole, for another, or a part twice."""
     async with VirtualSite() as site:
         await handed_over(site)
         with refused("not-observed"):
             await site.post("/api/sign", operator="PI-01", meaning=MEANING)
+        with refused("gave-part"):
+            await site.post("/api/sign", operator="RT-07", meaning=WHOLE)
         view = await site.post("/api/sign", operator="RT-07", meaning=MEANING)
         assert (view["state"], [part["operator"] for part in view["unsigned"]]) == ("signing", ["RT-08"])
         with refused("not-observed"):

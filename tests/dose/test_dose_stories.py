@@ -10,6 +10,7 @@ from nebctl.core.dose import Doing, settle
 from nebctl.core.dose.exposure import Exposure
 from nebctl.core.dose.known import CHILLED_LESS, stories_of
 from nebctl.core.dose.reading import Reading
+from nebctl.core.dose.weight import DENSITY
 
 LOADED_UG = 30_000_000
 
@@ -52,12 +53,12 @@ def test_a_running_balance_shows_what_was_a_moment_ago(dosing: Any) -> None:
     """While liquid leaves, a little more has left than the balance shows; at rest it shows what is."""
     running = dosing.follow(weighed(120, 6_333, scatter_ug=200))
     shown_nl = 120 * 6_333
-    assert shown_nl < running.known.weight[0] < shown_nl + 6_333
+    assert shown_nl < running.known.weight[0] * DENSITY < shown_nl + 6_333
     last_ms = 200 * (120 * 5 + 24)
     still = dosing.follow(
         dosing.rows(10, Doing.PAUSED, after_ms=last_ms, weight_ug=LOADED_UG - shown_nl), estimate=running
     )
-    assert still.known.weight[0] == pytest.approx(shown_nl, abs=1_000)
+    assert still.known.weight[0] * DENSITY == pytest.approx(shown_nl, abs=1_000)
 
 
 def test_a_weak_compressor_was_weak_before_or_is_weak_since(dosing: Any) -> None:

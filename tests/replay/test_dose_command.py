@@ -177,10 +177,10 @@ GOOD = {"rate_nl_per_s": 6333, "sigma_nl_per_s": 190, "method": "time"}
         ({"rate_nl_per_s": 60_000}, "rate_nl_per_s", "expected 1583.25 to 18999 nL/s"),
         ({"rate_nl_per_s": "6333"}, "rate_nl_per_s", "write a number without quotes"),
         ({"rate_nl_per_s": True}, "rate_nl_per_s", "write a number without quotes"),
-        ({"rate_nl_per_s": None}, "rate_nl_per_s", "it is missing"),
+        ({"rate_nl_per_s": None}, "rate_nl_per_s", "it is null"),
         ({"sigma_nl_per_s": 0}, "sigma_nl_per_s", "expected above 0 to 3166.5 nL/s"),
         ({"sigma_nl_per_s": 4000}, "sigma_nl_per_s", "half of the rate"),
-        ({"sigma_nl_per_s": None}, "sigma_nl_per_s", "it is missing"),
+        ({"sigma_nl_per_s": None}, "sigma_nl_per_s", "it is null"),
         ({"method": "guess"}, "method", 'write "time" or "balance"'),
         ({"method": ["time"]}, "method", 'write "time" or "balance"'),
         ({"f": 0.65}, "f", "leave f out, or choose a jet's preset"),
@@ -209,6 +209,7 @@ def test_a_calibration_that_is_not_plausible(
         ("", "no JSON"),
         ("[]", "no JSON object"),
         ('{"rate_nl_per_s": NaN}', "NaN is no number"),
+        ("{}", "rate_nl_per_s: it is missing"),
         ('{"method": "time", "method": "time"}', "method stands there twice"),
         ("{" * 5000, "no JSON"),
     ],
@@ -244,6 +245,7 @@ def test_a_jet_has_its_share(record: Callable[..., Any], tmp_path: Path) -> None
         (("--charge-ml", "2,9"), "has 2 numbers"),
         (("--charge-ml", "3000"), "above 0 to 50"),
         (("--residual-ml", "-1"), "from 0 to 50"),
+        (("--residual-ml", "nan"), "write mL as digits with a decimal point, such as 0.15"),
         (("--preset", "mesh.none"), "is not one of"),
         (("--protocol", "NCT1"), "neither a file nor a study protocol"),
         (("--lower-ml", "4"), "is above the upper one"),
@@ -256,6 +258,19 @@ def test_a_wrong_call_is_told(whole: Any, options: tuple[str, str], said: str) -
     done = whole.run(*options)
     assert done.exit_code == 2
     assert said in done.stderr
+
+
+def test_what_does_not_fit_together_is_noted(whole: Any, record: Callable[..., Any]) -> None:
+    """A residual above the charge, and a trace of the other kind of device, are estimated, noted and never WITHIN."""
+    drawn = whole.figures("--residual-ml", "4")
+    assert [note.split(":")[0] for note in drawn["notes"]] == ["--residual-ml is more than --charge-ml"]
+    assert drawn["verdict"] == "UNCERTAIN"
+    jet = record(*(f"{half / 2:.1f},running,,,,22,6.0,239,,,0" for half in range(600)))
+    assert jet.figures()["notes"] == ["the trace tells of gas that flows, which mesh.solo has not: is --preset right?"]
+    mesh = record(*(f"{half / 2:.1f},running,80,128000,1600,,,,,,0" for half in range(600)))
+    assert mesh.figures(preset="jet.lc")["notes"] == [
+        "the trace tells of a current that drives a mesh, which jet.lc has not: is --preset right?"
+    ]
 
 
 def test_what_is_no_truth(whole: Any, tmp_path: Path) -> None:

@@ -46,6 +46,10 @@ class _Form:
         shown = None if name not in self.table else show_value(value)
         self.faults.append(Fault(file=self.file, line=1, field=name, value=shown, problem=problem, right=right))
 
+    def lacks(self, name: str) -> str:
+        """Return how a field is not there: left out, or empty."""
+        return "it is null" if name in self.table else "it is missing"
+
     def number(self, name: str, low: float, high: float, example: str) -> float | None:
         """Return a number within its limits; None where it is absent or at fault."""
         value = self.table.get(name)
@@ -129,7 +133,7 @@ def _whole(path: Path, problem: str, right: str, line: int = 1) -> Faulty:
 def _rate(form: _Form, model: DeviceModel) -> float | None:
     if form.table.get("rate_nl_per_s") is None:
         form.blame(
-            "rate_nl_per_s", "it is missing", f"write the rate in nL/s; a {model.name} has {model.rate_nl_per_s}"
+            "rate_nl_per_s", form.lacks("rate_nl_per_s"), f"write it in nL/s; a {model.name} has {model.rate_nl_per_s}"
         )
         return None
     rate = form.number("rate_nl_per_s", LEAST_RATE, MOST_RATE, str(model.rate_nl_per_s))
@@ -143,7 +147,7 @@ def _rate(form: _Form, model: DeviceModel) -> float | None:
 
 def _sigma(form: _Form, rate: float | None) -> float | None:
     if form.table.get("sigma_nl_per_s") is None:
-        form.blame("sigma_nl_per_s", "it is missing", "write the rate's standard deviation in nL/s")
+        form.blame("sigma_nl_per_s", form.lacks("sigma_nl_per_s"), "write the rate's standard deviation in nL/s")
         return None
     sigma = form.number("sigma_nl_per_s", 0.0, MOST_RATE, "190")
     if sigma is None or rate is None:

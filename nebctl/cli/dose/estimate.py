@@ -2,6 +2,7 @@
 
 import json
 import time
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import NoReturn
@@ -25,10 +26,11 @@ from nebctl.cli.dose.reading import (
     residual_of,
 )
 from nebctl.cli.dose.study import find_study
-from nebctl.core.dose import DeviceModel
+from nebctl.core.dose import DeviceModel, Kind
 from nebctl.core.dose.calibration import with_calibration
 from nebctl.core.dose.charge import Interval
 from nebctl.core.dose.conduct import conduct
+from nebctl.core.dose.reading import Reading
 from nebctl.core.dose.replay import replay
 from nebctl.core.dose.spread import spread_of
 from nebctl.core.regimen import Regimen
@@ -115,7 +117,7 @@ def work_out(asked: Asked, regimen: Regimen, limits: Limits) -> Figures:
         spread=spread_of(settled.final, estimate, charge, residual, model),
         limits=limits,
         regimen=regimen,
-        notes=(*trace.notes, *notes),
+        notes=(*trace.notes, *notes, *_odd(asked, trace.readings, model)),
         truth=load_truth(asked.truth) if asked.truth is not None else (),
     )
 
@@ -127,6 +129,16 @@ def _model(asked: Asked) -> tuple[DeviceModel, tuple[str, ...]]:
         return model, ()
     found = load_calibration(asked.calibration, model, time.time_ns())
     return with_calibration(model, found.calibration), found.notes
+
+
+def _odd(asked: Asked, readings: Sequence[Reading], model: DeviceModel) -> Iterator[str]:
+    """Yield what was asked for that does not fit together; it is estimated all the same, as both may be so."""
+    if asked.residual is not None and asked.residual.low_nl > asked.charge.high_nl:
+        yield "--residual-ml is more than --charge-ml: one of the two is wrong, or something was added in mid-dose"
+    other = Kind.JET if model.kind is Kind.MESH else Kind.MESH
+    if any(reading.gas_sccm if other is Kind.JET else reading.drive_ua for reading in readings):
+        told = "gas that flows" if other is Kind.JET else "a current that drives a mesh"
+        yield f"the trace tells of {told}, which {asked.preset} has not: is --preset right?"
 
 
 def _refuse(fault: Faulty, *, as_json: bool) -> NoReturn:

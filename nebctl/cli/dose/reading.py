@@ -88,7 +88,7 @@ class Volume(click.ParamType[Interval]):
         if len(parts) not in (1, 3):
             self.fail(f"{value!r} has {len(parts)} numbers; write 3, or 2.94,3,3.06 for low, best and high", param, ctx)
         try:
-            return self._interval([whole_units(part, 6) for part in parts])
+            return self._interval([_volume(part) for part in parts])
         except FieldError as error:
             self.fail(f"{value!r}: {error}", param, ctx)
 
@@ -103,6 +103,13 @@ class Volume(click.ParamType[Interval]):
             return Interval(low_nl=nl[0], best_nl=nl[1], high_nl=nl[2])
         half = max(self._half_nl, nl[0] * self._half_ppm // 1_000_000)
         return Interval(low_nl=max(0, nl[0] - half), best_nl=nl[0], high_nl=nl[0] + half)
+
+
+def _volume(text: str) -> int:
+    try:
+        return whole_units(text, 6)
+    except FieldError as error:  # a field of a trace may stay empty, a volume may not
+        raise FieldError(error.problem, "write mL as digits with a decimal point, such as 0.15") from None
 
 
 CHARGE = Volume(half_ppm=DECLARED_PPM)

@@ -9,6 +9,7 @@ import math
 from bisect import bisect_left
 from collections.abc import Sequence
 from functools import lru_cache
+from itertools import accumulate
 from typing import TypeAlias
 
 from nebctl.core.dose.model import DeviceModel
@@ -18,7 +19,7 @@ Nodes: TypeAlias = list[tuple[float, float]]
 """Volumes in nL with weights; the weights need not add up to anything."""
 
 SHARES = 7
-BESIDES = ((-0.12, 0.1), (-0.05, 0.2), (0.05, 0.2), (0.12, 0.1))
+BESIDES = ((-0.12, 0.03), (-0.05, 0.1), (0.04, 0.3), (0.09, 0.2))
 """Nobody has measured every device: a share outside its class's range is possible, so far beyond, with these weights
 beside 1 for each within; planning figures."""
 SILENT = 0.002
@@ -77,12 +78,10 @@ def spread_out(nodes: Nodes) -> tuple[list[float], list[float], float]:
 
     Each node's weight is spread over its surroundings: half of it lies below the node.
     """
-    volumes, middles, below = [], [], 0.0
-    for volume, weight in nodes:
-        volumes.append(volume)
-        middles.append(below + weight / 2)
-        below += weight
-    return volumes, middles, below
+    volumes = [volume for volume, _ in nodes]
+    below = list(accumulate(weight for _, weight in nodes))
+    middles = [whole - weight / 2 for whole, (_, weight) in zip(below, nodes, strict=True)]
+    return volumes, middles, below[-1] if below else 0.0
 
 
 def _at(volumes: list[float], middles: list[float], goal: float) -> float:

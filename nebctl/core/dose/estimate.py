@@ -12,6 +12,7 @@ from enum import Enum
 from nebctl.core.dose.charge import Charge, Interval
 from nebctl.core.dose.evidence import NO_EVIDENCE, Evidence, fade, weigh
 from nebctl.core.dose.exposure import UNEXPOSED, Exposure, expose
+from nebctl.core.dose.falls import Fall, Moved, bounded
 from nebctl.core.dose.knowledge import know
 from nebctl.core.dose.known import NOTHING_KNOWN, Known
 from nebctl.core.dose.model import DeviceModel, Kind
@@ -20,7 +21,7 @@ from nebctl.core.dose.reading import Doing, Reading
 from nebctl.core.dose.weight import UNWEIGHED, Weighed, balance_reads, spilled_nl
 from nebctl.core.units import WHOLE_PPM, Nanolitres
 
-NAME = "bell/6"
+NAME = "bell/7"
 EARLY_RAISED = 0.5
 """A dry mesh that has more left than a completed run with this probability is asked after."""
 CONTRADICTED = 3.3
@@ -42,16 +43,6 @@ class Code(Enum):
     RATE_HIGH = "rate-high"
     WEIGHT_STEP = "weight-step"
     CHARGE_CONTRADICTED = "charge-contradicted"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Fall:
-    """A bound that fell because a named witness said so (S33): which, before and after in nL, at the trace's time."""
-
-    at_ms: int
-    witness: str
-    before: Interval
-    after: Interval
 
 
 ZERO = Interval(low_nl=0, best_nl=0, high_nl=0)
@@ -130,19 +121,25 @@ def track(estimate: DoseEstimate, reading: Reading, charge: Charge, model: Devic
         steady=not (before_pace.slow or before_pace.fast),
         tells=evidence.tells,
     )
-    left = charge.volume.best_nl - (known.weight[0] if known.weight else loses * exposure.best_s)
+    kept = model.usual_left_nl(charge.volume.best_nl) if model.kind is Kind.MESH else 0
+    left = charge.volume.best_nl - kept - (known.weight[0] if known.weight else loses * exposure.best_s)
     paced = pace(estimate.pace, exposure, weighed, model, left_nl=left, spits=evidence.spits)
-    moved = replace(
-        estimate,
+    moved = Moved(exposure.at_ms, evidence, weighed, known)
+    emitted, fall = bounded(moved, estimate.emitted, charge, model, ended=estimate.evidence.ended)
+    now = DoseEstimate(
+        emitted=emitted,
+        rate_nl_per_s=_rate(exposure, weighed, model, loses),
+        goal_nl=model.usually_emits_nl(charge.volume.best_nl),
+        end_seen_by=estimate.end_seen_by,
         exposure=exposure,
         evidence=evidence,
         weighed=weighed,
         pace=paced,
         known=known,
-        rate_nl_per_s=_rate(exposure, weighed, model, loses),
-        goal_nl=model.usually_emits_nl(charge.volume.best_nl),
+        found=estimate.found,
+        falls=estimate.falls if fall is None else (*estimate.falls, fall)[-KEPT_FALLS:],
     )
-    return _found(_bounded(moved, estimate, charge, model), model)
+    return _found(now, model)
 
 
 def _idle(reading: Reading) -> Doing:
@@ -157,39 +154,6 @@ def _rate(exposure: Exposure, weighed: Weighed, model: DeviceModel, loses: float
         return round(weighed.rate * model.rate_nl_per_s / loses)
     share = exposure.gas_share if model.kind is Kind.JET else 1.0
     return round(model.rate_nl_per_s * min(1.0, share))
-
-
-def _bounded(moved: DoseEstimate, before: DoseEstimate, charge: Charge, model: DeviceModel) -> DoseEstimate:
-    """Return the estimate with its interval in whole nanolitres, within the charge, and falling only for a reason."""
-    known, top = moved.known, charge.volume.high_nl + moved.added_nl
-    if model.kind is Kind.JET and known.high > top:
-        known = known._replace(high=float(top))
-    high = min(top, math.ceil(known.high))
-    best = min(high, round(known.best))
-    low = min(best, math.floor(known.low))
-    was = before.emitted
-    witness = _witness_of_a_fall(moved, before)
-    if witness is None:
-        low, best = max(low, was.low_nl), max(best, was.best_nl)
-        high = max(high, best)
-        low = min(low, best)
-    emitted = Interval(low_nl=max(0, low), best_nl=max(0, best), high_nl=max(0, high))
-    if witness is None or (emitted.low_nl >= was.low_nl and emitted.best_nl >= was.best_nl):
-        return replace(moved, emitted=emitted)
-    fall = Fall(at_ms=moved.exposure.at_ms, witness=witness, before=was, after=emitted)
-    return replace(moved, emitted=emitted, falls=(*moved.falls, fall)[-KEPT_FALLS:])
-
-
-def _witness_of_a_fall(moved: DoseEstimate, before: DoseEstimate) -> str | None:
-    """Return what now allows a bound to fall, None where nothing does: dry that came or did not, or the weight."""
-    if moved.evidence.ended is not before.evidence.ended:
-        return "dry" if moved.evidence.ended else "not-dry"
-    if moved.known.weight is None:
-        # It should be dry by now and is not: so its rate is lower than was thought.
-        return "not-dry" if moved.known.late and not moved.evidence.ended else None
-    mean, sigma = moved.known.weight
-    # The balance's scatter moves nothing; what it has against the claim must stand out of its own interval.
-    return "weight" if mean + 2 * sigma < before.emitted.best_nl or moved.known.high < before.emitted.low_nl else None
 
 
 def _found(moved: DoseEstimate, model: DeviceModel) -> DoseEstimate:

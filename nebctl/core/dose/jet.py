@@ -6,6 +6,7 @@ solution as filled. Rate and share are unknown together; time, weight and the sp
 
 import math
 from functools import lru_cache
+from typing import NamedTuple
 
 from nebctl.core.dose.belief import PLACES, SILENT, Nodes, bell, interval, phi, shares, spread_of
 from nebctl.core.dose.known import Cup, Known, Story
@@ -54,17 +55,10 @@ def know_jet(
     longest = (time[0] + more, time[1])
     early = float(ended and _surely_much_left(longest, weight, cup, model))
     left, spread = _left_at_the_end(cup, ended=ended and not early)
-    nodes: Nodes = []
-    fit, filled, by_end = 0.0, cup.filled, ended and not early and weight is None
-    for share, belief in shares(model):
-        for gone, weight_of in _gone(stories, weight, share):
-            if gone >= filled:
-                continue
-            off = (filled - gone - left) / spread
-            held = _tailed(off, LEFT_TAIL) if by_end else (1.0 if off > SURE else phi(off))
-            value = belief * weight_of * held
-            fit = max(fit, value)
-            nodes.append((filled - filled * (1 - gone / filled) ** share, value))
+    filled, by_end = cup.filled, ended and not early and weight is None
+    held = _Held(filled, left, spread, by_end=by_end)
+    nodes = _by_time(stories, held, model) if weight is None else _by_weight(stories, weight, held, model)
+    fit = max((value for _, value in nodes), default=0.0)
     if not ended and weight is None and time[0] > LATE * cup.available:
         # It runs on, and may have given nothing since anywhen.
         share, silent = model.aerosol_share_best_ppm / WHOLE_PPM, SILENT * sum(belief for _, belief in shares(model))
@@ -109,21 +103,50 @@ def _left_at_the_end(cup: Cup, *, ended: bool) -> tuple[float, float]:
     return left, cup.available_sigma
 
 
-def _gone(stories: tuple[Story, ...], weight: tuple[float, float] | None, share: float) -> list[tuple[float, float]]:
-    """Return what may have left the cup, with weights, where `share` of it was aerosol."""
-    if weight is None:
-        return [
-            (mean / share * factor, each * part)
-            for mean, sigma, part in stories
-            for factor, each in _factors(round(min(WIDE, sigma / mean) * 1e4 if mean > 0 else WIDE * 1e4))
-        ]
-    # The balance says what is gone; how well that fits the aerosol's rate says which share is likely.
-    gone, gone_sigma = weight
-    fits = UNEXPLAINED
-    for mean, sigma, part in stories:
-        off = (share * gone - mean) / math.hypot(sigma, share * gone_sigma) if mean > 0 else 0.0
-        fits += part * _tailed(off, TIME_TAIL)
-    return [(max(0.0, gone + z * gone_sigma), each * fits) for z, each in THREE]
+class _Held(NamedTuple):
+    """How likely it is that a cup that was `filled` and keeps `left`, +- `spread`, has lost so much."""
+
+    filled: float
+    left: float
+    spread: float
+    by_end: bool
+
+    def likely(self, gone: float) -> float:
+        """Return the likelihood of a loss: at the end just what is kept must be left, before it at least that."""
+        off = (self.filled - gone - self.left) / self.spread
+        return _tailed(off, LEFT_TAIL) if self.by_end else (1.0 if off > SURE else phi(off))
+
+
+def _by_time(stories: tuple[Story, ...], held: _Held, model: DeviceModel) -> Nodes:
+    """Return what was emitted, with weights, where only the time of the aerosol's rate is known."""
+    filled, nodes = held.filled, list[tuple[float, float]]()
+    for share, belief in shares(model):
+        for mean, sigma, part in stories:
+            relative = min(WIDE, sigma / mean) if mean > 0 else WIDE
+            for factor, each in _factors(round(relative * 1e4)):
+                gone = mean / share * factor
+                if gone < filled:
+                    nodes.append(
+                        (filled - filled * (1 - gone / filled) ** share, belief * part * each * held.likely(gone))
+                    )
+    return nodes
+
+
+def _by_weight(stories: tuple[Story, ...], weight: tuple[float, float], held: _Held, model: DeviceModel) -> Nodes:
+    """Return what was emitted, with weights, where the balance says what is gone.
+
+    How well that fits the aerosol's rate says which share is likely.
+    """
+    filled, (gone, gone_sigma), nodes = held.filled, weight, list[tuple[float, float]]()
+    lost = [(max(0.0, gone + z * gone_sigma), each) for z, each in THREE]
+    kept = [(1 - each / filled, part * held.likely(each)) for each, part in lost if each < filled]
+    for share, belief in shares(model):
+        fits = UNEXPLAINED
+        for mean, sigma, part in stories:
+            off = (share * gone - mean) / math.hypot(sigma, share * gone_sigma) if mean > 0 else 0.0
+            fits += part * _tailed(off, TIME_TAIL)
+        nodes += [(filled - filled * ratio**share, belief * fits * part) for ratio, part in kept]
+    return nodes
 
 
 @lru_cache(maxsize=64)

@@ -5,6 +5,7 @@ from typing import NamedTuple
 from nebctl.core.dose.exposure import Exposure
 from nebctl.core.dose.model import DeviceModel, Kind
 from nebctl.core.dose.reading import Doing
+from nebctl.core.dose.slope import LEVEL, Slope, rate_of, unsure_of, with_point
 from nebctl.core.dose.weight import Weighed
 
 LEARN_S = 30.0
@@ -15,17 +16,21 @@ HELD_S = 5.0
 SURE = 3.75
 AS_CALIBRATED = 0.95
 CEASES, CEASED_SHARE = 0.5, 0.3
+SHARP, LONG_S, HALF = 0.06, 8.0, 0.125
+"""A rate that stands is looked at once more, by the readings since it was noticed alone: by then they tell it to so
+much of the usual, or have been going on for so long; and then it must be off by half of what a quarter less is."""
 GAS_SLACK = 0.12
 NEAR_END_NL = 1_600_000
 """With less than so much in a jet's cup its rate falls by itself, because it begins to sputter."""
-NEAR_DRY_NL = 350_000
+NEAR_DRY_NL = 250_000
 
 
 class Pace(NamedTuple):
     """The rate that this run began with, and since when it is out of tolerance.
 
     `usual` is the mean rate of the run so far while it was in tolerance, in nL/s of loss, 0.0 before it is known.
-    `mean` follows the rate over some seconds. `slow` and `fast` say that a rate out of tolerance has stood.
+    `mean` follows the rate over some seconds. `slow` and `fast` say that a rate out of tolerance has stood. `since` is
+    the loss since it is out of tolerance, of `readings` of the balance so far.
     """
 
     usual: float = 0.0
@@ -38,6 +43,8 @@ class Pace(NamedTuple):
     driven_s: float = 0.0
     starts: int = 0
     begun_s: float = 0.0
+    since: Slope = LEVEL
+    readings: int = 0
 
 
 UNPACED = Pace()
@@ -46,7 +53,7 @@ UNPACED = Pace()
 def pace(
     before: Pace, exposure: Exposure, weighed: Weighed, model: DeviceModel, *, left_nl: float, spits: bool
 ) -> Pace:
-    """Return the pace after one reading; `left_nl` is about what is still in the cup."""
+    """Return the pace after one reading; `left_nl` is about what is still in the cup, of a mesh what can leave it."""
     driven_s = exposure.on_ms / 1000
     dt = driven_s - before.driven_s
     if dt <= 0:
@@ -54,13 +61,13 @@ def pace(
     begun = exposure.starts != before.starts
     seen = before._replace(driven_s=driven_s, starts=exposure.starts, begun_s=driven_s if begun else before.begun_s)
     if spits or exposure.doing is not Doing.RUNNING:
-        return seen._replace(slow_s=0.0, fast_s=0.0)
+        return _in_tolerance(seen)
     if model.kind is Kind.JET and exposure.gas_share < 1 - GAS_SLACK:
         return _stood(seen, dt, slow=True, fast=False)
     near_end = left_nl < (NEAR_END_NL if model.kind is Kind.JET else NEAR_DRY_NL)
     settling = driven_s - seen.begun_s < SETTLE_S  # a start sweeps before it emits
     if not weighed.readings or near_end or weighed.doubted or settling:
-        return seen._replace(slow_s=0.0, fast_s=0.0)
+        return _in_tolerance(seen)
     return _by_weight(seen, dt, weighed, model)
 
 
@@ -81,7 +88,36 @@ def _by_weight(seen: Pace, dt: float, weighed: Weighed, model: DeviceModel) -> P
         dt *= CEASED_SHARE
     if model.kind is Kind.JET:  # its cup also splashes and collects what falls back
         dt /= 2
-    return _stood(seen._replace(mean=mean, known_s=known_s), dt, slow=slow, fast=fast)
+    if not slow and not fast:
+        return seen._replace(mean=mean, known_s=known_s, slow_s=0.0, fast_s=0.0, since=LEVEL)
+    now = _noted(seen._replace(mean=mean, known_s=known_s), weighed)
+    return _looked_at_again(now, _stood(now, dt, slow=slow, fast=fast), weighed)
+
+
+def _in_tolerance(seen: Pace) -> Pace:
+    return seen._replace(slow_s=0.0, fast_s=0.0, since=LEVEL)
+
+
+def _noted(seen: Pace, weighed: Weighed) -> Pace:
+    """Take a new reading of the balance into the line since the rate was noticed."""
+    if weighed.readings == seen.readings:
+        return seen
+    line = with_point(seen.since, seen.driven_s, weighed.zero_nl - weighed.shown_nl)
+    return seen._replace(since=line, readings=weighed.readings)
+
+
+def _looked_at_again(before: Pace, stood: Pace, weighed: Weighed) -> Pace:
+    """Return the pace that stood where its line says so too; a drip on the pan is over and leaves the line as usual."""
+    if (stood.slow, stood.fast) == (before.slow, before.fast):
+        return stood
+    line = stood.since
+    told = unsure_of(line, weighed.noise_nl) <= SHARP * stood.usual or stood.driven_s - line.began_s >= LONG_S
+    if not told:
+        return stood._replace(slow=before.slow, fast=before.fast)
+    faster = rate_of(line) - stood.usual
+    if (faster if stood.fast and not before.fast else -faster) > HALF * stood.usual:
+        return stood
+    return _in_tolerance(stood)._replace(slow=before.slow, fast=before.fast)
 
 
 def _stood(seen: Pace, dt: float, *, slow: bool, fast: bool) -> Pace:

@@ -2,8 +2,8 @@
 
 The state is (lost volume, rate of loss) with its covariance; a reading of the balance is zero - lost + noise. The zero
 is the mean of what it showed before the first start. A jump that no nebulizer can make in the time, down or up, is a
-knock, a drip, a hose, a spill or a top-up: it moves the zero, is counted, and widens the interval. 1 mg counts as 1 uL
-of an aqueous solution; that the density is off by up to 0.5 % is in the interval.
+knock, a drip, a hose, a spill or a top-up: it moves the zero, is counted, and widens the interval. The filter counts
+1 mg as 1 uL; what it says in the end is divided by the solution's density.
 """
 
 import math
@@ -25,7 +25,8 @@ FASTEST = 4.0
 """No nebulizer of a class gives more than so many times its class's rate."""
 CONFIRMED = 3
 """Readings in a row that must agree on a jump; fewer are outliers and are left out."""
-SCALE, FLOOR_NL = 0.008, 800.0
+DENSITY, SCALE, FLOOR_NL = 1.002, 0.008, 800.0
+"""In g/mL, between water's 0.998 and isotonic saline's 1.005 (common tables, 22 °C); the rest is the scale's error."""
 HIDDEN, FINE_NL = 0.4, 25_000.0
 """Steps coarser than this are larger than a balance's scatter, which then does not average them out."""
 LAG_S = 0.25
@@ -106,8 +107,7 @@ def balance_reads(before: Weighed, reading: Reading, exposure: Exposure, *, rate
     if gap_nl > GAP_LEAST_NL:  # what left in a gap says nothing of the rate outside it
         ahead = ahead._replace(p_ll=ahead.p_ll + gap_nl**2, p_lr=0.0)
     found = _corrected(ahead, shown, reading.at_ms, rate)
-    # A balance that was heard after a gap says what left the cup in it.
-    return found._replace(unsure_s=unsure_s)
+    return found._replace(unsure_s=unsure_s)  # one that is heard after a gap says what left the cup in it
 
 
 def _stepped(before: Weighed, shown: float) -> Weighed:
@@ -123,7 +123,7 @@ def _stepped(before: Weighed, shown: float) -> Weighed:
 
 
 def _finest(shown: float) -> float:
-    """Return the coarsest step of a display, a power of ten, that a reading allows: it scatters unseen within that."""
+    """Return the coarsest step of a display, a power of ten, that a reading allows; it hides scatter within that."""
     return next(step for step in (10_000.0, 1_000.0, 100.0, 10.0, 1.0) if shown % step == 0)
 
 
@@ -246,4 +246,5 @@ def lost(weighed: Weighed, driven_s: float, rate: float, *, runs: bool) -> tuple
     slow = 0.3 * now.noise_nl
     hidden = HIDDEN * now.step_nl if now.step_nl > FINE_NL else 0.0
     spread2 = now.p_ll + hidden**2 + (SCALE * now.lost_nl) ** 2 + FLOOR_NL**2 + knocked**2 + slow**2
-    return max(0.0, now.lost_nl + (LAG_S * now.rate if runs else 0.0)), math.sqrt(spread2)
+    gone = now.lost_nl + (LAG_S * now.rate if runs else 0.0)
+    return max(0.0, gone / DENSITY), math.sqrt(spread2)

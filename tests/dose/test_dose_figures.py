@@ -1,0 +1,43 @@
+"""The estimator says of every made-up run what it said before under the same name."""
+
+import json
+from typing import Any
+
+import pytest
+
+from nebctl.core.dose import NAME
+from tests.dose.made_runs import RUNS
+from tests.dose.told import FIGURES, told
+
+KEPT = json.loads(FIGURES.read_text("utf-8"))
+NEAR_NL = 5
+"""Mathematical libraries round the last bit of an exponential differently."""
+
+
+def differs(kept: Any, now: Any, where: str = "") -> str:
+    """Return where two figures differ by more than rounding, "" where they do not."""
+    if isinstance(kept, dict) and isinstance(now, dict) and kept.keys() == now.keys():
+        return next(filter(None, (differs(kept[key], now[key], f"{where} {key}") for key in kept)), "")
+    if isinstance(kept, list) and isinstance(now, list) and len(kept) == len(now):
+        pairs = enumerate(zip(kept, now, strict=True))
+        return next(filter(None, (differs(a, b, f"{where}[{place}]") for place, (a, b) in pairs)), "")
+    number = isinstance(kept, int) and isinstance(now, int)
+    same = abs(kept - now) <= NEAR_NL if number else kept == now
+    return "" if same else f"{where}: kept {kept}, now {now}"
+
+
+@pytest.mark.parametrize("name", RUNS)
+def test_a_name_stands_for_its_figures(name: str) -> None:
+    """What an estimator says of a trace belongs to its name: an auditor who estimates again must get the same.
+
+    Where it is meant to say something else, it gets another name, and scripts/dose_figures.py writes its figures.
+    """
+    assert KEPT["estimator"] == NAME
+    assert differs(KEPT["runs"][name], told(name)) == ""
+
+
+def test_every_run_has_figures() -> None:
+    """No run without figures, no figures without a run; and not all of them are the same."""
+    assert set(KEPT["runs"]) == set(RUNS)
+    ends = {json.dumps(each["fits"]) for each in KEPT["runs"].values()}
+    assert len(ends) == len(RUNS)

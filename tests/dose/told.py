@@ -1,0 +1,70 @@
+"""What the estimator says of a made-up run: what people and records are told, in whole units."""
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from nebctl.core.dose import NOTHING, DoseEstimate, Interval, Method, Residual, seconds_left, settle, track
+from nebctl.core.dose.conduct import conduct
+from nebctl.core.dose.spread import spread_of
+from tests.dose.made_runs import RUNS, Run, readings
+
+FIGURES = Path(__file__).parent / "figures.json"
+ROWS = 24
+"""So many rows of a run are kept."""
+ADDED = Interval(low_nl=200_000, best_nl=300_000, high_nl=400_000)
+
+
+def all_told() -> dict[str, Any]:
+    """Return what is said of each run, by its name."""
+    return {name: told(name) for name in RUNS}
+
+
+def told(name: str) -> dict[str, Any]:
+    """Return what is said of one run on its way, and of its end with and without a residual."""
+    run = RUNS[name]
+    heard = list(readings(run, seed=len(name)))
+    estimate, rows, found = NOTHING, [], []
+    for number, reading in enumerate(heard):
+        after = track(estimate, reading, run.charge, run.model)
+        found += [[reading.at_ms, code.value] for code in after.found if code not in estimate.found]
+        estimate = after
+        if number % (len(heard) // ROWS) == 0:
+            rows.append(_row(estimate, run, reading.at_ms))
+    seen = replace(estimate, end_seen_by="RT-07")
+    return {
+        "rows": rows,
+        "found": found,
+        "falls": [[fall.at_ms, fall.witness, _volume(fall.before), _volume(fall.after)] for fall in estimate.falls],
+        "refused": _end(estimate, run, None),
+        "fits": _end(estimate, run, max(0, run.keeps)),
+        "much": _end(estimate, run, max(0, run.keeps) + 700_000),
+        "seen": _end(seen, run, max(0, run.keeps) + 100_000),
+        "doubted": _end(estimate, run, None, doubted=True),
+        "topped up": _end(estimate, run, None, topped_up=ADDED),
+    }
+
+
+def _row(estimate: DoseEstimate, run: Run, at_ms: int) -> list[Any]:
+    return [at_ms, *_volume(estimate.emitted), estimate.rate_nl_per_s, seconds_left(estimate, run.charge)]
+
+
+def _end(estimate: DoseEstimate, run: Run, left_nl: int | None, **doubts: Any) -> dict[str, Any]:
+    residual = None
+    if left_nl is not None:
+        drawn = Interval(low_nl=max(0, left_nl - 50_000), best_nl=left_nl, high_nl=left_nl + 50_000)
+        residual = Residual(volume=drawn, method=Method.DRAWN)
+    settled = settle(estimate, run.charge, residual, run.model, **doubts)
+    return {
+        "final": _volume(settled.final),
+        "tracked": _volume(settled.tracked),
+        "witnesses": list(settled.witnesses),
+        "is": [name for name in ("complete", "partial", "contradiction") if getattr(settled, name)],
+        "added": settled.added_nl,
+        "conduct": conduct(settled, estimate, run.charge, residual, run.model).value,
+        "spread": list(spread_of(settled.final, estimate, run.charge, residual, run.model).as_json().values()),
+    }
+
+
+def _volume(volume: Interval) -> list[int]:
+    return [volume.low_nl, volume.best_nl, volume.high_nl]
