@@ -39,7 +39,8 @@ class Run:
 
     `balance` is (scatter, step) in ug, None for none; `jumps` are what the pan shows less from a moment on. `dry_s` are
     spans in which the device says dry, None where it has no such sign; `current` is the wet current in uA. `warms` are
-    the first temperature and the room's in millidegrees. `gas` is a jet's flow and pressure.
+    the first temperature and the room's in millidegrees. `gas` is a jet's flow and pressure. `seen`: a person sees the
+    end.
     """
 
     model: DeviceModel
@@ -64,6 +65,7 @@ class Run:
     gas_from_s: tuple[tuple[float, float], ...] = ()
     rough_from_s: float = math.inf
     starts_s: float = 4.0
+    seen: bool = False
 
 
 def readings(run: Run, seed: int) -> Iterator[Reading]:
@@ -206,6 +208,18 @@ RUNS: Mapping[str, Run] = {
     ),
     "innospire": Run(model=INNOSPIRE, seconds=330, emits=9_300, off=_ends(320), dry_s=_dry(318)),
     "omron": Run(model=OMRON, seconds=760, emits=4_000, off=(*PAUSES, *_ends(750)), dry_s=_dry(748)),
+    "no sign": Run(model=TIMED, seconds=800, dry_s=None, off=_ends(790)),
+    "no sign, unheard": Run(model=SOLO, seconds=700, dry_s=None, unheard=((300, 360),)),
+    "no sign, weighed": Run(model=TIMED, seconds=560, dry_s=None, balance=(2_000, 1_000), off=_ends(555)),
+    "dry in a gap": Run(model=TIMED, seconds=320, unheard=((60, 250),), off=_ends(300), dry_s=_dry(298)),
+    "denied by its clock": Run(model=TIMED, seconds=120, emits=24_000, off=_ends(110), dry_s=_dry(108)),
+    "empty at once": Run(model=TIMED, seconds=30, off=_ends(8), dry_s=_dry(6)),
+    "far past": Run(model=TIMED, seconds=2_400, off=_ends(2_390), dry_s=_dry(2_380)),
+    "weighs more than it held": Run(
+        model=TIMED, seconds=620, keeps=-500_000, balance=(1_000, 1_000), off=_ends(600), dry_s=_dry(598)
+    ),
+    "jet seen": replace(JET, gas=None, seen=True, seconds=400, off=_ends(390)),
+    "jet sputters early": replace(JET, model=LC_RATE, balance=(1_000, 1_000), rough_from_s=120, seen=True),
     "jet by gas": replace(JET, rough_from_s=325),
     "jet loses gas": replace(JET, gas_from_s=((150, 0.72),), rough_from_s=440, unheard=((200, 215),)),
     "jet by its sign": replace(JET, gas=None, dry_s=_dry(360), off=(*PAUSES[:1], *_ends(370)), seconds=380),

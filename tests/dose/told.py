@@ -10,8 +10,10 @@ from nebctl.core.dose.spread import spread_of
 from tests.dose.made_runs import RUNS, Run, readings
 
 FIGURES = Path(__file__).parent / "figures.json"
-ROWS = 24
-"""So many rows of a run are kept."""
+ROWS, INSIDE = 24, 8
+"""So many rows of a run are kept, and so many times what is inside the estimate."""
+SEEN_AT = 0.6
+"""From this share of a run on an operator has seen the end, in the runs that say so."""
 ADDED = Interval(low_nl=200_000, best_nl=300_000, high_nl=400_000)
 
 
@@ -24,16 +26,21 @@ def told(name: str) -> dict[str, Any]:
     """Return what is said of one run on its way, and of its end with and without a residual."""
     run = RUNS[name]
     heard = list(readings(run, seed=len(name)))
-    estimate, rows, found = NOTHING, [], []
+    estimate, rows, found, inside = NOTHING, [], [], []
     for number, reading in enumerate(heard):
+        if run.seen and number == round(SEEN_AT * len(heard)):
+            estimate = replace(estimate, end_seen_by="RT-07")
         after = track(estimate, reading, run.charge, run.model)
         found += [[reading.at_ms, code.value] for code in after.found if code not in estimate.found]
         estimate = after
         if number % (len(heard) // ROWS) == 0:
             rows.append(_row(estimate, run, reading.at_ms))
+        if number % (len(heard) // INSIDE) == len(heard) // INSIDE - 1:
+            inside.append(_inside(estimate))
     seen = replace(estimate, end_seen_by="RT-07")
     return {
         "rows": rows,
+        "inside": inside,
         "found": found,
         "falls": [[fall.at_ms, fall.witness, _volume(fall.before), _volume(fall.after)] for fall in estimate.falls],
         "refused": _end(estimate, run, None),
@@ -47,6 +54,21 @@ def told(name: str) -> dict[str, Any]:
 
 def _row(estimate: DoseEstimate, run: Run, at_ms: int) -> list[Any]:
     return [at_ms, *_volume(estimate.emitted), estimate.rate_nl_per_s, seconds_left(estimate, run.charge)]
+
+
+def _inside(estimate: DoseEstimate) -> list[Any]:
+    """Return what the estimate carries on, to a millionth of each value."""
+    known, weighed, exposure, pace = estimate.known, estimate.weighed, estimate.exposure, estimate.pace
+    values = (
+        *(known.time or ()),
+        *(known.weight or ()),
+        *(known.early, known.early_at_least, known.very_early, known.apart, known.past, known.late),
+        *(weighed.rate, weighed.noise_nl, weighed.step_nl, weighed.p_ll, weighed.p_lr, weighed.p_rr),
+        *(exposure.least_s, exposure.best_s, exposure.most_s, exposure.cold_ks, exposure.spat_s, exposure.gas_share),
+        *(pace.usual, pace.mean, pace.known_s, pace.slow_s, pace.fast_s, pace.since.points),
+        *(estimate.evidence.wet_ua, *estimate.evidence.flow_scatter, *estimate.evidence.pressure_scatter),
+    )
+    return [value if isinstance(value, bool) else float(f"{value:.6g}") for value in values]
 
 
 def _end(estimate: DoseEstimate, run: Run, left_nl: int | None, **doubts: Any) -> dict[str, Any]:
