@@ -92,17 +92,17 @@ async def open_parts(loaded: LoadedConfig, edge: Edge = LIVE_EDGE, *, reason: st
         nebulizer = _nebulizer(loaded, clock, edge)
         _check_device_class(loaded, study)
         _check_promises(loaded, study, nebulizer)
-        ledger = await open_ledger(loaded, clock, edge)
+        ledger = await open_ledger(loaded, clock, edge, may_lack_key=True)
     except ZoneInfoNotFoundError:
         raise StartFault(f"[unit] zone {config.unit.zone!r} is no time zone; write one such as Asia/Shanghai") from None
     except (StudyFault, KeyFault, ClockFileFault, StoreFault) as fault:
         raise StartFault(str(fault)) from None
     rules = _rules(loaded, study, nebulizer)
-    came = await _first_contact(loaded, ledger, orders, clock, edge)
-    boot = (Draft(typ="boot", facts={"reason": reason}), *_told(came))
     try:
+        came = await _first_contact(loaded, ledger, orders, clock, edge)
+        boot = (Draft(typ="boot", facts={"reason": reason}), *_told(came))
         history = await closed_history(ledger, clock, rules, study, boot)
-    except StoreFault as fault:  # a restored ledger that the pharmacy has not been asked about, or a full disk
+    except StoreFault as fault:  # a restored ledger that may not be continued (yet), or a full disk
         await ledger.close()
         raise StartFault(str(fault)) from None
     worklists = WorklistKeeper(
@@ -146,8 +146,6 @@ async def _first_contact(
                 reaching = converse(edge.connect, settings, unit.site, unit.id)
                 conversation = await stack.enter_async_context(reaching)
             return await restorer.catch_up(conversation, clock.instant)
-    except StoreFault as fault:
-        raise StartFault(str(fault)) from None
     except (BrokerFault, OSError, ValueError) as fault:  # a time-out is an OSError
         log.info("the pharmacy does not answer yet (%s); the unit works on", str(fault) or "no answer in time")
         return None
@@ -236,8 +234,10 @@ def _profile(loaded: LoadedConfig) -> str | None:
     return str(loaded.path(Path(profile)))
 
 
-async def open_ledger(loaded: LoadedConfig, clock: Clock, edge: Edge = LIVE_EDGE) -> UnitLedger:
-    """Open a unit's ledger, alone, with its key.
+async def open_ledger(
+    loaded: LoadedConfig, clock: Clock, edge: Edge = LIVE_EDGE, *, may_lack_key: bool = False
+) -> UnitLedger:
+    """Open a unit's ledger, alone, with its key; `may_lack_key` as `UnitLedger.open`.
 
     Raises: `StartFault` where its folder is missing, `KeyFault` for a key, `StoreFault` for the ledger.
     """
@@ -247,11 +247,7 @@ async def open_ledger(loaded: LoadedConfig, clock: Clock, edge: Edge = LIVE_EDGE
         raise StartFault(f"[unit] data {data}: no such folder; make it, writable for the unit", wrong_call=True)
     path = data / "unit.db"
     stamp = Stamp(
-        unit=unit.id,
-        epoch=newest_epoch(path),
-        software=SOFTWARE,
-        config_sha256=loaded.sha256,
-        simulated=unit.simulated,
+        unit=unit.id, epoch=newest_epoch(path), software=SOFTWARE, config_sha256=loaded.sha256, simulated=unit.simulated
     )
     tls = loaded.config.mqtt.key if loaded.config.mqtt else None
     refuse_shared(loaded.path(tls) if tls else None, {"signing": _key_path(loaded, loaded.config.unit.key)})
@@ -266,6 +262,7 @@ async def open_ledger(loaded: LoadedConfig, clock: Clock, edge: Edge = LIVE_EDGE
         random=edge.random,
         at=clock.instant(),
         thread=edge.thread() if edge.thread else None,
+        may_lack_key=may_lack_key,
     )
 
 

@@ -55,6 +55,7 @@ def rotate(
         _replace(key, fresh)
         return done
     with _opened(loaded, path, load_signer(key), at, random) as writer:
+        writer.check_may_sign()
         fresh.unlink(missing_ok=True)  # a key that the log never named
         writer.rotate(make_key(fresh), at)
         done = Rotated(vkey=writer.vkey, size=writer.tip.size)

@@ -5,7 +5,7 @@ Once a unit that was put back to an older copy has recorded anything, its log ha
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from typing import TypeAlias
 
@@ -52,6 +52,7 @@ class Restorer:
         self._ledger = ledger
         self._orders = orders
         self._random = random
+        self._receipt: str | None = None
 
     async def catch_up(self, conversation: Conversation, now: Callable[[], Instant]) -> Found:
         """Return what came of it.
@@ -67,13 +68,13 @@ class Restorer:
         if kept.origin != self._ledger.origin or kept.size - self._ledger.size > MOST_RECORDS:
             return found
         log.warning("%s; fetching back what is missing", found.reason)
-        back = await self._ledger.restore(await self._fetch(conversation, kept), kept, now())
+        back = await self._ledger.restore(await self._fetch(conversation, kept), kept, now(), self._receipt)
         return back if isinstance(back, ReceiptRefused) else Restored(back)
 
     async def _ask(self, conversation: Conversation) -> Agreed | ReceiptRefused:
         hello = self._hello(None)
         await conversation.say(hello)
-        async for text in conversation.heard():
+        async for text in self._listen(conversation):
             if text.startswith(f"{ANSWER}\n"):
                 found = await self._ledger.take_answer(text, hello.nonce, self._orders)
                 if isinstance(found, Agreed) or found.kind in (Refusal.ROLLBACK, Refusal.FORK):
@@ -93,7 +94,7 @@ class Restorer:
         texts: Texts = []
         try:
             async with asyncio.timeout(BATCH_S) as patience:
-                async for text in conversation.heard():
+                async for text in self._listen(conversation):
                     if not text.startswith(f"{RESTORED}\n"):
                         continue
                     record = _record_at(text, begin + len(texts))
@@ -106,6 +107,14 @@ class Restorer:
             if not texts:
                 raise
         return texts
+
+    async def _listen(self, conversation: Conversation) -> AsyncIterator[str]:
+        """Yield answers and records; the last of the receipts that come before them is kept, not yet believed."""
+        async for text in conversation.heard():
+            if text.startswith((f"{ANSWER}\n", f"{RESTORED}\n")):
+                yield text
+            else:
+                self._receipt = text
 
     def _hello(self, want: int | None) -> Hello:
         nonce = self._random(NONCE_BYTES).hex()

@@ -10,6 +10,7 @@ from typing import Final
 
 from nebctl.core.ledger import head, tree
 from nebctl.core.ledger.encoding import FormatError
+from nebctl.core.ledger.keyring import open_receipt_by
 from nebctl.core.ledger.note import Vkey
 from nebctl.ports import Verifier
 from nebctl.store import restored, schema
@@ -18,6 +19,7 @@ from nebctl.store.faults import StoreFault, explain
 from nebctl.store.migrate import migrate
 from nebctl.store.outbox import Receipted, ReceiptRefused, Refusal
 from nebctl.store.reader import LedgerFile, LogName
+from nebctl.store.selfcheck import ring_of
 
 STEP_PAGES: Final = 256
 """Pages copied between two words of progress: 1 MiB."""
@@ -202,15 +204,19 @@ def _mark(partial: Path, at: str, newest: Held) -> None:
 def _compare(
     db: sqlite3.Connection, receipt: str, unit: Vkey, pharmacy: Vkey, verify: Verifier
 ) -> Receipted | ReceiptRefused:
+    """Compare by the pharmacy's signature first: a receipt beyond the copy may carry a key that the copy lacks."""
+    epoch = head.Origin.parse(unit.name).epoch
     try:
-        opened = head.open_receipt(receipt, unit, pharmacy, verify)
+        kept = head.open_cosigned(receipt, unit.name, pharmacy, verify)
+        rows = db.execute("SELECT leaf FROM log WHERE ep = ? AND seq < ? ORDER BY seq", (epoch, kept.size))
+        here = tree.Frontier.of(leaf for (leaf,) in rows)
+        if here.size < kept.size:
+            seen, expected = f"{kept.size} records", f"at most the copy's {here.size}"
+            return ReceiptRefused(kind=Refusal.ROLLBACK, seen=seen, expected=expected)
+        if here.root() != kept.root:
+            seen = f"another root at size {kept.size}"
+            return ReceiptRefused(kind=Refusal.FORK, seen=seen, expected="the copy's own root")
+        opened = open_receipt_by(receipt, ring_of(db, epoch, unit, verify), pharmacy, verify)
     except FormatError as error:
         return ReceiptRefused(kind=Refusal.FORMAT, seen=f"{error.where} {error.seen}", expected=error.expected)
-    size, epoch = opened.checkpoint.size, head.Origin.parse(unit.name).epoch
-    rows = db.execute("SELECT leaf FROM log WHERE ep = ? AND seq < ? ORDER BY seq", (epoch, size))
-    here = tree.Frontier.of(leaf for (leaf,) in rows)
-    if here.size < size:
-        return ReceiptRefused(kind=Refusal.ROLLBACK, seen=f"{size} records", expected=f"at most the copy's {here.size}")
-    if here.root() != opened.checkpoint.root:
-        return ReceiptRefused(kind=Refusal.FORK, seen=f"another root at size {size}", expected="the copy's own root")
-    return Receipted(size, opened.time_s)
+    return Receipted(kept.size, opened.time_s)

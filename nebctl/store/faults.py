@@ -8,6 +8,12 @@ _BUSY = frozenset((sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED))
 _READ_ONLY = frozenset((sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_PERM, sqlite3.SQLITE_AUTH))
 _DAMAGED = frozenset((sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB))
 
+NEW_EPOCH = (
+    "begin a new epoch: `nebctl keys create` where no key is left, `nebctl pharmacy epoch`, `nebctl ledger epoch` "
+    "(docs/how-to/restored-or-cloned-unit.md)."
+)
+"""The way on of a unit whose log nobody can continue, as the end of a sentence."""
+
 
 class StoreFault(Exception):  # noqa: N818 - a fault is of the world, not of the program
     """The store refused or failed; `str()` is one line for a person.

@@ -18,7 +18,7 @@ from nebctl.store.faults import closed
 from nebctl.store.grouping import Grouping
 from nebctl.store.outbox import Agreed, Backlog, Outgoing, Receipted, ReceiptRefused
 from nebctl.store.sealing import Sealer
-from nebctl.store.writer import Append, Place, Writer
+from nebctl.store.writer import Append, Lost, Place, Writer
 
 WINDOW = 200
 """How many waiting records `unreceipted` returns where the caller does not say."""
@@ -55,11 +55,13 @@ class UnitLedger:
         at: Instant,
         thread: Executor | None = None,
         connect: Connect = connect,
+        may_lack_key: bool = False,
     ) -> Self:
         """Open the ledger at `path`, check it whole, and begin a new one with `genesis` at `at`.
 
         `witness` is the pharmacy's countersigning key; None means that no receipt can be taken. `thread` does the work
         one call after the other; None means a thread of the ledger's own. `connect` opens the file.
+        With `may_lack_key` a log that does not name the key opens too: `append` refuses until `restore` brought that.
         Raises: `StoreFault` where the file cannot be used or does not hold this unit's whole log;
         `ValueError` where `stamp` is another unit's.
         """
@@ -68,7 +70,7 @@ class UnitLedger:
         sealer = Sealer(site=site, stamp=stamp, signer=signer, verify=verify, witness=witness, random=random)
         writer, thread = Writer(path, sealer, connect), thread or ThreadPoolExecutor(1, thread_name_prefix="ledger")
         try:
-            await _await(thread.submit(writer.open, at))
+            await _await(thread.submit(writer.open, at, may_lack_key=may_lack_key))
         except BaseException:
             _shut(thread, writer)
             raise
@@ -128,14 +130,15 @@ class UnitLedger:
         return await self._run(self._writer.take_answer, note_text, nonce, orders)
 
     async def restore(
-        self, records: Sequence[tuple[str, tuple[str, ...]]], kept: Checkpoint, at: Instant
+        self, records: Sequence[Lost], kept: Checkpoint, at: Instant, receipt: str | None = None
     ) -> ReceiptRefused | int:
         """Append own records, each with its disclosures, that the pharmacy kept and this file has lost, whole or not.
 
+        `receipt` is the pharmacy's newest; a log that was handed over to another key meanwhile needs it.
         Returns how many came back, or why they are no continuation of this log up to what is kept.
-        Raises: `StoreFault` as `append` does.
+        Raises: `StoreFault` as `append` does, and where another key than the unit's signs the log by now.
         """
-        return await self._run(self._writer.restore, records, kept, at)
+        return await self._run(self._writer.restore, records, kept, at, receipt)
 
     async def backlog(self) -> Backlog:
         """Return how many records wait for a receipt, and the wall time of the oldest (None where none waits)."""

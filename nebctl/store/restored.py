@@ -45,7 +45,9 @@ class Mark:
 
 def put(db: sqlite3.Connection, at: str, epoch: int, size: int) -> None:
     """Mark a copy as restored, inside the transaction that is open."""
-    db.execute("INSERT INTO restored(at, ep, size) VALUES (?, ?, ?)", (at, epoch, size))
+    # A trigger that runs before the row is there does not see a number that SQLite would choose: it is given here.
+    (number,) = db.execute("SELECT coalesce(max(n), 0) + 1 FROM restored").fetchone()
+    db.execute("INSERT INTO restored(n, at, ep, size) VALUES (?, ?, ?, ?)", (number, at, epoch, size))
 
 
 def settle(db: sqlite3.Connection, receipt: str) -> None:

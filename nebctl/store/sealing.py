@@ -36,6 +36,11 @@ class Sealer:
         return self.ring or KeyRing.of(self.vkey)
 
     @property
+    def may_sign(self) -> bool:
+        """Return whether the log names the signer's key as its newest: nothing is signed by any other."""
+        return self.keys.newest == self.vkey
+
+    @property
     def vkey(self) -> Vkey:
         """Return the unit's own verifier key, named by its origin."""
         return _own_key(self.site, self.stamp.unit, self.stamp.epoch, self.signer.public)
@@ -92,11 +97,16 @@ def seal(sealer: Sealer, tip: Tip, drafts: Sequence[Draft], at: Instant) -> tupl
 def reseal(sealer: Sealer, tip: Tip, entries: Sequence[Entry]) -> tuple[tuple[Sealed, ...], Tip]:
     """Return own records that were lost under the heads that they had, and where the log then stands.
 
-    The same key signs the same trees again, which gives the same bytes: nothing new is said.
+    The same key signs the same trees again, which gives the same bytes: nothing new is said. What an earlier key
+    signed has no line here (empty), for that key is gone; the pharmacy's receipt must cover it.
     """
     sealed = []
     for entry in entries:
-        record, tip = _under_head(sealer, tip, entry)
+        if sealer.keys.of_head(entry.seq + 1) == (sealer.vkey,):
+            record, tip = _under_head(sealer, tip, entry)
+        else:
+            frontier = tip.frontier.append(entry.leaf)
+            record, tip = Sealed(entry=entry, head_line=""), Tip(frontier=frontier, root=frontier.root(), head_note="")
         sealed.append(record)
     return tuple(sealed), tip
 

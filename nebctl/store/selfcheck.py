@@ -4,14 +4,16 @@ import itertools
 import sqlite3
 from collections.abc import Iterator
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 from nebctl.core.ledger import envelope, head, jws, note, tree
 from nebctl.core.ledger.encoding import FormatError
-from nebctl.core.ledger.keyring import find_ring, open_head_by, open_receipt_by
+from nebctl.core.ledger.keyring import KeyRing, find_ring, open_head_by, open_receipt_by
 from nebctl.core.ledger.note import Vkey
+from nebctl.ports import Verifier
 from nebctl.store import schema
-from nebctl.store.faults import StoreFault
+from nebctl.store.faults import NEW_EPOCH, StoreFault
 from nebctl.store.sealing import Sealer, Tip
 
 BLOCK = 4096
@@ -42,27 +44,44 @@ def is_new(db: sqlite3.Connection, path: Path) -> bool:
     return False
 
 
-def find_keys(db: sqlite3.Connection, sealer: Sealer) -> Sealer:
+def find_keys(db: sqlite3.Connection, sealer: Sealer, *, may_lack_key: bool = False) -> Sealer:
     """Return the sealer with every key of its epoch's log, the last of which must be its own.
 
+    With `may_lack_key` one that the log does not name at all is taken too; it may not sign.
     Raises: `StoreFault` where the log was handed over to another key than the sealer's.
     """
     epoch = sealer.stamp.epoch
+    ring = ring_of(db, epoch, _first_key(_text_at(db, epoch, 0), sealer.vkey), sealer.verify)
+    earlier = sealer.vkey in [span.vkey for span in ring.spans[:-1]]
+    if ring.newest == sealer.vkey or (may_lack_key and not earlier):
+        return replace(sealer, ring=ring)
+    raise StoreFault(
+        seen=f"a key file that holds key {head.kid(sealer.vkey)}",
+        expected=f"key {head.kid(ring.newest)}, to which the log of {sealer.vkey.name} was handed over last",
+        advice=_HANDED_OVER if earlier else _NOT_NAMED,
+        lasting=True,
+    )
+
+
+_HANDED_OVER = (
+    "Was a rotation cut off? Then call `nebctl keys rotate` again. Else put the right key file back. "
+    f"Where that is lost, {NEW_EPOCH}"
+)
+_NOT_NAMED = (
+    "Put the right key file back. Where a unit's copy from before a rotation was restored, start that unit first where "
+    "it reaches the pharmacy."
+)
+
+
+def ring_of(db: sqlite3.Connection, epoch: int, first: Vkey, verify: Verifier) -> KeyRing:
+    """Return the keys of an epoch's log from its first on, as far as `key` records prove them."""
     (size,) = db.execute("SELECT coalesce(max(seq), -1) + 1 FROM log WHERE ep = ?", (epoch,)).fetchone()
+    return find_ring(first, size, partial(_text_at, db, epoch), verify)
 
-    def text_of(seq: int) -> str:
-        query = "SELECT jws FROM log WHERE ep = ? AND seq = ?"
-        return str((db.execute(query, (epoch, seq)).fetchone() or ("",))[0])
 
-    ring = find_ring(_first_key(text_of(0), sealer.vkey), size, text_of, sealer.verify)
-    if ring.newest != sealer.vkey:
-        raise StoreFault(
-            seen=f"a key file that holds key {head.kid(sealer.vkey)}",
-            expected=f"key {head.kid(ring.newest)}, to which the log of {sealer.vkey.name} was handed over last",
-            advice="Was a rotation cut off? Then call `nebctl keys rotate` again. Else put the right key file back.",
-            lasting=True,
-        )
-    return replace(sealer, ring=ring)
+def _text_at(db: sqlite3.Connection, epoch: int, seq: int) -> str:
+    row = db.execute("SELECT jws FROM log WHERE ep = ? AND seq = ?", (epoch, seq)).fetchone()
+    return str((row or ("",))[0])
 
 
 def _first_key(text: str, own: Vkey) -> Vkey:

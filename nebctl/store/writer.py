@@ -16,7 +16,7 @@ from nebctl.core.ledger.records import Draft, Entry, Json
 from nebctl.core.ledger.restore import check_restored
 from nebctl.core.trace import Trace
 from nebctl.ports import Signer
-from nebctl.store import outbox, restored, schema, selfcheck
+from nebctl.store import outbox, restored, schema, selfcheck, signers
 from nebctl.store.database import Connect, Database, connect
 from nebctl.store.faults import StoreFault
 from nebctl.store.migrate import migrate
@@ -41,6 +41,9 @@ Outcome: TypeAlias = tuple[Entry, ...] | Exception
 Place: TypeAlias = tuple[int, int]
 """A record of this file by epoch and sequence."""
 
+Lost: TypeAlias = tuple[str, tuple[str, ...]]
+"""A record that came back: its text and its disclosures."""
+
 
 class Writer:
     """Appends to one unit's ledger; every method runs in the thread that called `open`."""
@@ -52,9 +55,11 @@ class Writer:
         self._marks: list[Mark] = []
         self.tip: Tip = EMPTY
 
-    def open(self, at: Instant) -> None:
+    def open(self, at: Instant, *, may_lack_key: bool = False) -> None:
         """Open the ledger and check it whole; a new one begins with its `genesis` record, an older one is brought up.
 
+        With `may_lack_key` one that does not name the unit's key opens too: nothing is signed until `restore` has
+        brought back the record that names it.
         Raises: `StoreFault` where the file cannot be used or does not hold this unit's whole log.
         """
         try:
@@ -63,7 +68,7 @@ class Writer:
                 if selfcheck.is_new(db, self._file.path):
                     self._begin(at)
                 else:
-                    self._go_on(db)
+                    self._go_on(db, may_lack_key)
                 db.set_authorizer(schema.authorize)
         except BaseException:
             self._file.close()
@@ -78,6 +83,14 @@ class Writer:
     def vkey(self) -> Vkey:
         """Return the key that signs the next record."""
         return self._sealer.vkey
+
+    def check_may_sign(self) -> None:
+        """Refuse where nothing may be signed yet: the log does not name the key, or a restoration is not settled.
+
+        Raises: `StoreFault` as it does.
+        """
+        signers.check_signer(self._sealer, self._file.path)
+        restored.check_settled(self._marks, self._file.path)
 
     def close(self) -> None:
         """Close the file; closing twice is harmless."""
@@ -107,7 +120,7 @@ class Writer:
         return [outcome for each in group for outcome in self.append_group((each,))]
 
     def _append_together(self, group: Sequence[Append]) -> list[Outcome]:
-        restored.check_settled(self._marks, self._file.path)
+        self.check_may_sign()
         told, tip = seal(self._sealer, self.tip, [mark.draft() for mark in self._marks], group[0].at)
         sealed, outcomes = [*told], list[Outcome]()
         for each in group:
@@ -130,6 +143,7 @@ class Writer:
 
         Raises: `StoreFault` where the database refused; `FormatError` where the key was used in this log before.
         """
+        self.check_may_sign()
         sealed, tip, sealer = seal_rotation(self._sealer, self.tip, new, at)
         with self._writing() as db:
             insert(db, (sealed,), tip)
@@ -137,30 +151,35 @@ class Writer:
         return sealed.entry
 
     def restore(
-        self, records: Sequence[tuple[str, tuple[str, ...]]], kept: Checkpoint, at: Instant
+        self, records: Sequence[Lost], kept: Checkpoint, at: Instant, receipt: str | None = None
     ) -> ReceiptRefused | int:
         """Append own records that the pharmacy kept and this file has lost, byte for byte, and a record that says so.
 
+        `receipt` is its newest; what that covers does not wait for another.
         Returns how many came back; a refusal where they do not continue this log up to what is kept, and then nothing
         is changed.
-        Raises: `StoreFault` where the database refused.
+        Raises: `StoreFault` where the database refused, or another key than the unit's signs the log by now.
         """
         begin, sealer = self.tip, self._sealer
         own = outbox.tip_of(sealer, begin)
         try:
-            entries = check_restored(records, begin.frontier, kept, sealer.keys, sealer.verify)
+            entries, ring = check_restored(records, begin.frontier, kept, sealer.keys, sealer.verify)
         except FormatError as error:
             seen = f"{error.where} {error.seen}"
             return ReceiptRefused(
                 kind=Refusal.FORK, seen=seen, expected=error.expected, what="restored", kept=kept, own=own
             )
+        sealer = signers.take_over(sealer, ring, self._file.path)
+        size = signers.receipted_by(sealer, receipt, entries, kept)
         back, tip = reseal(sealer, begin, entries)
         told, tip = seal(sealer, tip, (_restored(begin, tip),), at)
         with self._writing(unsettled=True) as db:
             insert(db, (*back, *told), tip)
+            if receipt is not None and size:
+                outbox.close_receipted(db, sealer.stamp.epoch, size, receipt)
             restored.settle(db, kept.text())
             restored.close(db, self._marks)
-        self.tip, self._marks = tip, []
+        self.tip, self._sealer, self._marks = tip, sealer, []
         return len(entries)
 
     def erase(self, places: Sequence[Place], by: Place) -> None:
@@ -232,10 +251,12 @@ class Writer:
     def take_answer(self, text: str, nonce: str, orders: Vkey) -> Agreed | ReceiptRefused:
         """Check the pharmacy's answer to the hello with this nonce against the log; a good one settles a restoration.
 
-        Raises: `StoreFault` where the database refused.
+        Raises: `StoreFault` where the database refused, or where neither log names the unit's key.
         """
         with self._file.reading() as db:
             verdict = outbox.judge_answer(db, self._sealer, self.tip, text, nonce, orders)
+        if isinstance(verdict, Agreed):
+            signers.check_signer(self._sealer, self._file.path, heard=True)
         if isinstance(verdict, Agreed) and any(mark.receipt is None for mark in self._marks):
             with self._writing(unsettled=True) as db:
                 root = outbox.root_at(db, self._sealer, self.tip, verdict.size)
@@ -251,8 +272,8 @@ class Writer:
             insert(db, sealed, tip)
         self.tip = tip
 
-    def _go_on(self, db: sqlite3.Connection) -> None:
-        self._sealer = selfcheck.find_keys(db, self._sealer)
+    def _go_on(self, db: sqlite3.Connection, may_lack_key: bool) -> None:
+        self._sealer = selfcheck.find_keys(db, self._sealer, may_lack_key=may_lack_key)
         self.tip = selfcheck.check(db, self._sealer)
         if schema.version_of(db) < schema.VERSION:
             migrate(db)
@@ -262,7 +283,7 @@ class Writer:
     @contextlib.contextmanager
     def _writing(self, *, unsettled: bool = False) -> Iterator[sqlite3.Connection]:
         if not unsettled:
-            restored.check_settled(self._marks, self._file.path)
+            self.check_may_sign()
         if self._broken is not None:
             raise StoreFault(
                 seen=self._broken.seen, expected=self._broken.expected, advice=self._broken.advice, lasting=True

@@ -1,19 +1,12 @@
 """What the unit makes of the pharmacy's word, on a whole site in virtual time."""
 
-import contextlib
-import shutil
-from collections.abc import AsyncIterator
-from functools import partial
 from pathlib import Path
 
 import pytest
 
-from nebctl.core.ledger.check import Finding
-from nebctl.keys import load_trust, load_unit_trust, verify
-from nebctl.store.audit import Auditor
-from nebctl.store.reader import LedgerFile
 from nebctl_lab.bedside import Answer
 from nebctl_lab.system import VirtualSite
+from nebctl_lab.system.cards import findings, old_card, receipted
 
 DAY_S = 24 * 3600.0
 SMALL_NL = 700_000
@@ -65,41 +58,11 @@ async def test_a_dose_left_open_at_the_days_end_is_raised_at_the_unit() -> None:
         await site.until(lambda: site.alarms() == (), "the pharmacy has ended the dose", 300)
 
 
-@contextlib.asynccontextmanager
-async def old_card(site: VirtualSite, tmp_path: Path) -> AsyncIterator[None]:
-    """Copy the unit's card, let the body happen, and put the copy back into the unit, which is then off."""
-    folder, copy = site.hosts["neb-0001"].folder, tmp_path / "card"
-    await site.stop_unit()
-    shutil.copytree(folder, copy)
-    await site.start_unit()
-    yield
-    await site.stop_unit()
-    for path in folder.iterdir():
-        if path.name.startswith(("unit.db", "worklist")):
-            path.unlink()
-    for path in copy.iterdir():
-        if path.name.startswith(("unit.db", "worklist")):
-            shutil.copy2(path, folder / path.name)
-
-
-def findings(site: VirtualSite) -> list[str]:
-    """Return what an auditor finds in the unit's ledger."""
-    trust = site.root / "trust"
-    auditor = Auditor(unit_key=partial(load_unit_trust, trust), pharmacy=load_trust(trust, "pharmacy"), verify=verify)
-    with LedgerFile.open(site.hosts["neb-0001"].folder / "unit.db") as file:
-        return [found.sentence() for found in auditor.audit(file) if isinstance(found, Finding)]
-
-
-async def receipted(site: VirtualSite) -> None:
-    """Wait until nothing waits for a receipt."""
-    await site.until(lambda: site.waiting() == 0, "every receipt", 60)
-
-
 @pytest.mark.virtual
 async def test_an_old_card_gets_its_records_back_byte_for_byte(tmp_path: Path) -> None:
     """A unit whose card was put back fetches what it lost before it records anything; the page and a record say so."""
     async with VirtualSite() as site:
-        async with old_card(site, tmp_path):
+        async with old_card(site, tmp_path / "card"):
             await site.give(poured_nl=SMALL_NL)
             await receipted(site)
             lost = site.raw_records()
@@ -123,7 +86,7 @@ async def test_an_old_card_gets_its_records_back_byte_for_byte(tmp_path: Path) -
 async def test_an_old_card_that_starts_without_a_network_forks_and_is_found_out(tmp_path: Path) -> None:
     """Having recorded a boot of its own, the unit is found at its next contact; nothing starts there, also offline."""
     async with VirtualSite() as site:
-        async with old_card(site, tmp_path):
+        async with old_card(site, tmp_path / "card"):
             await site.give(poured_nl=SMALL_NL)
             await receipted(site)
         kept = site.pharmacy_records()
@@ -148,7 +111,7 @@ async def test_an_old_card_that_starts_without_a_network_forks_and_is_found_out(
 async def test_a_card_that_forked_is_told_from_the_first_word_on(tmp_path: Path) -> None:
     """A unit with as many records as are kept, but others, learns at its start that its log has forked."""
     async with VirtualSite() as site:
-        async with old_card(site, tmp_path):
+        async with old_card(site, tmp_path / "card"):
             await receipted(site)
         site.broker_down()
         await site.start_unit()

@@ -20,9 +20,11 @@ from nebctl.pharmacy.faults import PharmacyFault
 from nebctl.pharmacy.setup import orders_name
 from nebctl.reopening import reopen
 from nebctl.store.epochs import Begun
+from nebctl.unit import StartFault
 from nebctl_lab.bedside import Answer
 from nebctl_lab.demo.site import SITE
 from nebctl_lab.system import VirtualSite
+from nebctl_lab.system.cards import key_of, old_card, rotate_key
 
 SMALL_NL = 700_000
 WISH = Decision(unit="neb-0001", by="PH-01", second="PH-02", reason="test")
@@ -143,6 +145,57 @@ async def test_a_lost_card_goes_on_in_a_new_epoch(tmp_path: Path) -> None:
         await site.start_unit()
         await receipted(site)
         assert site.records()[0]["prev_checkpoint"] == last
+        await site.scan()
+
+
+@pytest.mark.virtual
+@pytest.mark.req("S34")
+async def test_a_card_from_before_a_rotation_whose_key_is_lost_goes_on_in_a_new_epoch(tmp_path: Path) -> None:
+    """Copy and old key file are back and the new key is gone: the unit refuses, and the epoch that it names works.
+
+    The new epoch is bound to the pharmacy's last head over both keys; every record that was receipted stays there.
+    """
+    async with VirtualSite() as site:
+        await receipted(site)
+        async with old_card(site, tmp_path / "card", with_key=True):
+            await rotate_key(site)
+            await site.give(poured_nl=SMALL_NL)
+            await receipted(site)
+        last, kept = query(site, "SELECT note, size FROM witness WHERE ep = 1")[0]
+        copied = len(site.records())
+        with pytest.raises(StartFault, match="Where that key is lost, begin a new epoch"):
+            await site.start_unit()
+        assert len(site.records()) == copied
+        begun = begin(site, permit_of(site, new_key(site)))
+        assert begun.divergent == 0
+        await site.start_unit()
+        await receipted(site)
+        genesis = next(record for record in site.records("genesis") if record["ep"] == 2)
+        assert genesis["prev_checkpoint"] == last
+        assert query(site, "SELECT count(*) FROM rec WHERE ep = 1") == [(kept,)]
+        with pytest.raises(Answer, match="kit-used"):
+            await site.scan()
+
+
+@pytest.mark.virtual
+@pytest.mark.req("S34")
+async def test_a_handover_that_nobody_holds_ends_in_a_new_epoch_of_the_new_key(tmp_path: Path) -> None:
+    """A rotation that never reached the pharmacy, and whose card is lost, is told apart; its key opens a new epoch."""
+    async with VirtualSite() as site:
+        await receipted(site)
+        async with old_card(site, tmp_path / "card"):
+            await receipted(site)
+            site.broker_down()
+            done = await rotate_key(site)
+        site.broker_up()
+        await site.advance(60)  # until the pharmacy is back as well
+        with pytest.raises(StartFault, match=f"names key {done.kid}.*; and no record that the pharmacy holds names it"):
+            await site.start_unit()
+        vkey = Vkey(head.origin(SITE, "neb-0001", 2), ED25519, load_signer(key_of(site)).public)
+        begin(site, permit_of(site, vkey))
+        await site.start_unit()
+        await receipted(site)
+        assert site.alarms() == ()
         await site.scan()
 
 

@@ -10,7 +10,7 @@ from nebctl.core.ledger import epoch, restore, tree
 from nebctl.core.ledger.encoding import FormatError, b64, show
 from nebctl.core.ledger.epoch import Permit
 from nebctl.core.ledger.head import Origin
-from nebctl.core.ledger.keyring import KeyRing, rotation
+from nebctl.core.ledger.keyring import KeyRing, Span, rotation
 from nebctl.core.ledger.note import COSIGNATURE, ED25519, Vkey, parse_note, sign_note
 from nebctl.core.ledger.records import Draft
 from nebctl.core.ledger.tree import Frontier
@@ -141,11 +141,12 @@ def restored(book: Any, places: range, begin: int, **given: Any) -> Any:
 def test_records_come_back_exactly_as_they_were(book: Any) -> None:
     """From any place to the end they are believed, with their private facts; none at all where none was lost."""
     for begin in (0, 3, 12, 13):
-        entries = restored(book, range(begin, 13), begin)
+        entries, ring = restored(book, range(begin, 13), begin)
+        assert ring == KeyRing.of(book.vkey)
         assert [(each.seq, each.jws, each.leaf) for each in entries] == [
             (each.seq, each.jws, each.leaf) for each in book.entries[begin:]
         ]
-    assert restored(book, range(4, 13), 4)[0].disclosures == tuple(sorted(book.entries[4].disclosures))
+    assert restored(book, range(4, 13), 4)[0][0].disclosures == tuple(sorted(book.entries[4].disclosures))
 
 
 def refused(book: Any, *given: Any, **more: Any) -> str:
@@ -156,7 +157,7 @@ def refused(book: Any, *given: Any, **more: Any) -> str:
 
 
 def test_records_that_do_not_continue_the_log_are_refused(book: Any, new_book: Callable[..., Any]) -> None:
-    """A gap, another history, a missing end, another unit's record and a rotation are each refused by their place."""
+    """A gap, another history, a missing end and another unit's record are each refused by their place."""
     another = "saw another history, expected one that continues"
     assert refused(book, range(5, 13), 4) == f"restored record 5: {another} 4"
     assert refused(book, range(3, 13), 4) == f"restored record 3: {another} 4"
@@ -173,8 +174,24 @@ def test_records_that_do_not_continue_the_log_are_refused(book: Any, new_book: C
     records = [(each.jws, each.disclosures) for each in book.entries[4:]]
     assert refused(fork, range(0), 4, records=records) == f"restored record 4: {another} 4"
     assert refused(new_book(unit="neb-0002"), range(0), 0, records=records).startswith("kid: saw ")
-    first = book.vkey
+
+
+def test_a_handover_among_lost_records_is_followed(book: Any) -> None:
+    """After a `key` record that came back only the key that it names signs."""
+    first, old = book.vkey, book.signer
     book.add(rotation(13, first.name, SIGNER))
-    assert refused(book, range(13, 14), 13, ring=KeyRing.of(first)) == (
-        "restored record 13: saw a rotation, expected records by the key that the unit holds"
-    )
+    book.signer, book.vkey = SIGNER, Vkey(first.name, ED25519, SIGNER.public)
+    book.add(Draft(typ="clock"))
+    entries, ring = restored(book, range(10, 15), 10, ring=KeyRing.of(first))
+    assert [entry.seq for entry in entries] == [10, 11, 12, 13, 14]
+    assert ring == KeyRing((Span(first, 0), Span(book.vkey, 14)))
+    book.signer, book.vkey = old, first
+    book.add(Draft(typ="clock"))
+    assert refused(book, range(13, 16), 13, ring=KeyRing.of(first)).startswith("kid: saw ")
+
+
+def test_a_handover_without_the_new_keys_word_is_refused(book: Any) -> None:
+    """A `key` record that came back whose new key did not sign for itself hands nothing over."""
+    draft = rotation(13, book.vkey.name, SIGNER)
+    book.add(draft, pop=rotation(13, NAME, SIGNER).facts["pop"])
+    assert refused(book, range(13, 14), 13).startswith("member pop: saw a bad signature")

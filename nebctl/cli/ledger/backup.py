@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
@@ -107,7 +108,8 @@ def rejoin(db: Path, receipt: TextIO, trust: Path, as_json: bool) -> None:
         raise _refused(fault, as_json) from None
     good = isinstance(answer, Receipted)
     sentence = (
-        f"{db}: the pharmacy holds the first {answer.size} records, the same; {unit} may start"
+        f"{db}: the pharmacy holds the first {answer.size} records, the same; {unit} may start, with key "
+        f"{_newest_key(db, auditor)} in its key file"
         if isinstance(answer, Receipted)
         else f"{db}: {answer.reason}. {_PARTED[answer.kind.value]}"
     )
@@ -120,7 +122,7 @@ def rejoin(db: Path, receipt: TextIO, trust: Path, as_json: bool) -> None:
 
 _PARTED = {
     "rollback": "Records are missing here that the pharmacy holds. Start the unit where it reaches the pharmacy, which "
-    "gives them back; or restore a newer copy.",
+    "gives them back; or restore a newer copy. After a rotation of the unit's key its key file must hold the new key.",
     "fork": "This log and the pharmacy's have parted. Keep the unit off and both files; the pharmacy decides on a new "
     "epoch.",
     "format": "Take the receipt anew from the pharmacy.",
@@ -186,6 +188,18 @@ def _newest_log(db: Path) -> tuple[str, int]:
     with LedgerFile.open(db) as file:
         newest = file.logs()[-1]
     return newest.unit, newest.epoch
+
+
+def _newest_key(db: Path, auditor: "Auditor") -> str:
+    """Return the ID of the key that signs a ledger's next record."""
+    from nebctl.core.ledger.head import kid
+    from nebctl.core.ledger.keyring import find_ring
+    from nebctl.store.reader import LedgerFile
+
+    with LedgerFile.open(db) as file:
+        log = file.logs()[-1]
+        first = auditor.unit_key(log.unit, log.epoch)
+        return kid(find_ring(first, file.count("log", log), partial(file.text_at, log), auditor.verify).newest)
 
 
 def _progress(target: Path) -> "Progress":

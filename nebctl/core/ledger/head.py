@@ -174,6 +174,20 @@ def open_receipt(note: str, unit: Vkey, pharmacy: Vkey, verify: Verifier) -> Rec
     return Receipt(checkpoint, time_s)
 
 
+def open_cosigned(note: str, origin: str, pharmacy: Vkey, verify: Verifier) -> Checkpoint:
+    """Return the checkpoint of a receipt for the pharmacy's signature alone: it proves what that holds, and no more.
+
+    Raises: `FormatError` where the note is malformed, of another origin, or not countersigned.
+    """
+    parsed = parse_note(note)
+    checkpoint = Checkpoint.parse(parsed.text)
+    if checkpoint.origin != origin:
+        raise FormatError("receipt origin", checkpoint.origin, origin)
+    if _cosigned_at(parsed.text, parsed.lines[-1], pharmacy, verify) is None:
+        raise FormatError("cosignature", "no good signature", f"one by {pharmacy.name} key {kid(pharmacy)}")
+    return checkpoint
+
+
 def _cosigned_at(text: str, line: SignatureLine, vkey: Vkey, verify: Verifier) -> int | None:
     if vkey.type != COSIGNATURE or not line.by(vkey) or len(line.signature) != 72:
         return None

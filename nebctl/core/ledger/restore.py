@@ -40,11 +40,11 @@ def parse_restored(text: str) -> tuple[str, tuple[str, ...]]:
 
 def check_restored(
     records: Iterable[tuple[str, tuple[str, ...]]], grown: Frontier, kept: Checkpoint, ring: KeyRing, verify: Verifier
-) -> tuple[Entry, ...]:
-    """Return records that continue the tree `grown` up to exactly the one that the pharmacy keeps.
+) -> tuple[tuple[Entry, ...], KeyRing]:
+    """Return records that continue the tree `grown` up to exactly the one that the pharmacy keeps, and the keys then.
 
-    Each carries the unit's own signature by its key at that place. A log that was handed over to another key in what
-    was lost cannot be continued by the present one.
+    Each carries the unit's own signature by its key at that place; `ring` are the keys of what is there, and a `key`
+    record among the lost ones hands over to the next. Whether the unit holds the newest is for the caller to see.
     Raises: `FormatError` naming the first that does not.
     """
     entries: list[Entry] = []
@@ -52,10 +52,8 @@ def check_restored(
         entry = check_record(text, sorted(disclosures), ring.newest, verify)
         if entry.seq != grown.size or entry.payload["prev"] != b64url(grown.root()):
             raise FormatError(f"restored record {entry.seq}", "another history", f"one that continues {grown.size}")
-        if ring.take(entry, verify) != ring:
-            raise FormatError(f"restored record {entry.seq}", "a rotation", "records by the key that the unit holds")
-        grown = grown.append(entry.leaf)
+        ring, grown = ring.take(entry, verify), grown.append(entry.leaf)
         entries.append(entry)
     if (grown.size, grown.root()) != (kept.size, kept.root):
         raise FormatError("restored records", f"another tree of {grown.size}", f"that of {kept.size} which is kept")
-    return tuple(entries)
+    return tuple(entries), ring
