@@ -144,7 +144,16 @@ class Bench:
     def close(self) -> None:
         """End what still runs, at once."""
         self.unit.kill()
+        self.lose_device()
+
+    def lose_device(self) -> None:
+        """End the simulator at once, as a power cut would.
+
+        Its link goes too: the number of its terminal may be another simulator's next, and a unit that tries the old
+        path again would open that one's.
+        """
         self.simulator.kill()
+        self.plug.unlink(missing_ok=True)
 
     @property
     def api(self) -> Http:

@@ -106,6 +106,6 @@ def test_an_alarm_is_heard_from_the_buzzer(hands: Hands) -> None:
     assert hands.pitches() == [word for pitch in medium for word in (pitch, "off")]
     bench.api.post("/api/quiet")
     assert bench.view()["sound"]["priority"] is None
-    bench.simulator.kill()
+    bench.lose_device()
     until(lambda: len(hands.pitches()) == 2 * (len(medium) + len(high)), "a burst of HIGH")
     assert hands.pitches()[2 * len(medium) :] == [word for pitch in high for word in (pitch, "off")]
