@@ -12,6 +12,8 @@ from tests.dose.made_runs import RUNS, Run, readings
 FIGURES = Path(__file__).parent / "figures.json"
 ROWS, INSIDE = 24, 8
 """So many rows of a run are kept, and so many times what is inside the estimate."""
+WEIGHED = 4
+"""Each fourth row of a run on a balance is kept as the balance's filter has it."""
 SEEN_AT = 0.6
 """From this share of a run on an operator has seen the end, in the runs that say so."""
 ADDED = Interval(low_nl=200_000, best_nl=300_000, high_nl=400_000)
@@ -26,7 +28,7 @@ def told(name: str) -> dict[str, Any]:
     """Return what is said of one run on its way, and of its end with and without a residual."""
     run = RUNS[name]
     heard = list(readings(run, seed=len(name)))
-    estimate, rows, found, inside = NOTHING, [], [], []
+    estimate, rows, found, inside, weighed = NOTHING, [], [], [], []
     for number, reading in enumerate(heard):
         if run.seen and number == round(SEEN_AT * len(heard)):
             estimate = replace(estimate, end_seen_by="RT-07")
@@ -37,10 +39,13 @@ def told(name: str) -> dict[str, Any]:
             rows.append(_row(estimate, run, reading.at_ms))
         if number % (len(heard) // INSIDE) == len(heard) // INSIDE - 1:
             inside.append(_inside(estimate))
+        if run.balance is not None and number % WEIGHED == 0:
+            weighed.append(_weighed(estimate))
     seen = replace(estimate, end_seen_by="RT-07")
     return {
         "rows": rows,
         "inside": inside,
+        "weighed": weighed,
         "found": found,
         "falls": [[fall.at_ms, fall.witness, _volume(fall.before), _volume(fall.after)] for fall in estimate.falls],
         "refused": _end(estimate, run, None),
@@ -68,7 +73,17 @@ def _inside(estimate: DoseEstimate) -> list[Any]:
         *(pace.usual, pace.mean, pace.known_s, pace.slow_s, pace.fast_s, pace.since.points),
         *(estimate.evidence.wet_ua, *estimate.evidence.flow_scatter, *estimate.evidence.pressure_scatter),
     )
-    return [value if isinstance(value, bool) else float(f"{value:.6g}") for value in values]
+    return [_short(value) for value in values]
+
+
+def _weighed(estimate: DoseEstimate) -> list[Any]:
+    w = estimate.weighed
+    values = (w.lost_nl, w.rate, w.p_ll, w.p_lr, w.p_rr, w.noise_nl, w.jumped_nl2)
+    return [*(_short(value) for value in values), w.doubted, w.zeroed, w.lighter_nl, w.heavier_nl]
+
+
+def _short(value: float) -> float | bool:
+    return value if isinstance(value, bool) else float(f"{value:.6g}")
 
 
 def _end(estimate: DoseEstimate, run: Run, left_nl: int | None, **doubts: Any) -> dict[str, Any]:

@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from typing import Any
 
 from nebctl.core.instant import NS_PER_S
-from nebctl.core.meanings import GAVE
 from nebctl_lab.codes import cup_code, scans
 from nebctl_lab.scenario import pharmacy
 from nebctl_lab.scenario.stage import Play
@@ -109,7 +108,7 @@ async def _refuse_residual(deed: Deed) -> None:
 
 
 async def _sign(deed: Deed) -> None:
-    await deed.post_own("sign", meaning=GAVE[0])
+    await deed.play.site.sign(deed.unit, deed.operator)
 
 
 async def _hand_over(deed: Deed) -> None:

@@ -39,6 +39,7 @@ class Stage(Protocol):
     def now(self) -> datetime: ...  # noqa: D102
 
     async def post(self, path: str, unit: str = "", **body: Any) -> Record: ...  # noqa: D102
+    async def sign(self, unit: str = "", operator: str = "") -> Record: ...  # noqa: D102
     async def view(self, unit: str = "") -> Record: ...  # noqa: D102
     def state(self, unit: str = "") -> str: ...  # noqa: D102
     def alarms(self, unit: str = "") -> Sequence[str]: ...  # noqa: D102

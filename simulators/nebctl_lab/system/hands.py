@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 from random import Random
 from typing import Any
 
-from nebctl.core.meanings import GAVE
+from nebctl.core.meanings import GAVE, PART
 from nebctl_lab.codes import cup_code, scans
 from nebctl_lab.demo.course import BALANCE_HALF_NL, BALANCE_SD_NL, TAPS
 from nebctl_lab.demo.site import THERAPIST
@@ -129,8 +129,10 @@ class Hands:
         return await self.post("/api/residual", unit, operator=operator, **body)
 
     async def sign(self, unit: str = "", operator: str = THERAPIST[0]) -> View:
-        """Sign the dose record."""
-        return await self.post("/api/sign", unit, operator=operator, meaning=GAVE[0])
+        """Sign the dose record, by the sentence that the page shows above it."""
+        own = [part for part in (await self.view(unit))["unsigned"] if part["operator"] == operator]
+        meaning = PART[0] if own and own[-1]["shared"] else GAVE[0]
+        return await self.post("/api/sign", unit, operator=operator, meaning=meaning)
 
     def weigh(self, true_nl: int) -> Mapping[str, str]:
         """Return what the balance says of a volume, with the ends of its interval."""
