@@ -99,3 +99,26 @@ def test_bounds_of_a_denied_dose_are_in_order(dosing: Any) -> None:
     """What is settled of witnesses that deny each other is still an interval."""
     final = settle(weighed(dosing, 700, rate=6_333), dosing.charged(), None, dosing.calibrated).final
     assert final.low_nl <= final.best_nl <= final.high_nl
+
+
+@pytest.mark.req("S17")
+@pytest.mark.parametrize(("lost_s", "complete"), [(0, True), (10, True), (50, False), (90, False), (150, False)])
+def test_what_may_have_stood_still_unheard_is_not_complete(dosing: Any, lost_s: int, complete: bool) -> None:
+    """A dry mesh whose clock fits only if it ran through a long gap may have stopped early: no clock vouches for it."""
+    heard_s = 462 - lost_s
+    estimate = dosing.follow(dosing.rows(200, dry=False, temp_mc=22_000))
+    if lost_s:
+        estimate = dosing.follow([Reading(at_ms=200_200, doing=Doing.LOST)], estimate=estimate)
+    rest = dosing.rows(heard_s - 200, after_ms=200_000 + lost_s * 1000, dry=False, temp_mc=22_000)
+    estimate = dosing.follow(rest, estimate=estimate)
+    estimate = off(dosing, estimate, dosing.calibrated, dry=True)
+    assert settle(estimate, dosing.charged(), None, dosing.calibrated).complete is complete
+
+
+def test_a_whole_dose_beside_a_gap_contradicts_nothing(dosing: Any) -> None:
+    """A mesh that was heard through its whole dose and stood still in a gap besides has not outrun its charge."""
+    estimate = dosing.follow(dosing.rows(230, dry=False, temp_mc=22_000))
+    estimate = dosing.follow([Reading(at_ms=230_200, doing=Doing.LOST)], estimate=estimate)
+    estimate = dosing.follow(dosing.rows(232, after_ms=330_000, dry=False, temp_mc=22_000), estimate=estimate)
+    estimate = off(dosing, estimate, dosing.calibrated, dry=True)
+    assert Code.CHARGE_CONTRADICTED not in estimate.found

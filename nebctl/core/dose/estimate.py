@@ -21,7 +21,7 @@ from nebctl.core.dose.reading import Doing, Reading
 from nebctl.core.dose.weight import UNWEIGHED, Weighed, balance_reads, spilled_nl
 from nebctl.core.units import WHOLE_PPM, Nanolitres
 
-NAME = "bell/7"
+NAME = "bell/8"
 EARLY_RAISED = 0.5
 """A dry mesh that has more left than a completed run with this probability is asked after."""
 CONTRADICTED = 3.3

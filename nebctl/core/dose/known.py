@@ -35,7 +35,8 @@ class Known(NamedTuple):
 
     `low`, `best` and `high` are the 95 % interval. `time` and `weight` are (mean, standard deviation) of what each says
     alone of what left the cup, None where it says nothing. `early` is the probability that more than a completed run's
-    share is still in the cup, `very_early` that it is twice that; both are 0.0 while nothing speaks for the end.
+    share is still in the cup, `very_early` that it is twice that, with what a device may have stood still unheard; both
+    are 0.0 while nothing speaks for the end.
     `early_at_least` is the first where the device ran through all the time in which nobody heard it.
     `apart` is how many standard deviations the weight's loss is above the time's, below zero where it is less; of a
     jet, how far time, weight and end are from any aerosol share. `past` is how many the run went on after the charge

@@ -31,6 +31,8 @@ SLOWER = tuple(0.4 + 0.05 * i for i in range(12))
 BEYOND = 0.07
 """A run is called early from its class's limit on, at least so much of the charge beyond what such a device leaves."""
 VERY = 0.1
+STOOD = 0.1
+"""A device that was not heard for a while is thought to have stood still meanwhile, once in ten gaps; planning."""
 NEXT_TO_NOTHING = 1e-300
 """What a story weighs whose every volume is too far off to be reckoned."""
 RETURNS, DRIP, DRIP_SIGMA, BACK, BACK_SIGMA = 0.1, 1.5, 1.0, 0.008, 0.006
@@ -69,11 +71,7 @@ def know_mesh(
     low, best, high = interval(known)
     most = cup.filled + 1.96 * cup.filled_sigma
     less, more = gap
-    early, very_early = _left_over(usual, cup, model) if ended else (0.0, 0.0)
-    surely = early
-    if ended and more:
-        longer = ((told[0][0] + more, told[0][1], 1.0),)
-        surely = min(early, _left_over(_known(longer, cup, model, log=False, ended=True), cup, model)[0])
+    early, surely, very_early = _early(usual, told[0], gap, cup, model) if ended else (0.0, 0.0, 0.0)
     return Known(
         low=max(0.0, low - less),
         best=min(best, most),
@@ -85,8 +83,31 @@ def know_mesh(
         very_early=very_early,
         apart=apart,
         late=mean > cup.available,
-        past=_past_the_charge(mean, sigma, cup) if ended or weight is not None else 0.0,
+        past=_past_the_charge(max(0.0, mean - less), sigma, cup) if ended or weight is not None else 0.0,
     )
+
+
+def _early(
+    usual: Nodes, told: Story, gap: tuple[float, float], cup: Cup, model: DeviceModel
+) -> tuple[float, float, float]:
+    """Return how likely an ended run was early, that at least, where it ran through every gap, and very early.
+
+    Where nobody heard it, it stood still as likely as `STOOD` says: then it gave less than it is thought to have given.
+    """
+    early, very_early = _left_over(usual, cup, model)
+    (less, more), surely = gap, early
+    if more:
+        surely = min(early, _left_over(_after(told, more, cup, model), cup, model)[0])
+    if less:
+        stood, stood_very = _left_over(_after(told, -less, cup, model), cup, model)
+        early = max(early, (1 - STOOD) * early + STOOD * stood)
+        very_early = max(very_early, (1 - STOOD) * very_early + STOOD * stood_very)
+    return early, surely, very_early
+
+
+def _after(told: Story, off: float, cup: Cup, model: DeviceModel) -> Nodes:
+    """Return where the volume of an ended run lies that gave so much more, or less, than it is told."""
+    return _known(((max(0.0, told[0] + off), told[1], 1.0),), cup, model, log=False, ended=True)
 
 
 def _of_a_balance(mean: float, sigma: float, unseen: float) -> tuple[Story, ...]:
