@@ -54,7 +54,8 @@ def is_marked(pid: int, folder: Path) -> bool:
 
 def started(folder: Path, *words: str) -> "subprocess.Popen[bytes]":
     """Start a command of nebctl whose processes can be found again, and whose temporary files lie in the folder."""
-    command = (sys.executable, "-m", "nebctl", *words)
+    # A shell that runs the tests in its background lets them ignore Ctrl-C, and what they start with them.
+    command = ("env", "--default-signal=INT", sys.executable, "-m", "nebctl", *words)
     environment = os.environ | {MARK: str(folder), "TMPDIR": str(folder)}
     quiet = subprocess.DEVNULL
     return subprocess.Popen(command, env=environment, stdout=quiet, stderr=quiet, start_new_session=True)

@@ -55,8 +55,8 @@ def know_jet(
     longest = (time[0] + more, time[1])
     early = float(ended and _surely_much_left(longest, weight, cup, model))
     left, spread = _left_at_the_end(cup, ended=ended and not early)
-    filled, by_end = cup.filled, ended and not early and weight is None
-    held = _Held(filled, left, spread, by_end=by_end)
+    filled = cup.filled
+    held = _Held(filled, left, spread, by_end=ended and not early and weight is None)
     nodes = _by_time(stories, held, model) if weight is None else _by_weight(stories, weight, held, model)
     fit = max((value for _, value in nodes), default=0.0)
     if not ended and weight is None and time[0] > LATE * cup.available:

@@ -88,9 +88,10 @@ def _by_weight(seen: Pace, dt: float, weighed: Weighed, model: DeviceModel) -> P
         dt *= CEASED_SHARE
     if model.kind is Kind.JET:  # its cup also splashes and collects what falls back
         dt /= 2
+    seen = seen._replace(mean=mean, known_s=known_s)
     if not slow and not fast:
-        return seen._replace(mean=mean, known_s=known_s, slow_s=0.0, fast_s=0.0, since=LEVEL)
-    now = _noted(seen._replace(mean=mean, known_s=known_s), weighed)
+        return _in_tolerance(seen)
+    now = _noted(seen, weighed)
     return _looked_at_again(now, _stood(now, dt, slow=slow, fast=fast), weighed)
 
 
