@@ -33,11 +33,13 @@ class Inbox:
     async def take(self) -> list[Arrival]:
         """Wait until something is there, and take at most `TOGETHER` messages, the oldest first.
 
-        What is already on its way is waited for: the database's thread and the loop share one interpreter, and while
-        the one works the other reads little.
+        Where several come, what is already on its way is waited for: the database's thread and the loop share one
+        interpreter, and while the one works the other reads little. One that comes alone is taken at once.
         """
+        waited = self._came.is_set()
         await self._came.wait()
-        await self._settle()
+        if waited or len(self._waiting) > 1:
+            await self._settle()
         return self._take_out()
 
     def take_waiting(self) -> list[Arrival]:

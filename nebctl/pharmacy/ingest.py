@@ -15,9 +15,9 @@ from nebctl.pharmacy.check import EVIDENCE, Known, Reason, Refused, Signed, read
 from nebctl.pharmacy.cores import Ahead, Cores, Question
 from nebctl.pharmacy.database import transaction
 from nebctl.pharmacy.intake import Accepted, Duplicate, OutOfOrder, Register, Run, Taken, judge_run
-from nebctl.pharmacy.unit_keys import keys_of, note_spans
+from nebctl.pharmacy.known import Knowledge
+from nebctl.pharmacy.unit_keys import note_spans
 
-HASH = 32
 Place: TypeAlias = tuple[str, int, int]
 """Unit, epoch and sequence number."""
 
@@ -35,6 +35,17 @@ class ClockBehind:
 
     now_s: int
     last_s: int
+
+
+Receipts: TypeAlias = dict[str, str | ClockBehind]
+"""By unit, the countersigned head over all that is kept of it, or why there is none now."""
+
+
+class Intake(NamedTuple):
+    """What became of messages that were taken together: an answer for each, and the receipts for what was kept."""
+
+    answers: list[Taken]
+    receipts: Receipts
 
 
 class Witness(NamedTuple):
@@ -78,8 +89,7 @@ class Ingest:
     """The register of records of one pharmacy; `simulated` says which kind of units it takes.
 
     `cores` check the signatures of large batches ahead; None: each is checked where it is needed. With a `witness`
-    the receipt for what a call keeps is written down in the same transaction, so that one sync serves both; it is
-    there for `countersign_all` to hand out once that has returned.
+    the receipt for what a call keeps is written down in the same transaction, so that one sync serves both.
     """
 
     def __init__(
@@ -96,6 +106,7 @@ class Ingest:
         self._cores = cores or Cores(verify, alone=True)
         self._witness = witness
         self._read_ahead: _Reading | None = None
+        self._knowledge = Knowledge(db)
 
     def take(self, unit: str, body: bytes, at_ns: int) -> Taken:
         """Take one `record` message of `unit`; a record is kept only when all of it holds, and then durably."""
@@ -103,7 +114,11 @@ class Ingest:
         return taken
 
     def take_all(self, arrivals: Sequence[Arrival], at_ns: int, following: Sequence[Arrival] = ()) -> list[Taken]:
-        """Take messages that arrived together, in one transaction, and return an answer for each.
+        """Take messages that arrived together, and return an answer for each; otherwise as `take_in`."""
+        return self.take_in(arrivals, at_ns, following).answers
+
+    def take_in(self, arrivals: Sequence[Arrival], at_ns: int, following: Sequence[Arrival] = ()) -> Intake:
+        """Take messages that arrived together, in one transaction; without a witness there are no receipts.
 
         `following` are those of the next call: where there are other cores, they check its signatures meanwhile.
         """
@@ -112,7 +127,7 @@ class Ingest:
             reading = self._read(arrivals)
         else:  # others' commits came between
             for key, branch in reading.branches.items():
-                branch.known = self._known(*key)
+                branch.known = self._knowledge.of(*key)
         if self._cores.helps(len(following)):
             self._read_ahead = self._read(following)
         answers = reading.answers
@@ -121,8 +136,8 @@ class Ingest:
             runs[unit, epoch] = run = self._judge(unit, epoch, branch, reading.ahead.verify)
             answers.update(zip(branch.places, run.answers, strict=True))
         taken = [answers[place] for place in range(len(arrivals))]
-        remarks = self._write(runs, list(zip(arrivals, taken, strict=True)), at_ns)
-        return [_remarked(answer, remarks) for answer in taken] if remarks else taken
+        remarks, receipts = self._write(runs, list(zip(arrivals, taken, strict=True)), at_ns)
+        return Intake([_remarked(answer, remarks) for answer in taken] if remarks else taken, receipts)
 
     def _read(self, arrivals: Sequence[Arrival]) -> _Reading:
         """Read messages, and ask for the signatures of those that look new."""
@@ -134,7 +149,7 @@ class Ingest:
                 continue
             key = (arrival.unit, signed.entry.epoch)
             if key not in reading.branches:
-                reading.branches[key] = _Branch(self._known(*key))
+                reading.branches[key] = _Branch(self._knowledge.of(*key))
             reading.branches[key].add(place, signed, reading.ahead)
         return reading
 
@@ -150,33 +165,23 @@ class Ingest:
         register = Register(unit=unit, known=known, simulated=self._simulated, verify=verify, leaf_at=leaf_at)
         return judge_run(branch.records, register)
 
-    def _known(self, unit: str, epoch: int) -> Known | Refused:
-        keys = keys_of(self._db, unit, epoch)
-        if keys is None:
-            return Refused(reason=Reason.UNKNOWN, seen=f"{unit} epoch {epoch}", expected="an enrolled unit and epoch")
-        last = self._countersigned(unit, epoch - 1)[2] or None
-        return Known(keys=keys, frontier=self._frontier(unit, epoch), last=last)
-
-    def _frontier(self, unit: str, epoch: int) -> tree.Frontier:
-        row = self._db.execute("SELECT size, frontier FROM tip WHERE unit = ? AND ep = ?", (unit, epoch)).fetchone()
-        if row is None:
-            return tree.Frontier()
-        return tree.Frontier(row[0], tuple(row[1][i : i + HASH] for i in range(0, len(row[1]), HASH)))
-
     def _write(
         self, runs: Mapping[tuple[str, int], Run], taken: Sequence[tuple[Arrival, Taken]], at_ns: int
-    ) -> dict[Place, str]:
-        """Commit what is kept and count what is not; return the remarks that a kept record gave rise to."""
+    ) -> tuple[dict[Place, str], Receipts]:
+        """Commit what is kept and count what is not; return what there is to remark on kept records, and receipts."""
         remarks: dict[Place, str] = {}
+        receipts: Receipts = {}
+        grown = {place: run for place, run in runs.items() if run.kept}
         with transaction(self._db):
-            for (unit, epoch), run in runs.items():
-                if run.kept:
-                    self._keep(unit, epoch, run, at_ns)
-                    remarks |= self._note_records(unit, epoch, run)
-                    if self._witness is not None:
-                        self._receipt(unit, *self._witness, at_ns)
+            for (unit, epoch), run in grown.items():
+                self._keep(unit, epoch, run, at_ns)
+                remarks |= self._note_records(unit, epoch, run)
+                if self._witness is not None:
+                    receipts |= self._receipts((unit,), *self._witness, at_ns)
             self._count(taken, at_ns)
-        return remarks
+        for (unit, epoch), run in grown.items():
+            self._knowledge.note_growth(unit, epoch, None if run.spans else run.frontier)
+        return remarks, receipts
 
     def _keep(self, unit: str, epoch: int, run: Run, at_ns: int) -> None:
         got_at = envelope.utc_text(at_ns)
@@ -229,17 +234,18 @@ class Ingest:
         """Return the receipt for all that is committed of the unit's newest epoch; None means nothing is."""
         return self.countersign_all((unit,), name, witness, at_ns).get(unit)
 
-    def countersign_all(
-        self, units: Iterable[str], name: str, witness: Signer, at_ns: int
-    ) -> dict[str, str | ClockBehind]:
+    def countersign_all(self, units: Iterable[str], name: str, witness: Signer, at_ns: int) -> Receipts:
         """Return the receipts of units by their names, each for all that is committed of the unit's newest epoch.
 
         A unit of which nothing is kept has none. All are written down before they are returned, in one transaction, and
         the time of each never lies before that of an earlier one.
         """
         with transaction(self._db):
-            receipts = {unit: self._receipt(unit, name, witness, at_ns) for unit in units}
-        return {unit: receipt for unit, receipt in receipts.items() if receipt is not None}
+            return self._receipts(units, name, witness, at_ns)
+
+    def _receipts(self, units: Iterable[str], name: str, witness: Signer, at_ns: int) -> Receipts:
+        found = ((unit, self._receipt(unit, name, witness, at_ns)) for unit in units)
+        return {unit: receipt for unit, receipt in found if receipt is not None}
 
     def _receipt(self, unit: str, name: str, witness: Signer, at_ns: int) -> str | ClockBehind | None:
         row = self._db.execute(
@@ -250,19 +256,14 @@ class Ingest:
         if row is None:
             return None
         epoch, now_s = row[0], at_ns // NS_PER_S
-        size, last_s, note = self._countersigned(unit, epoch)
-        frontier = self._frontier(unit, epoch)
+        size, last_s, note = self._knowledge.countersigned(unit, epoch)
+        frontier = self._knowledge.frontier(unit, epoch)
         if size == frontier.size:
             return note
         if now_s < last_s:
             return ClockBehind(now_s=now_s, last_s=last_s)
         checkpoint = head.Checkpoint(Vkey.parse(row[1]).name, frontier.size, frontier.root())
         return self._countersign(unit, epoch, checkpoint, row[2], head.cosign(checkpoint, now_s, name, witness), now_s)
-
-    def _countersigned(self, unit: str, epoch: int) -> tuple[int, int, str]:
-        query = "SELECT size, cosigned_at, note FROM witness WHERE unit = ? AND ep = ?"
-        size, last_s, note = self._db.execute(query, (unit, epoch)).fetchone() or (0, 0, "")
-        return size, last_s, note
 
     def _countersign(
         self, unit: str, epoch: int, checkpoint: head.Checkpoint, head_line: str, cosignature: str, now_s: int

@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from nebctl.pharmacy.check import Reason, Refused
 from nebctl.pharmacy.inbox import Inbox
-from nebctl.pharmacy.ingest import Arrival, ClockBehind
-from nebctl.pharmacy.intake import Accepted, OutOfOrder, Taken
+from nebctl.pharmacy.ingest import Arrival, ClockBehind, Intake, Receipts
+from nebctl.pharmacy.intake import Accepted, OutOfOrder
 from nebctl.pharmacy.judging import Overdue
 from nebctl.pharmacy.outcomes import OUTCOMES
 from nebctl.pharmacy.store import PharmacyStore
@@ -52,6 +52,7 @@ class PharmacyService:
         self._inbox = Inbox()
         self._has_room = True
         self._due: set[str] = set()
+        self._ready: Receipts = {}
         self._answers: dict[str, tuple[str, ...]] = {}
         self._receipt_due = asyncio.Event()
         self._outcome_came = asyncio.Event()
@@ -137,11 +138,11 @@ class PharmacyService:
         while True:
             arrivals, following = following or await self._inbox.take(), self._inbox.take_waiting()
             try:
-                taken = await self._store.take_all(arrivals, self._now_ns(), following)
+                intake = await self._store.take_all(arrivals, self._now_ns(), following)
             except (StoreFault, *OWN_FAULTS):
                 await self._take_singly(arrivals)
             else:
-                self._note_taken(arrivals, taken)
+                self._note_taken(arrivals, intake)
 
     async def _take_singly(self, arrivals: Sequence[Arrival]) -> None:
         """Take in one by one what could not be taken together: what is at fault stays alone with it."""
@@ -149,8 +150,11 @@ class PharmacyService:
             with self._surviving(f"record of {arrival.unit}"):
                 self._note_taken([arrival], await self._store.take_all([arrival], self._now_ns()))
 
-    def _note_taken(self, arrivals: Sequence[Arrival], taken: Sequence[Taken]) -> None:
-        for (unit, _), answer in zip(arrivals, taken, strict=True):
+    def _note_taken(self, arrivals: Sequence[Arrival], intake: Intake) -> None:
+        if intake.receipts:
+            self._ready |= intake.receipts
+            self._receipt_due.set()
+        for (unit, _), answer in zip(arrivals, intake.answers, strict=True):
             if isinstance(answer, Refused):
                 self._log.warning("%s: %s", unit, answer.sentence())
                 continue
@@ -158,7 +162,6 @@ class PharmacyService:
                 self._log.info("%s: record %d came before %d", unit, answer.seq, answer.want)
             if isinstance(answer, Accepted):
                 self._note_accepted(answer)
-            self._owe_receipt(unit)
 
     def _note_accepted(self, taken: Accepted) -> None:
         self._log.debug("%s: %s %d kept", taken.unit, taken.typ, taken.seq)
@@ -195,9 +198,11 @@ class PharmacyService:
             await self._receipt_due.wait()
             self._receipt_due.clear()
             due, self._due = self._due, set()
+            ready, self._ready = self._ready, {}
             with self._surviving("receipts"):
-                receipts = await self._store.receipts(sorted(due), self._now_ns())
-                for unit, receipt in receipts.items():
+                if due:
+                    ready |= await self._store.receipts(sorted(due), self._now_ns())
+                for unit, receipt in ready.items():
                     await self._send_receipt(live, unit, receipt)
             answers, self._answers = self._answers, {}
             for unit, texts in answers.items():  # never retained: an answer is for one nonce

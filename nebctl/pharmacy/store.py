@@ -1,6 +1,5 @@
 """The pharmacy's database for the event loop: one thread owns it, so that no fsync ever holds the loop up."""
 
-import asyncio
 import contextlib
 import sqlite3
 from collections.abc import Callable, Sequence
@@ -14,12 +13,12 @@ from nebctl.core.ledger.note import Vkey
 from nebctl.core.ledger.signing import Signer, Verifier
 from nebctl.pharmacy import judging, orders
 from nebctl.pharmacy.books import Books
-from nebctl.pharmacy.check import Reason
+from nebctl.pharmacy.check import Reason, Refused
 from nebctl.pharmacy.cores import Cores
 from nebctl.pharmacy.database import own
 from nebctl.pharmacy.greeting import Greeted, greet
-from nebctl.pharmacy.ingest import Arrival, ClockBehind, Ingest, Witness
-from nebctl.pharmacy.intake import Taken
+from nebctl.pharmacy.ingest import Arrival, Ingest, Intake, Receipts, Witness
+from nebctl.store.calls import begin
 from nebctl.store.faults import explain
 
 P = ParamSpec("P")
@@ -75,23 +74,33 @@ class PharmacyStore:
         await self._in_thread(self._open.close)
         self._thread.shutdown(wait=False)
 
-    async def take_all(self, arrivals: Sequence[Arrival], at_ns: int, following: Sequence[Arrival] = ()) -> list[Taken]:
-        """Take `record` messages, and return an answer for each; what is accepted is on disk when this returns.
+    async def take_all(self, arrivals: Sequence[Arrival], at_ns: int, following: Sequence[Arrival] = ()) -> Intake:
+        """Take `record` messages; what is accepted, and its receipt, are on disk when this returns.
 
+        A unit is owed a receipt for whatever was not refused, a record sent again included: it has not heard of one.
         `following` are those of the next call, where they are here already.
         """
+        return await self._in_thread(self._take_all, arrivals, at_ns, following)
+
+    def _take_all(self, arrivals: Sequence[Arrival], at_ns: int, following: Sequence[Arrival]) -> Intake:
         assert self._ingest is not None
-        return await self._in_thread(self._ingest.take_all, arrivals, at_ns, following)
+        answers, receipts = self._ingest.take_in(arrivals, at_ns, following)
+        told = zip(arrivals, answers, strict=True)
+        owed = {arrival.unit for arrival, answer in told if not isinstance(answer, Refused)} - receipts.keys()
+        return Intake(answers, {**receipts, **self._countersign(sorted(owed), at_ns)} if owed else receipts)
+
+    def _countersign(self, units: Sequence[str], at_ns: int) -> Receipts:
+        assert self._ingest is not None
+        return self._ingest.countersign_all(units, self._witness.name, self._signer, at_ns)
 
     async def refuse(self, unit: str, reason: Reason, at_ns: int) -> None:
         """Count a message that is no record and was not taken."""
         assert self._ingest is not None
         await self._in_thread(self._ingest.refuse, unit, reason, at_ns)
 
-    async def receipts(self, units: Sequence[str], at_ns: int) -> dict[str, str | ClockBehind]:
+    async def receipts(self, units: Sequence[str], at_ns: int) -> Receipts:
         """Return the countersigned heads over all that is kept of the units; one of which nothing is kept has none."""
-        assert self._ingest is not None
-        return await self._in_thread(self._ingest.countersign_all, units, self._witness.name, self._signer, at_ns)
+        return await self._in_thread(self._countersign, units, at_ns)
 
     async def greet(self, unit: str, body: bytes, at_ns: int) -> Greeted | None:
         """Return the answer to a unit's hello; None means that neither the unit nor its epoch is enrolled."""
@@ -132,10 +141,8 @@ class PharmacyStore:
         return await self._in_thread(work, self._db, *args, **kwargs)
 
     async def _in_thread(self, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-        # Shielded: what was begun is finished, even if its caller is cancelled.
-        future = self._thread.submit(work, *args, **kwargs)
         try:
-            return await asyncio.shield(asyncio.wrap_future(future))
+            return await begin(self._thread, work, *args, **kwargs)
         except sqlite3.Error as error:
             raise explain(self._path, error) from error
 

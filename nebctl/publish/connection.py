@@ -109,6 +109,22 @@ class _Client(aiomqtt.Client):
     came = 0
     _stands = False
 
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self.news = asyncio.Event()
+        """Set when something arrived, or when the connection ended."""
+
+    @property
+    def over(self) -> bool:
+        """Return whether the connection has ended."""
+        return self._disconnected.done()
+
+    def end(self) -> aiomqtt.MqttError:
+        """Return why the connection has ended, as the library says it."""
+        fault = aiomqtt.MqttError("Disconnected during message iteration")
+        fault.__cause__ = self._disconnected.exception()
+        return fault
+
     def _on_log(self, _client: Any, _userdata: Any, level: int, text: str) -> None:
         if level == MQTT_LOG_ERR:
             self.trouble = text
@@ -124,6 +140,7 @@ class _Client(aiomqtt.Client):
         queue: asyncio.Queue[Any] = self._queue
         try:  # as the library does, but in our own shape at once
             queue.put_nowait(_read(message))
+            self.news.set()
         except asyncio.QueueFull:
             self._logger.warning("the queue of messages is full; one is thrown away")
 
@@ -177,6 +194,7 @@ class _Client(aiomqtt.Client):
             raise
         self._client.on_log = None
         self._stands = True
+        self._disconnected.add_done_callback(lambda _: self.news.set())
         if (sock := self._client.socket()) is not None and sock.fileno() >= 0:
             self._loop.add_reader(sock.fileno(), self._read, sock)  # in the place of the library's
         return self
@@ -222,13 +240,18 @@ class Connection:
                 raise BrokerFault(f"the broker refused the subscription to {name}")
 
     async def messages(self) -> AsyncIterator[Message]:
-        """Yield what arrives, until the connection ends with a `BrokerFault`."""
+        """Yield what arrives, until the connection ends with a `BrokerFault`.
+
+        The library's own iterator makes a task for each message, and lets an acknowledgement go out before it.
+        """
         with _as_fault("receive"):
-            messages: AsyncIterator[Any] = self._client.messages
-            async for message in messages:
-                yield message
-                while not self._arrived.empty():  # the library's iterator costs two tasks a message
+            while True:
+                self._client.news.clear()
+                while not self._arrived.empty():
                     yield self._arrived.get_nowait()
+                if self._client.over:
+                    raise self._client.end()
+                await self._client.news.wait()
 
 
 @contextlib.asynccontextmanager
@@ -275,7 +298,7 @@ def _client(
         will=aiomqtt.Will(will.topic, will.payload, 1, will.retain) if will else None,
         keepalive=KEEPALIVE_S,
         timeout=settings.answer_s,
-        queue_type=lambda maxsize: asyncio.Queue(maxsize) if arrived is None else arrived,  # type: ignore[arg-type]  # a maker, not a type
+        queue_type=lambda maxsize: asyncio.Queue(maxsize) if arrived is None else arrived,  # a maker, not a type
         tls_context=_tls(settings) if secure else None,
         socket_options=[(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)],
     )

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Sequence
-from concurrent.futures import Executor, Future, ThreadPoolExecutor
+from concurrent.futures import Executor, ThreadPoolExecutor
 from pathlib import Path
 from typing import ParamSpec, Self, TypeVar
 
@@ -13,6 +13,7 @@ from nebctl.core.ledger.note import Vkey
 from nebctl.core.ledger.records import Draft, Entry
 from nebctl.core.trace import Trace
 from nebctl.ports import Signer, Verifier
+from nebctl.store.calls import begin
 from nebctl.store.database import Connect, connect
 from nebctl.store.faults import closed
 from nebctl.store.grouping import Grouping
@@ -70,7 +71,7 @@ class UnitLedger:
         sealer = Sealer(site=site, stamp=stamp, signer=signer, verify=verify, witness=witness, random=random)
         writer, thread = Writer(path, sealer, connect), thread or ThreadPoolExecutor(1, thread_name_prefix="ledger")
         try:
-            await _await(thread.submit(writer.open, at, may_lack_key=may_lack_key))
+            await begin(thread, writer.open, at, may_lack_key=may_lack_key)
         except BaseException:
             _shut(thread, writer)
             raise
@@ -177,27 +178,22 @@ class UnitLedger:
     async def _run(self, work: Callable[_P, _T], *args: _P.args, **kwargs: _P.kwargs) -> _T:
         self._groups.end()
         try:
-            working = self._thread.submit(work, *args, **kwargs)
+            working = begin(self._thread, work, *args, **kwargs)
         except RuntimeError as error:
             raise closed() from error
-        return await _await(working)
+        return await working
 
     async def close(self) -> None:
         """Finish what was begun and close the file; closing twice is harmless."""
         self._groups.end()
         if (closed := _shut(self._thread, self._writer)) is not None:
-            await _await(closed)
+            await closed
 
 
-async def _await(working: "Future[_T]") -> _T:
-    # Shielded: a caller that is cancelled stops waiting, while the work in the thread runs to its own end.
-    return await asyncio.shield(asyncio.wrap_future(working))
-
-
-def _shut(thread: Executor, writer: Writer) -> Future[None] | None:
+def _shut(thread: Executor, writer: Writer) -> "asyncio.Future[None] | None":
     """Close the file after all that was begun; None where that was asked for before."""
     try:
-        closed = thread.submit(writer.close)
+        closed = begin(thread, writer.close)
     except RuntimeError:
         return None
     thread.shutdown(wait=False)

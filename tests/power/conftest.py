@@ -275,6 +275,11 @@ class Connection:
     def __init__(self, db: apsw.Connection) -> None:
         self._db = db
 
+    @property
+    def total_changes(self) -> int:
+        """Return how many rows this connection has changed since it was opened."""
+        return self._db.total_changes()
+
     def execute(self, sql: str, values: Any = ()) -> Rows:
         """Run a statement."""
         cursor, columns = self._db.cursor(), []
