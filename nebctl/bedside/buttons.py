@@ -3,11 +3,12 @@
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable
+from typing import NamedTuple
 
 from nebctl.core.alarms import Priority
 from nebctl.core.device import CommandFailed
 from nebctl.core.hardware import HOLD_NS, START, STOP, lamp_of
-from nebctl.core.melody import sounding
+from nebctl.core.melody import information, sounding
 from nebctl.core.session import State
 from nebctl.ports import Panel
 
@@ -18,19 +19,27 @@ LOOK_S = 0.05
 """How often what lamp and buzzer are to show is looked at."""
 
 
-class Buttons:
-    """Works one panel: STOP at its first edge, START where it is held.
+class Shown(NamedTuple):
+    """What lamp and buzzer go by: the session's state, the highest alarm that stands, and the one that is to be heard.
 
-    `stop` and `start` are what the buttons do; `shows` is the session's state, the highest priority of an alarm that
-    stands, and the priority whose melody is to be heard, each None where there is none.
+    Each alarm is None where there is none; `ended` says that a dose has run dry by itself and waits for its residual.
     """
+
+    state: State
+    standing: Priority | None
+    heard: Priority | None
+    ended: bool = False
+
+
+class Buttons:
+    """Works one panel: STOP at its first edge, START where it is held. `stop` and `start` are what the buttons do."""
 
     def __init__(
         self,
         panel: Panel,
         stop: Callable[[], Awaitable[None]],
         start: Callable[[], Awaitable[None]],
-        shows: Callable[[], tuple[State, Priority | None, Priority | None]],
+        shows: Callable[[], Shown],
         now_ns: Callable[[], int],
     ) -> None:
         self._panel = panel
@@ -93,18 +102,25 @@ class Buttons:
 
     async def _light(self) -> None:
         while True:
-            state, priority, _ = self._shows()
-            self._panel.light(on=lamp_of(state, priority).is_on(self._now_ns()))
+            shown = self._shows()
+            self._panel.light(on=lamp_of(shown.state, shown.standing).is_on(self._now_ns()))
             await asyncio.sleep(LOOK_S)
 
     async def _sound(self) -> None:
-        """Play the melody of what is to be heard, in real time; another priority begins at once, as on the page."""
+        """Play the melody of what is to be heard, in real time; another priority begins at once, as on the page.
+
+        A dose that ends by itself has one tone where no alarm is to be heard (S29).
+        """
         loop = asyncio.get_running_loop()
-        playing, began_s = None, loop.time()
+        before, began_s, toned = self._shows(), loop.time(), False
+        playing: Priority | None = None
         while True:
-            _, _, heard = self._shows()
-            if heard is not playing:
-                playing, began_s = heard, loop.time()
-            pitch, left_ms = sounding(playing, round(1000 * (loop.time() - began_s)))
+            shown = self._shows()
+            ends = shown.ended and not before.ended and shown.heard is None
+            if ends or shown.heard is not playing:
+                playing, began_s, toned = shown.heard, loop.time(), ends
+            before = shown
+            after_ms = round(1000 * (loop.time() - began_s))
+            pitch, left_ms = information(after_ms) if toned else sounding(playing, after_ms)
             self._panel.sound(pitch)
             await asyncio.sleep(min(left_ms / 1000, LOOK_S))

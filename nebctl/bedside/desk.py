@@ -24,7 +24,7 @@ from nebctl.core.lease_admission import never_sent
 from nebctl.core.ledger.envelope import utc_text
 from nebctl.core.ledger.records import Draft, Json, SessionDay
 from nebctl.core.limits import EXTRA, SOFTENABLE, Passing
-from nebctl.core.meanings import GAVE
+from nebctl.core.meanings import GAVE, OLDER
 from nebctl.core.operators import Operator
 from nebctl.core.orders import Worklist
 from nebctl.core.regimen import FollowUp, Regimen, SiteRules
@@ -266,7 +266,7 @@ class Desk:
         if not own:
             raise Refused(_nothing_to_sign(others=bool(parts)))
         part, auth = own[-1], self._runner.session.authorisation
-        if part.shared and meaning in GAVE:
+        if part.shared and meaning in (*GAVE, *OLDER):
             raise Refused(Refusal(code="gave-part", sentence="Others gave this dose too: sign for your own part."))
         event = ev.Signed(
             operator=person.code,

@@ -3,7 +3,7 @@
 from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass
 
-from nebctl.bedside.buttons import Buttons
+from nebctl.bedside.buttons import Buttons, Shown
 from nebctl.bedside.desk import Desk
 from nebctl.bedside.logins import Logins
 from nebctl.bedside.probe import Probe
@@ -98,8 +98,9 @@ class Hardware:
     def _make_buttons(self, panel: Panel | None) -> Buttons | None:
         return None if panel is None else Buttons(panel, self.stop, self.start, self._shows, self._now_ns)
 
-    def _shows(self) -> tuple[State, Priority | None, Priority | None]:
-        alarming = self._runner.alarming
+    def _shows(self) -> Shown:
+        alarming, session = self._runner.alarming, self._runner.session
         standing = [each.priority for each in alarming.standing.values()]
         highest = next((priority for priority in Priority if priority in standing), None)
-        return self._runner.session.state, highest, alarming.heard()
+        ended = session.state is State.RESIDUAL and not session.stopped_by and not session.doubts
+        return Shown(session.state, highest, alarming.heard(), ended=ended)

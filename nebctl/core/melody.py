@@ -88,6 +88,13 @@ def sounding(priority: Priority | None, after_ms: int) -> tuple[int, int]:
     return 0, _PERIOD_MS[priority] - at_ms
 
 
+def information(after_ms: int) -> tuple[int, int]:
+    """Return what is heard of the information tone so long after it began, as `sounding` does; it is not repeated."""
+    (pulse,) = melody(None)
+    left_ms = pulse.length_ms - after_ms
+    return (pulse.millihertz, left_ms) if left_ms > 0 else sounding(None, after_ms)
+
+
 def composed(priority: Priority | None) -> Json:
     """Return a burst and its period as members, for a player that is not ours."""
     pulses: list[Json] = [

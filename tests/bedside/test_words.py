@@ -1,6 +1,7 @@
 """What a person says and others read later can be read; what a signature means is one of a few known sentences."""
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,8 @@ from pydantic import ValidationError
 from nebctl.bedside.bodies import Confirmed, Reason, Signature
 from nebctl.bedside.chart_bodies import ChartBody
 from nebctl.core.meanings import GAVE, MEANINGS, PART
+
+TERM = re.compile(r"^\| (?!English|---)(?P<english>.+?) \| (?P<chinese>.+?) \| (?P<never>.*?) ?\| .*\|$", re.MULTILINE)
 
 
 @pytest.mark.req("S05")
@@ -49,3 +52,13 @@ def test_a_signature_means_nothing_else(words: str) -> None:
     with pytest.raises(ValidationError, match="is no meaning of a signature; write one of") as refused:
         Signature.model_validate({"operator": "RT-07", "pin": "1", "meaning": words})
     assert all(meaning in str(refused.value) for meaning in MEANINGS)
+
+
+def test_one_chinese_word_stands_for_one_thing() -> None:
+    """Each term of the glossary is in the catalogues; a word that the glossary advises against is in none of them."""
+    pages = (Path(f"nebctl/bedside/page/{kind}.zh.json") for kind in ("text", "heard", "scanned"))
+    said = "".join(text for page in pages for text in json.loads(page.read_text("utf-8")).values())
+    terms = [*TERM.finditer(Path("docs/reference/chinese.md").read_text("utf-8"))]
+    assert len(terms) > 30
+    assert [word for term in terms for word in term["chinese"].split(", ") if word not in said] == []
+    assert [word for term in terms for word in term["never"].split(", ") if word and word in said] == []

@@ -72,14 +72,13 @@ def test_the_device_in_chinese(browser: Any, ward: Any) -> None:
         panel.keys(PIN)
         panel.tap("登录")
         panel.on("idle")
-        panel.tap("设备")
+        panel.tap("雾化器")
         panel.page.wait_for_selector(".device svg .calibration")
         panel.until(lambda: not ward.state()["alarms"])  # before the dose below, whose unsigned part is one
         panel.page.wait_for_selector("#alarm", state="hidden")
         shown = panel.text(".device").replace(SERIAL, "").replace("mL/min", "")
         assert re.findall(r"[A-Za-z]{2,}", shown) == []
         assert panel.page.evaluate(LOOK, 1) == []
-        panel.keep("device-zh")
 
 
 def test_the_page_has_the_command_s_chart(panel: Any, ward: Any) -> None:
@@ -100,7 +99,6 @@ def test_the_page_has_the_command_s_chart(panel: Any, ward: Any) -> None:
     assert [point["kind"] for point in told["points"]] == ["calibration"] * 4
     assert (stands["standing"], stands["drift"]) == ("good", None)
     assert panel.text(".told") == "Calibrated less than a day ago."
-    panel.keep("device")
     panel.tap("Back")
     panel.on("idle")
     give_a_dose(ward, left="1.2 mL")

@@ -12,7 +12,7 @@ export function lost(page) {
     h('div', { class: 'foot' }, off)) };
 }
 
-function ending({ doubts, stopped_by: by }) {
+export function ending({ doubts, stopped_by: by }) {
   if (doubts.length) return 'uncertain';
   return by ? 'stopped' : 'dry';
 }
@@ -46,8 +46,9 @@ export function outcome(page) {
   const { outcome: came, course: doses } = page.view, days = course();
   const range = interval(came.low_nl, came.high_nl);
   days.update(doses);
+  const said = came.end === 'complete' && came.verdict !== 'WITHIN' ? 'outcome_complete_unsure' : `outcome_${came.end}_text`;
   return { node: h('div', { class: 'ended' }, h('h1', { class: 'word' }, t(`outcome_${came.end}`)),
-    h('p', { class: 'sentence' }, t(`outcome_${came.end}_text`, range)),
+    h('p', { class: 'sentence' }, t(said, range)),
     came.end === 'uncertain' ? null : [
       h('p', { class: 'sentence' }, h('strong', {}, t('emitted', { best: ml(came.best_nl), ...range }))),
       h('p', { class: 'sentence quiet' }, t(`verdict_${came.verdict}`))],

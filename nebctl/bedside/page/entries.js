@@ -13,6 +13,15 @@ export function begins(page, kind) {
   return page.view.prefixes[kind][0] ?? '';
 }
 
+// Lets a button be touched once more stands in a box than what each code begins with; returns whether it does.
+export function onceTyped(button, { input }, beginnings) {
+  const typed = () => !['', ...beginnings()].includes(input.value.trim());
+  const show = () => { button.disabled = !typed(); };
+  input.addEventListener('input', show);
+  show();
+  return typed;
+}
+
 // Reads "2.98" as whole nanolitres without a float between; null where it is no volume.
 function nanolitres(text) {
   const match = /^(\d{1,2})(?:\.(\d{0,6}))?$/.exec(text);

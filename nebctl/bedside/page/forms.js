@@ -1,7 +1,7 @@
 // Charting and adverse events: one thing asked on each screen, then all answers read back before they are recorded.
 
 import { STEPS, bodyOf, shownAs } from './asked.js';
-import { entry } from './entries.js';
+import { entry, onceTyped } from './entries.js';
 import { box, choice, h, letters, onEnter, say } from './parts.js';
 import { t } from './text.js';
 
@@ -50,10 +50,9 @@ function choose(page, { name, title, options, needed }, values, on, back) {
 function text(page, { type, name, title, label, begins }, values, on, back) {
   const field = box(t(label), name, values[name] ?? begins?.(page) ?? '');
   const button = choice(t('next'), () => go());
-  const go = () => { if (field.input.value.trim()) on({ [name]: field.input.value.trim() }); };
+  const typed = onceTyped(button, field, () => (begins ? page.view.prefixes.subject : []));
+  const go = () => { if (typed()) on({ [name]: field.input.value.trim() }); };
   field.input.setAttribute('maxlength', '200');
-  field.input.addEventListener('input', () => { button.disabled = !field.input.value.trim(); });
-  button.disabled = !field.input.value.trim();
   onEnter([field], go);
   const row = h('div', { class: 'row bottom' }, button, choice(t('back'), back, 'plain'));
   const pad = type === 'text' ? letters(field, t('delete')) : undefined;

@@ -8,15 +8,18 @@ export function idle(page) {
   const begin = choice(t('idle_begin'), () => page.step({ scan: true })), check = choice(t('clock_check'), () => page.step({ clock: {} }));
   const note = h('p', { class: 'note due-note' });
   const look = choice(t('device'), () => page.step({ device: true }), 'plain aside');
-  const part = choice(t('sign_part'), () => page.step({ sign: true }), 'plain aside');
+  const part = choice('', () => page.step({ sign: true }), 'plain aside');
   const foot = h('div', { class: 'foot' }, begin, check, part, look, choice(t('lock'), () => page.send('logout'), 'plain aside'));
   let shown = null;
   const update = ({ due, local, unsigned, operator, clock_trusted: trusted }) => {
     begin.hidden = !trusted;  // a dose that cannot be started is not to open a kit
     check.hidden = trusted;
     note.classList.toggle('quiet', trusted);
+    note.hidden = trusted && !due.length;
     say(note, t(trusted ? 'idle_scan' : 'clock_idle'));
-    part.hidden = !unsigned.some((one) => one.operator === operator.code);
+    const own = unsigned.findLast((one) => one.operator === operator.code);
+    part.hidden = !own;
+    say(part, t(own?.shared ? 'sign_part' : 'sign_go'));
     const now = JSON.stringify(due);
     if (now === shown) return;
     shown = now;

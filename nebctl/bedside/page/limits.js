@@ -63,8 +63,9 @@ export function confirm(page) {
   const { limit: asked, vouch } = page.local, { code, name } = page.view.operator;
   const confirmed = { limit: asked.code, reason: asked.reason };
   const go = async () => {
-    if (vouch) page.step({ limit: null, vouch: 'second', confirmed });
-    else if (await page.send('scan', { operator: code, confirmed }, (refused) => offer(page, refused))) leave(page);
+    if (vouch) { page.step({ limit: null, vouch: 'second', confirmed }); return; }
+    await page.send('scan', { operator: code, confirmed });
+    leave(page);  // one person lets one limit pass: what else stands against the dose is a sentence
   };
   const take = choice(t('limit_take'), go);
   const update = (view) => { take.disabled = page.pending; watching(page)(view); };

@@ -2,6 +2,7 @@
 
 import { actions } from './actions.js';
 import { drawAlarm } from './alarm.js';
+import { ending } from './ended.js';
 import { begin } from './forms.js';
 import { drawHeader } from './header.js';
 import { keptLanguage, menu } from './menu.js';
@@ -107,8 +108,17 @@ function take(next) {
   const ended = view && next.state === 'idle' && view.state !== 'idle';
   if (other) screen = null;
   if (ended || other || !next.operator) local = {};
+  const over = view && next.state === 'residual' && view.state !== 'residual';
   soundEnd(view, next);
   view = next;
+  if (over) atEnd();
+}
+
+// A dose that ends under a form is not to pass unseen. What belongs to its middle could no longer be recorded, and goes;
+// an adverse event stays as it was typed, once the end was read.
+function atEnd() {
+  if (local.form?.kind === 'mid' || local.telling === 'pause') local = { ...local, form: null, telling: null };
+  else if (local.form) notice(t(`ended_${ending(view)}_text`));
 }
 
 // The stream of views. A login or its end opens it anew; the browser itself reconnects after a break.

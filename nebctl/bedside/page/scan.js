@@ -1,7 +1,7 @@
 // What the unit's own scanner reads: subject, kit and cup. No code is ever typed into a page as if it had been scanned.
 
 import { box, choice, h, onEnter, say, unbroken } from './parts.js';
-import { begins, entry } from './entries.js';
+import { begins, entry, onceTyped } from './entries.js';
 import { offer } from './limits.js';
 import { credential } from './signin.js';
 import { heard, t } from './text.js';
@@ -76,10 +76,11 @@ export function vouch(page) {
 
 export function typed(page) {
   const subject = box(t('box_typed_subject'), 'subject', begins(page, 'subject'));
-  const go = () => { if (subject.input.value.trim()) page.step({ vouch: 'second', subject: subject.input.value.trim() }); };
+  const next = choice(t('next'), () => go()), is = onceTyped(next, subject, () => page.view.prefixes.subject);
+  const go = () => { if (is()) page.step({ vouch: 'second', subject: subject.input.value.trim() }); };
   onEnter([subject], go);
   const back = choice(t('back'), () => page.step({ vouch: 'vouch' }), 'plain');
-  const button = h('div', { class: 'row bottom' }, choice(t('next'), go), back);
+  const button = h('div', { class: 'row bottom' }, next, back);
   return { node: entry({ title: t('typed_title'), boxes: [subject], point: '-', button }), focus: subject.input };
 }
 
@@ -87,7 +88,7 @@ export function second(page) {
   const done = async ({ operator, pin }) => {
     const { subject, why: reason, confirmed } = page.local, typed = { subject, reason, second: operator, pin };
     const body = { operator: page.view.operator.code, typed, ...(confirmed ? { confirmed } : {}) };
-    const given = await page.send('scan', body, (refused) => offer(page, refused));
+    const given = await page.send('scan', body, (refused) => !confirmed && offer(page, refused));
     if (given) page.step({ vouch: null, confirmed: null });
     return given;
   };
@@ -115,12 +116,10 @@ export function cup(page) {
 
 export function cupTyped(page) {
   const code = box(t('box_cup'), 'cup', CUP);
-  const go = () => {
-    const number = code.input.value.trim();
-    if (number) page.step({ fill: 'charge', cup: { cup: number, cup_typed: t('cup_unreadable') } });
-  };
+  const next = choice(t('cup_next'), () => go()), is = onceTyped(next, code, () => [CUP]);
+  const go = () => { if (is()) page.step({ fill: 'charge', cup: { cup: code.input.value.trim(), cup_typed: t('cup_unreadable') } }); };
   onEnter([code], go);
   const back = choice(t('back'), () => page.step({ fill: null }), 'plain');
-  const button = h('div', { class: 'row bottom' }, choice(t('cup_next'), go), back);
+  const button = h('div', { class: 'row bottom' }, next, back);
   return { node: entry({ title: t('cup_title'), boxes: [code], point: '-', button }), focus: code.input };
 }

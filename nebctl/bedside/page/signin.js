@@ -1,6 +1,6 @@
 // Badge, then PIN: at the login, and again wherever a person answers for something by name.
 
-import { begins, entry } from './entries.js';
+import { begins, entry, onceTyped } from './entries.js';
 import { box, choice, h, onEnter, say } from './parts.js';
 import { t } from './text.js';
 
@@ -25,21 +25,25 @@ export function credential(page, { title, badge, button, done, under = [], back 
     said?.focus();  // a sentence is read first; the box is where the next scan goes after it
   };
   const askPin = () => {
-    if (!first.input.value.trim()) return;
+    if (!named()) return;
     const pin = pinBox();
     const go = async () => {
       const typed = pin.input.value;
       pin.input.value = '';
       if (!typed || (await done({ operator: first.input.value.trim(), pin: typed }))) return;
-      if (!page.refused.startsWith('pin-')) askBadge();
+      if (page.refused.startsWith('pin-')) return;
+      first.input.value = badge;
+      askBadge();
     };
     onEnter([pin], go);
     const row = h('div', { class: 'row bottom' }, choice(button, go), choice(t('back'), askBadge, 'plain'));
     const whose = h('p', { class: 'note' }, first.input.value.trim());
     show(entry({ title: t('pin_title'), boxes: [pin], point: '', under: [whose, under], button: row }), pin.input);
   };
+  const next = choice(t('next'), () => askPin()), named = onceTyped(next, first, () => page.view.prefixes.operator);
   const askBadge = () => {
-    const row = h('div', { class: 'row bottom' }, choice(t('next'), askPin), leave);
+    first.input.dispatchEvent(new Event('input'));
+    const row = h('div', { class: 'row bottom' }, next, leave);
     show(entry({ title, boxes: [first], point: '-', under, button: row }), first.input);
   };
   let heard = page.view.scanned.count;

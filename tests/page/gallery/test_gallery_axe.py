@@ -19,7 +19,7 @@ RUN = """async () => {
 
 @pytest.mark.parametrize("theme", ["night", "day"])
 def test_axe_finds_nothing(stages: dict[str, Stage], theme: str) -> None:
-    """Roles, names, target sizes and contrast of 7:1 hold on every screen."""
+    """Roles, names, target sizes and contrast of 7:1 hold on every screen, under a sentence and under a lost link."""
     if not AXE.exists():
         if os.environ.get("CI") == "true":
             pytest.fail("axe-core is not here (make peers)")
@@ -32,5 +32,14 @@ def test_axe_finds_nothing(stages: dict[str, Stage], theme: str) -> None:
     for screen in SCREENS:
         stage.reach(screen)
         found[screen.name] = stage.page.evaluate(RUN)
+    stage.reach(next(screen for screen in SCREENS if screen.name == "scanned"))
+    stage.answer = (409, {"code": "kit-unknown", "sentence": "Kit KIT-0412 is not on this unit's list."})
+    stage.tap("scan_check")
+    stage.page.wait_for_selector("#notice:visible")
+    found["a sentence"] = stage.page.evaluate(RUN)
+    stage.tap("understood")
+    stage.put_on(None)
+    stage.page.wait_for_selector("#cover:visible", timeout=3_000)
+    found["no link"] = stage.page.evaluate(RUN)
     stage.page.evaluate("() => { document.documentElement.dataset.theme = 'night'; }")
     assert {name: what for name, what in found.items() if what} == {}

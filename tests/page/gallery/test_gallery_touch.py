@@ -115,7 +115,7 @@ def test_a_frozen_page_takes_no_tap_for_a_hold(fresh: Stage) -> None:
 
 @pytest.mark.req("S54")
 @pytest.mark.parametrize("residual", ["drawn", "refused"])
-def test_liquid_that_was_added_goes_with_the_residual(fresh: Stage, residual: str, keep: Any) -> None:
+def test_liquid_that_was_added_goes_with_the_residual(fresh: Stage, residual: str) -> None:
     """What a person says was added stands on the screen and is sent with the residual, measured or refused."""
     fresh.reach(BY_NAME["measure-added"])
     fresh.page.locator("#main input").first.fill("0.4")
@@ -123,7 +123,6 @@ def test_liquid_that_was_added_goes_with_the_residual(fresh: Stage, residual: st
     fresh.page.wait_for_selector('#main[data-screen="residual"]')
     assert ENGLISH["residual_added_sum"].format(low="0.35", high="0.45") in fresh.page.locator("#main").inner_text()
     assert fresh.page.locator("button:visible").filter(has_text=ENGLISH["residual_added"]).count() == 0
-    keep(fresh.page, "residual-added")
     assert fresh.page.evaluate(LOOK, 1) == []
     fresh.posts.clear()
     fresh.tap(f"residual_{residual}")

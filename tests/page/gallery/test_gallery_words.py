@@ -7,6 +7,8 @@ from typing import Any
 from nebctl.bedside.api import PAGE
 from nebctl.core.alarms import Condition
 from nebctl.core.guard import RULES
+from nebctl.core.operators import ENGINEER, INVESTIGATOR, PHARMACIST, THERAPIST
+from nebctl.core.session import State
 
 from .conftest import CHINESE, ENGLISH, SCREENS, VIEWS, open_stage
 
@@ -105,3 +107,10 @@ def test_every_line_of_the_self_test_is_in_both_catalogues() -> None:
     found = {note for path in paths for note in NOTED.findall((CORE / path).read_text("utf-8"))}
     assert len(found) > 14
     assert {note for note in found if note not in HEARD.values()} == set()
+
+
+def test_a_state_and_a_role_are_said_in_chinese() -> None:
+    """What a refusal names by one English word, a state or a role, has a word of its own in Chinese."""
+    words = [*(state.value for state in State), THERAPIST, PHARMACIST, INVESTIGATOR, ENGINEER, "first", "second"]
+    assert [word for word in words if ENGLISH.get(f"value_{word}") != word] == []
+    assert [word for word in words if not re.fullmatch(r"[\u4e00-\u9fff]+", CHINESE[f"value_{word}"])] == []
