@@ -38,7 +38,7 @@ class Sealer:
     @property
     def may_sign(self) -> bool:
         """Return whether the log names the signer's key as its newest: nothing is signed by any other."""
-        return self.keys.newest == self.vkey
+        return self.ring is None or self.ring.newest == self.vkey
 
     @property
     def vkey(self) -> Vkey:

@@ -131,7 +131,7 @@ class Writer:
                 continue
             sealed.extend(records)
             outcomes.append(tuple(record.entry for record in records))
-        with self._writing() as db:
+        with self._writing(unsettled=True) as db:  # that it may sign was asked above
             insert(db, sealed, tip)
             _keep_traces(db, _traces_of(group, outcomes))
             restored.close(db, self._marks)

@@ -116,7 +116,8 @@ def _check_members(value: Mapping[Any, Any], where: str, depth: int) -> None:
     for key, item in value.items():
         if not (isinstance(key, str) and key.isascii()):
             raise FormatError(where, key, "a key of ASCII text")
-        if type(item) is not str:  # most are, and need no call
+        kind = type(item)  # most are text or small numbers, and need no call
+        if kind is not str and (kind is not int or not -LIMIT < item < LIMIT):
             _check(item, key, depth - 1)
 
 
