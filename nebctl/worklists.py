@@ -89,6 +89,7 @@ class WorklistKeeper:
         if isinstance(worklist, WorklistRefused):
             log.warning("%s: %s", self._path, worklist.sentence())
             return None
+        self._seen.recall(worklist)
         if worklist.version < self._least_version:
             return None
         return replace(worklist, overtaken=self._seen.overtaken(worklist))
@@ -103,7 +104,7 @@ class SeenLeases:
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self._newest = self._load()
+        self._newest = self._saved = self._load()
 
     def overtaken(self, worklist: Worklist) -> frozenset[Leased]:
         """Return the doses of a list for which a later lease was seen than its own."""
@@ -119,23 +120,35 @@ class SeenLeases:
 
         Raises: `OSError` where it cannot be kept.
         """
-        told = sequences_of(worklist.orders, worklist.kits)
-        newest = self._newest | {leased: max(told[leased], self._newest.get(leased, 0)) for leased in told}
-        if newest != self._newest:
+        newest = self._with(worklist)
+        if newest != self._saved:
             rows = [[*leased, sequence] for leased, sequence in sorted(newest.items())]
             save(self._path, json.dumps(rows))
-            self._newest = newest
+            self._newest = self._saved = newest
         return self.overtaken(worklist)
 
+    def recall(self, worklist: Worklist) -> None:
+        """Remember what the list on disk told: where this memory was lost, the list that is kept still knows it."""
+        self._newest = self._with(worklist)
+
+    def _with(self, worklist: Worklist) -> dict[Leased, int]:
+        told = sequences_of(worklist.orders, worklist.kits)
+        return self._newest | {leased: max(told[leased], self._newest.get(leased, 0)) for leased in told}
+
     def _load(self) -> dict[Leased, int]:
-        """Return what is on disk; a file that is damaged is said, and what was seen begins anew with the next list."""
+        """Return what is on disk; a file that is damaged is said, and what was seen begins with the list that is kept.
+
+        The next list that is taken writes it again.
+        """
         try:
             rows = json.loads(self._path.read_text("utf-8"))
             return {(str(subject), int(day), int(dose)): int(sequence) for subject, day, dose, sequence in rows}
         except FileNotFoundError:
             return {}
         except (OSError, ValueError, TypeError) as error:
-            log.warning("%s cannot be read (%s): which leases this unit has seen begins anew", self._path, error)
+            log.warning(
+                "%s cannot be read (%s): of the leases this unit has seen, those of its list remain", self._path, error
+            )
             return {}
 
 

@@ -150,15 +150,20 @@ def test_a_list_is_not_taken_where_its_leases_cannot_be_remembered(tmp_path: Pat
 
 
 @pytest.mark.req("S50")
-@pytest.mark.parametrize("content", ["", "[[1]]", "{}x", "[[null, 1, 1, []]]"])
-def test_a_damaged_memory_of_leases_is_said(tmp_path: Path, content: str, caplog: pytest.LogCaptureFixture) -> None:
-    """It is no reason to start nothing: the list's own version still guards; it begins anew, and the log says so."""
+@pytest.mark.parametrize("content", [None, "", "[[1]]", "{}x", "[[null, 1, 1, []]]"])
+def test_a_damaged_memory_of_leases_begins_with_the_list(
+    tmp_path: Path, content: str | None, caplog: pytest.LogCaptureFixture
+) -> None:
+    """What the list on disk told is seen though the memory of leases is gone, and damage to that is said in the log."""
     keeper(tmp_path).take(note(1, lease(3)))
-    (tmp_path / "leases-seen.json").write_text(content, "utf-8")
+    memory = tmp_path / "leases-seen.json"
+    memory.unlink() if content is None else memory.write_text(content, "utf-8")
     with caplog.at_level(logging.WARNING):
         found = keeper(tmp_path)
-    assert "begins anew" in caplog.text
+    assert ("leases-seen.json cannot be read" in caplog.text) is (content is not None)
     assert version_of(found) == 1
+    found.take(note(2, lease(2)))
+    assert overtaken(found) == overtaken(keeper(tmp_path)) == frozenset({("MEX-001", 1, 1)})
 
 
 @pytest.mark.req("S50")
