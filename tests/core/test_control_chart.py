@@ -44,6 +44,30 @@ def test_what_is_no_pattern_breaks_none() -> None:
         assert rules(*off)[-1] == ()
 
 
+def test_a_run_of_eight_goes_on_and_one_on_the_line_or_beyond_breaks_it() -> None:
+    """The ninth counts as the eighth did, on either side; a point on the line, or on its other side, ends the run."""
+    for side in (1, -1):
+        assert rules(*[side * 1.95] * 9)[-1] == ("WE4",)
+        assert "WE4" in rules(*[side * 2.9] * 7, side / ONE_SIGMA)[-1]
+        for ends in (0.0, -0.5):
+            assert "WE4" not in rules(*[side * 2.9] * 3, side * ends, *[side * 2.9] * 4)[-1]
+
+
+def test_three_of_three_are_more_than_two() -> None:
+    """WE2 asks for two of three at least; exactly three sigma is not beyond three."""
+    assert rules(2.7, 2.7, 2.7)[-1] == ("WE2",)
+    assert rules(3 * round(ONE_SIGMA) / ONE_SIGMA) == [()]
+
+
+def test_nothing_is_surer_than_one_nanolitre_a_second() -> None:
+    """Points that say that they have no error differ from their line by whole sigmas still."""
+    exact = [point(6_000, Kind.CALIBRATION, sigma=0), point(6_002, Kind.FAILED, sigma=0)]
+    assert chart(exact)[1].sigma_nl_per_s == 1
+    centre = point(6_000, Kind.CALIBRATION, sigma=1)
+    assert chart([centre, point(6_002, Kind.FAILED, sigma=1)])[1].sigma_nl_per_s == 1
+    assert Rule.WE4 in chart([centre, *[point(6_004, Kind.FAILED, sigma=0)] * 8])[-1].rules
+
+
 def test_the_calibration_s_own_error_is_no_drift() -> None:
     """Eight doses on one side of a line that is itself uncertain by as much say nothing of the mesh."""
     assert rules(*[0.9 * SIGMA / ONE_SIGMA] * 12)[-1] == ()

@@ -164,10 +164,10 @@ def test_each_refusal_says_what_was_seen_and_what_to_do() -> None:
     slow = Measured(rates_nl_per_s=(), rate_nl_per_s=3_000, sigma_nl_per_s=1, spread_ppm=0, parts_ppm=())
     said = [
         refuse_run(run(80_000, nl=0)),
-        refuse_run(run(19_900)),
-        refuse_run(run(80_000, temp=8_000)),
+        refuse_run(run(19_860)),
+        refuse_run(run(80_000, temp=14_860)),
         judge(replace(slow, rate_nl_per_s=1_000), CLASS_NL_S, LEAST_NL_S),
-        judge(replace(slow, rate_nl_per_s=6_000, spread_ppm=160_000), CLASS_NL_S, LEAST_NL_S),
+        judge(replace(slow, rate_nl_per_s=6_000, spread_ppm=155_001), CLASS_NL_S, LEAST_NL_S),
         judge(slow, CLASS_NL_S, LEAST_NL_S),
     ]
     assert [(finding.code, finding.sentence) for finding in said if finding] == [
@@ -183,7 +183,8 @@ def test_each_refusal_says_what_was_seen_and_what_to_do() -> None:
         ),
         (
             "cold",
-            "saline at 8.0 degrees Celsius, expected at least 15: let it come to the room's temperature and try again.",
+            "saline at 14.9 degrees Celsius, expected at least 15: let it come to the room's temperature and try "
+            "again.",
         ),
         (
             "implausible",
@@ -219,3 +220,46 @@ def test_the_parts_of_the_doubt_are_what_they_say() -> None:
     shared = Known(by=By.BALANCE, share_ppm=500_000, share_sigma_ppm=50_000)
     assert dict(measure([run(80_000)], shared).parts_ppm)["share"] == 100_000
     assert "share" not in parts
+
+
+def test_what_is_just_enough_is_a_calibration() -> None:
+    """Every limit holds what lies on it: a nanolitre, 20 s, 15 degrees, a fifth, five times, 15 %, the least rate."""
+    assert refuse_run(run(20_000, nl=1, temp=15_000)) is None
+    assert refuse_run(run(80_000, temp=None)) is None
+    at = Measured(rates_nl_per_s=(), rate_nl_per_s=1_000, sigma_nl_per_s=1, spread_ppm=150_000, parts_ppm=())
+    assert judge(at, 5_000, 1_000) is None
+    assert judge(replace(at, rate_nl_per_s=25_000), 5_000, None) is None
+    fast = judge(replace(at, rate_nl_per_s=10_000_000), 5_000, None)
+    assert fast is not None
+    assert fast.sentence.startswith("a rate of 600.000 mL/min, expected 0.060 mL/min to 1.500 mL/min ")
+
+
+def test_a_rate_of_nothing_is_no_measurement() -> None:
+    """No run, or as much residue as was filled, is an error that says so; any rate above nothing is one."""
+    for runs, count in (([], 0), ([run(80_000, nl=20_000)], 1), ([run(80_000), run(80_000, nl=19_000)], 2)):
+        with pytest.raises(
+            ValueError, match=f"^{count} runs and a residue of None nL: expected a run, and less residue$"
+        ):
+            measure(runs, TIMED)
+    slow = measure([run(1_000_000, nl=20_900)], TIMED)
+    assert (slow.rate_nl_per_s, slow.rates_nl_per_s) == (1, (1,))
+
+
+def test_each_run_s_own_rate_is_told() -> None:
+    """In their order, to whole nanolitres; a weighed volume has no residue, an unsensed liquid is taken as warm."""
+    both = measure([run(80_000, temp=None), run(88_000)], TIMED)
+    assert (both.rates_nl_per_s, both.rate_nl_per_s) == ((6_000, 5_455), 5_727)
+    assert measure([run(1_000, nl=10)], WEIGHED).rate_nl_per_s == 10
+
+
+def test_runs_are_as_unsure_as_they_differ_and_as_devices_do() -> None:
+    """What is known of such devices counts as four runs; timing and repeatability fall with the root of their number,
+    the residue does not.
+    """
+    assert dict(measure([run(80_000)], TIMED).parts_ppm)["repeatability"] == 50_000
+    equal = dict(measure([run(80_000)] * 2, TIMED).parts_ppm)
+    assert (equal["residue"], equal["timing"]) == (25_000, round(1_250 / 2**0.5))
+    assert equal["repeatability"] == round(50_000 * (4 / 5) ** 0.5 / 2**0.5)
+    apart = dict(measure([run(80_000), run(88_000)], TIMED).parts_ppm)
+    own = 2 * (1e6 / 21) ** 2
+    assert apart["repeatability"] == round(((own + 1e10) / 5) ** 0.5 / 2**0.5)

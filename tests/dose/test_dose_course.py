@@ -9,9 +9,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from nebctl.core.dose import Interval, Method, settle
-from nebctl.core.dose.conduct import Conduct, conduct
+from nebctl.core.dose import NOTHING, Interval, Method, settle
+from nebctl.core.dose.conduct import UNUSUAL, Conduct, conduct
+from nebctl.core.dose.evidence import NO_EVIDENCE
+from nebctl.core.dose.exposure import START_S, Exposure
 from nebctl.core.dose.model import DeviceModel, model_of
+from nebctl.core.dose.settle import Settled
 from nebctl.core.dose.spread import GivenDose, Spread, spread_of, total
 
 PARTS = st.integers(0, 200_000)
@@ -143,3 +146,49 @@ def test_a_model_is_told_whole(dosing: Any) -> None:
     for broken in ({**told, "more": 1}, {**told, "kind": "steam"}, {**told, "sigma_ppm": True}, {"name": "mesh"}):
         with pytest.raises(ValueError, match="member"):
             model_of(broken, None)
+
+
+@pytest.mark.parametrize(
+    ("off", "found"),
+    [
+        (-1.001, Conduct.SLOW),
+        (-0.999, Conduct.AS_EXPECTED),
+        (0.0, Conduct.AS_EXPECTED),
+        (0.999, Conduct.AS_EXPECTED),
+        (1.001, Conduct.FAST),
+    ],
+)
+def test_a_rate_is_the_device_s_own_up_to_its_limit(dosing: Any, off: float, found: Conduct) -> None:
+    """The volume over the time in which it emitted, without its start's sweep, against 2.58 standard deviations."""
+    model, driven_s = dosing.calibrated, 400.0
+    limit = UNUSUAL * math.hypot(model.sigma_ppm, model.run_sigma_ppm) / 1e6
+    final_nl = model.rate_nl_per_s * driven_s * math.exp(off * limit)
+    ended = replace(
+        NOTHING,
+        exposure=Exposure(starts=1, best_s=driven_s + START_S),
+        evidence=NO_EVIDENCE._replace(dry=True),
+    )
+    assert conduct(a_settled(round(final_nl)), ended, dosing.charged(), None, model) is found
+
+
+def a_settled(best_nl: int) -> Settled:
+    """Return a dose that was settled at so much."""
+    emitted = Interval(low_nl=0, best_nl=best_nl, high_nl=5_000_000)
+    return Settled(final=emitted, tracked=emitted, witnesses=("dry",), complete=True, partial=False)
+
+
+@pytest.mark.parametrize(("best_s", "best_nl"), [(0.0, 1), (START_S, 1), (60.0, 0)])
+def test_no_rate_can_be_told_of_nothing(dosing: Any, best_s: float, best_nl: int) -> None:
+    """A device that only swept, or of which nothing came, has no rate: not known, and no error."""
+    ended = replace(NOTHING, exposure=Exposure(starts=1, best_s=best_s), evidence=NO_EVIDENCE._replace(dry=True))
+    assert conduct(a_settled(best_nl), ended, dosing.charged(), None, dosing.calibrated) is Conduct.NOT_KNOWN
+    short = replace(ended, exposure=Exposure(starts=1, best_s=START_S + 0.5))
+    assert conduct(a_settled(1), short, dosing.charged(), None, dosing.calibrated) is Conduct.SLOW
+
+
+def test_as_much_as_a_whole_run_may_leave_is_not_much(dosing: Any) -> None:
+    """A residual that may be just at the limit is none beyond it."""
+    ended = replace(NOTHING, evidence=NO_EVIDENCE._replace(dry=True))
+    for above_nl, found in ((0, Conduct.AS_EXPECTED), (1, Conduct.LEFT_MUCH)):
+        left = dosing.left(320_000 + above_nl)
+        assert conduct(a_settled(1), ended, dosing.charged(), left, dosing.unknown) is found

@@ -1,10 +1,12 @@
 """Where witnesses deny each other, or nothing speaks for the end, nothing is claimed."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
-from nebctl.core.dose import Doing, DoseEstimate, settle
+from nebctl.core.dose import NOTHING, Doing, DoseEstimate, Interval, settle
+from nebctl.core.dose.denied import denies, unvouched
 from nebctl.core.dose.estimate import Code
 from nebctl.core.dose.reading import Reading
 
@@ -76,6 +78,23 @@ def test_a_balance_that_sticks_denies_a_clock_and_does_not_win(dosing: Any, unti
     assert settled.final.high_nl >= 2_900_000
 
 
+@pytest.mark.req("S54")
+def test_a_cup_that_leaks_while_it_runs_contradicts_a_calibrated_clock(dosing: Any) -> None:
+    """Dry, and half as much again lost as a calibrated rate explains: more than aerosol left."""
+    estimate = weighed(dosing, 300, rate=9_000)
+    assert not estimate.known.past
+    assert estimate.outran
+    assert settle(estimate, dosing.charged(), dosing.left(100_000), dosing.calibrated).contradiction
+
+
+@pytest.mark.parametrize(("until_s", "little"), [(268, True), (272, False)])
+def test_six_tenths_of_what_the_clock_explains_is_little(dosing: Any, until_s: int, little: bool) -> None:
+    """A balance that saw less, by two of its own standard deviations, denies the clock; by one it does not."""
+    estimate = weighed(dosing, 455, rate=6_333, until_s=until_s)
+    assert estimate.outran is little
+    assert Code.RATE_LOW in estimate.found
+
+
 @pytest.mark.parametrize("step_ug", [30_000, 60_000, 100_000])
 def test_a_coarse_display_is_followed(dosing: Any, step_ug: int) -> None:
     """A display in steps of up to 0.1 g still tells what left, within an interval that has room for its steps."""
@@ -122,3 +141,34 @@ def test_a_whole_dose_beside_a_gap_contradicts_nothing(dosing: Any) -> None:
     estimate = dosing.follow(dosing.rows(232, after_ms=330_000, dry=False, temp_mc=22_000), estimate=estimate)
     estimate = off(dosing, estimate, dosing.calibrated, dry=True)
     assert Code.CHARGE_CONTRADICTED not in estimate.found
+
+
+def span(low: int, best: int, high: int) -> Interval:
+    """Return an interval in nanolitres."""
+    return Interval(low_nl=low, best_nl=best, high_nl=high)
+
+
+@pytest.mark.parametrize(
+    ("drawn", "beside"),
+    [
+        (span(90, 100, 110), False),
+        (span(290, 300, 310), False),
+        (span(200, 400, 500), False),
+        (span(10, 50, 200), False),
+        (span(80, 99, 199), True),
+        (span(201, 301, 400), True),
+    ],
+)
+def test_a_residual_is_denied_where_each_best_is_beside_the_other(dosing: Any, drawn: Interval, beside: bool) -> None:
+    """An end that is just touched still holds; overlapping ends alone do not."""
+    tracked = replace(NOTHING, emitted=span(100, 200, 300))
+    assert denies(tracked, drawn, dosing.calibrated, left=True) is beside
+    assert denies(replace(tracked, found=(Code.PREMATURE_DRY,)), drawn, dosing.calibrated, left=False)
+    assert not denies(tracked, drawn, dosing.jet, left=True)
+
+
+def test_what_never_surely_ran_vouches_for_nothing(dosing: Any) -> None:
+    """Nothing that a device did for certain: no bound below, whatever its residual says."""
+    final = span(2_000, 3_000, 4_000)
+    assert unvouched(final, NOTHING, dosing.calibrated) == span(0, 3_000, 4_000)
+    assert unvouched(final, NOTHING, dosing.jet) == final

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from nebctl.core.dose import (
     NOTHING,
     Charge,
+    Code,
     DeviceModel,
     Doing,
     Interval,
@@ -23,6 +24,7 @@ from nebctl.core.dose import (
     settle,
     track,
 )
+from nebctl.core.dose.replay import SENTENCES, Finding, Row
 
 VOLUMES = st.integers(0, 6_000_000)
 INTERVALS = (
@@ -125,6 +127,21 @@ def test_tracking_is_a_replay_of_its_readings(readings: list[Reading], charge: C
     again = replay(readings, charge, model)
     assert again.estimate == estimate
     assert len(again.rows) == len(readings)
+
+
+def test_a_replay_tells_every_row_and_every_finding_once(dosing: Any) -> None:
+    """As they came: a row for each reading, a finding at the row that brought it, and the dose as it is settled."""
+    ended = [Reading(at_ms=at_ms, doing=Doing.OFF, dry=True) for at_ms in (150_200, 150_400)]
+    told, left = [*dosing.rows(150), *ended], dosing.left(300_000)
+    again = replay(told, dosing.charged(), dosing.calibrated, left)
+    estimate = NOTHING
+    for reading, row in zip(told, again.rows, strict=True):
+        estimate = track(estimate, reading, dosing.charged(), dosing.calibrated)
+        assert row == Row(at_ms=reading.at_ms, **estimate.emitted.as_json())
+    early = Finding(at_ms=150_200, code="premature-dry", sentence=SENTENCES[Code.PREMATURE_DRY])
+    assert again.findings == (early,)
+    assert again.settled == settle(estimate, dosing.charged(), left, dosing.calibrated)
+    assert again.settled != settle(estimate, dosing.charged(), None, dosing.calibrated)
 
 
 @settings(deadline=None)

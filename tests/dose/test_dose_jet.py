@@ -150,3 +150,17 @@ def test_only_a_mesh_sweeps_before_it_emits(dosing: Any) -> None:
 def test_nothing_is_known_of_a_jet_before_it_ran(dosing: Any) -> None:
     """A jet that is off has emitted nothing."""
     assert track(NOTHING, Reading(at_ms=0, doing=Doing.OFF), dosing.charged(), dosing.jet).emitted.high_nl == 0
+
+
+@pytest.mark.parametrize(("slackens_nl", "fades"), [(1_300_000, False), (1_420_000, True)])
+def test_a_jet_fades_only_near_what_it_leaves(dosing: Any, slackens_nl: int, fades: bool) -> None:
+    """Less than a tenth of a millilitre above the most that it may leave, a loss that slackens is sputter."""
+    rows, gone_nl = [Reading(at_ms=200 * step, doing=Doing.OFF, weight_ug=30_000_000) for step in range(25)], 0.0
+    slack_from = 0
+    for step in range(25, 2_000):
+        slack_from = slack_from or (step if gone_nl >= slackens_nl else 0)
+        gone_nl += 400 if slack_from else 1_260
+        rows.append(Reading(at_ms=200 * step, doing=Doing.RUNNING, weight_ug=30_000_000 - round(gone_nl)))
+        if slack_from and step - slack_from > 250:
+            break
+    assert dosing.follow(rows, dosing.jet).evidence.faded is fades

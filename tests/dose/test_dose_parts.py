@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from nebctl.core.dose import Doing, Interval, Method, Reading, settle
+from nebctl.core.dose import Charge, Doing, Interval, Method, Reading, Residual, settle
+from nebctl.core.dose.charge import balance
 from nebctl.core.dose.evidence import NO_EVIDENCE, fade
 from nebctl.core.dose.exposure import UNEXPOSED, Exposure
 from nebctl.core.dose.jet import EARLY_NL, emitted_of, know_jet
@@ -111,6 +112,21 @@ def test_records_name_the_parts_of_a_volume() -> None:
     assert spread.as_json() == {"calibration_nl": 1, "device_nl": 2, "lot_nl": 3, "run_nl": 4}
 
 
+def test_intervals_that_share_one_end_overlap() -> None:
+    """What could be the same volume overlaps, on either side; one nanolitre further it does not."""
+    held = Interval(low_nl=10, best_nl=15, high_nl=20)
+    for low, high, overlaps in ((20, 30, True), (0, 10, True), (21, 30, False), (0, 9, False)):
+        other = Interval(low_nl=low, best_nl=low, high_nl=high)
+        assert held.overlaps(other) is other.overlaps(held) is overlaps
+
+
+def test_a_balance_of_more_than_was_charged_is_nothing() -> None:
+    """Where more is left than was poured in, nothing left the cup: at no end less, at no end more."""
+    charge = Charge(volume=Interval(low_nl=1, best_nl=2, high_nl=3), method=Method.DRAWN, vial_emptied=True)
+    left = Residual(volume=Interval(low_nl=4, best_nl=5, high_nl=6), method=Method.DRAWN)
+    assert balance(charge, left) == Interval(low_nl=0, best_nl=0, high_nl=0)
+
+
 @pytest.mark.parametrize("kind", ["doubted", "topped up", "contradicted", "plain"])
 def test_what_was_tracked_stands_beside_what_was_settled(dosing: Any, kind: str) -> None:
     """Whatever a doubt, a residual or a person's word makes of it, the readings' own interval is kept."""
@@ -144,3 +160,11 @@ def test_a_spread_is_shared_out_by_what_it_is_owed_to(dosing: Any) -> None:
         assert found.device_nl == math.ceil(min(whole, 2_500_000 * share))
     parts = (timed.calibration_nl, timed.device_nl, timed.lot_nl, timed.run_nl)
     assert math.hypot(*parts) == pytest.approx(whole, rel=1e-4)
+
+
+def test_a_jet_s_share_is_as_unsure_as_its_range_is_wide(dosing: Any) -> None:
+    """Evenly within what its class gives, where nobody measured it: the width over the root of twelve, of the best."""
+    wide = Interval(low_nl=0, best_nl=2_600_000, high_nl=10_000_000)
+    weighed = replace(dosing.charged(), method=Method.WEIGHED)
+    spread = spread_of(wide, dosing.ran(400), weighed, dosing.left(300_000), dosing.jet)
+    assert spread.device_nl == math.ceil(2_600_000 * 0.4 / math.sqrt(12) / 0.65)

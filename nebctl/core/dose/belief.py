@@ -101,7 +101,7 @@ def share_below(nodes: Nodes, volume: float) -> float:
     if place == len(volumes):
         return 1.0
     before, after = volumes[place - 1], volumes[place]
-    part = (volume - before) / (after - before) if after > before else 1.0
+    part = (volume - before) / (after - before)
     return (middles[place - 1] + (middles[place] - middles[place - 1]) * part) / whole
 
 

@@ -152,8 +152,7 @@ def _rate(exposure: Exposure, weighed: Weighed, model: DeviceModel, loses: float
         return 0
     if weighed.readings and loses > 0:
         return round(weighed.rate * model.rate_nl_per_s / loses)
-    share = exposure.gas_share if model.kind is Kind.JET else 1.0
-    return round(model.rate_nl_per_s * min(1.0, share))
+    return round(model.rate_nl_per_s * min(1.0, exposure.gas_share))
 
 
 def _found(moved: DoseEstimate, model: DeviceModel) -> DoseEstimate:

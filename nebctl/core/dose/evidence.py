@@ -160,7 +160,7 @@ def _scatter(
 ) -> tuple[float, float]:
     """Return the early and the present mean of the squares of the jumps, as shares of the value."""
     base, now = scatter
-    share = min(1.0, dt_s / ROUGH_S, 1 / LEAST_SAMPLES)  # few readings scatter by chance
+    share = min(dt_s / ROUGH_S, 1 / LEAST_SAMPLES)  # few readings scatter by chance
     if before <= 0 or after <= 0:
         return scatter
     jump = ((after - before) / max(before, after)) ** 2

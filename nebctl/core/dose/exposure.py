@@ -182,8 +182,8 @@ def _smell(before: Exposure, reading: Reading, dt_ms: int) -> tuple[float, float
     gas_s = before.gas_s + dt_s
     flow, pressure = float(reading.gas_sccm), float(reading.pressure_pa or 0)
     if gas_s < GAS_BASE_S or before.flow <= 0:
-        mix = 1.0 if before.flow <= 0 else min(1.0, max(dt_s / max(gas_s, 1e-3), 0.02))
-        base_flow = max(before.flow + mix * (flow - before.flow), 0.0)
+        mix = 1.0 if before.flow <= 0 else max(dt_s / max(gas_s, 1e-3), 0.02)
+        base_flow = before.flow + mix * (flow - before.flow)
         base_pressure = before.pressure + mix * (pressure - before.pressure)
         return gas_s, base_flow, base_pressure, base_flow, base_pressure
     follow = min(1.0, dt_s / GAS_FAST_S)

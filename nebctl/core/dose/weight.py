@@ -172,7 +172,7 @@ def _ahead(before: Weighed, driven_s: float, rate: float) -> Weighed:
 def _corrected(ahead: Weighed, shown: float, at_ms: int, rate: float) -> Weighed:
     gone = ahead.zero_nl - shown - ahead.lost_nl
     spread = math.sqrt(ahead.p_ll + ahead.noise_nl**2)
-    passed_s = max(0.0, at_ms - ahead.heard_ms) / 1000
+    passed_s = (at_ms - ahead.heard_ms) / 1000
     most = max(JUMP_LEAST_NL, JUMP_SIGMAS * spread, FASTEST * rate * passed_s, JUMP_STEPS * ahead.step_nl)
     if abs(gone) > most:
         return _doubted(ahead, gone, at_ms)
@@ -206,13 +206,13 @@ def _doubted(ahead: Weighed, gone: float, at_ms: int) -> Weighed:
         wider = math.sqrt(ahead.noise_nl**2 + 0.02 * min(size, 4 * ahead.noise_nl) ** 2)
         noise = min(wider, NOISE_MOST_NL) if scatters else ahead.noise_nl
         return ahead._replace(doubt_nl=gone, doubt_ms=since, doubted=count, heard_ms=at_ms, noise_nl=noise)
-    big = BIG_STEP_NL <= size < HAND_NL  # what weighs more is no liquid
+    moved = round(gone) if BIG_STEP_NL <= size < HAND_NL else 0  # what weighs more is no liquid
     return ahead._replace(
         zero_nl=ahead.zero_nl - gone,
         p_ll=ahead.p_ll + ahead.noise_nl**2,
         jumped_nl2=ahead.jumped_nl2 + (gone * gone if size < BIG_STEP_NL else 0.0),
-        lighter_nl=ahead.lighter_nl + (round(gone) if big and gone > 0 else 0),
-        heavier_nl=ahead.heavier_nl + (round(-gone) if big and gone < 0 else 0),
+        lighter_nl=ahead.lighter_nl + max(0, moved),
+        heavier_nl=ahead.heavier_nl + max(0, -moved),
         doubted=0,
         heard_ms=at_ms,
     )
