@@ -151,7 +151,7 @@ RULES: tuple[_Rule, ...] = (
     ("other-device", "Another nebulizer answers than the one authorised. Scan again.", _is_its_device),
     (
         "fault",
-        "A fault of the nebulizer stands. Mend it and repeat the self-test.",
+        "A fault of the nebulizer stands. Mend it, then try again.",
         lambda _c, e, _: e.fault is None,
     ),
     (LOCKED_OUT.code, LOCKED_OUT.sentence, lambda _c, e, _: not e.locked_out),

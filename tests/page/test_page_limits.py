@@ -236,7 +236,7 @@ def test_a_clock_that_is_not_sure_is_checked_by_two_readings(therapist: Any, war
     therapist.keys(second["time"].replace(":", ""))
     therapist.tap("Check")
     therapist.on("scan")
-    therapist.page.wait_for_selector("button:visible >> text=No wristband?")
+    therapist.page.wait_for_selector('button:visible >> text="Check"')
     therapist.tap("Back")
     therapist.on("idle")
     therapist.page.wait_for_selector("button:visible >> text=Begin a dose")

@@ -5,6 +5,7 @@ import { quietButton } from './quiet.js';
 import { language, said, t } from './text.js';
 
 const RANK = ['high', 'medium', 'low'];
+const EFFECT = 'stopped-itself';  // says least: what it came from is read before it
 let at = 0;  // which of several alarms is read now
 
 function sign() {
@@ -16,7 +17,8 @@ function sign() {
 export function drawAlarm(page) {
   const { alarms, sound } = page.view;
   const node = document.getElementById('alarm');
-  const all = [...alarms].sort((a, b) => RANK.indexOf(a.priority) - RANK.indexOf(b.priority));
+  const late = ({ priority, condition }) => 2 * RANK.indexOf(priority) + Number(condition === EFFECT);
+  const all = [...alarms].sort((a, b) => late(a) - late(b));
   const alarm = all[at % Math.max(1, all.length)];
   const now = JSON.stringify([alarm, all.length, language, sound.quiet_s, !page.view.operator]);
   if (node.dataset.shown === now) return;

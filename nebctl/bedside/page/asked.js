@@ -30,7 +30,7 @@ export const STEPS = {
       begins: (page) => page.view.prefixes.subject[0] },
     choices('onset', ['today', 'yesterday', 'earlier'], { needed: true }),
     { type: 'numbers', name: 'ago', title: 'adverse_ago', when: ({ onset }) => onset === 'earlier',
-      fields: [{ name: 'ago', label: 'adverse_days' }] },
+      fields: [{ name: 'ago', label: 'adverse_days', needed: true }] },
     choices('grade', ['1', '2', '3', '4', '5'], { needed: true }),
     choices('relation', ['unrelated', 'unlikely', 'possible', 'probable', 'definite'], { needed: true }),
     choices('action', ['none', 'interrupted', 'withdrawn', 'not-applicable', 'unknown'], { needed: true }),
@@ -69,6 +69,6 @@ const DAYS = { today: () => 0, yesterday: () => 1, earlier: (ago) => ago };
 
 function event({ onset, ago, subject, ...body }, { review, local }) {
   const day = new Date(`${local.date}T00:00:00Z`);
-  day.setUTCDate(day.getUTCDate() - DAYS[onset](ago ?? 0));
+  day.setUTCDate(day.getUTCDate() - DAYS[onset](ago));
   return { ...body, subject: subject ?? review.subject, onset: day.toISOString().slice(0, 10) };
 }

@@ -29,13 +29,17 @@ export function buildForm(page) {
 
 const ASK = { numbers, choose, text, scan: scanned };
 
-// Whole numbers or one with a point, each in its own box; a box that is left empty was not measured.
+// Whole numbers or one with a point, each in its own box; a box that is left empty was not measured, where one may be.
 function numbers(page, { title, fields, point }, values, on, back) {
   const boxes = fields.map(({ name, label }) => box(t(label), name, values[name] ?? ''));
-  const go = () => on(Object.fromEntries(boxes.map(({ input }) => [input.name, input.value.trim() || null])));
+  const next = choice(t('next'), () => go());
+  const given = fields.flatMap(({ needed }, at) => (needed ? [onceTyped(next, boxes[at], () => ['0'])] : []));
+  const go = () => {
+    if (given.every((is) => is())) on(Object.fromEntries(boxes.map(({ input }) => [input.name, input.value.trim() || null])));
+  };
   for (const { input } of boxes) input.setAttribute('maxlength', '5');
   onEnter(boxes, go);
-  const button = h('div', { class: 'row bottom' }, choice(t('next'), go), choice(t('back'), back, 'plain'));
+  const button = h('div', { class: 'row bottom' }, next, choice(t('back'), back, 'plain'));
   return { node: entry({ title: t(title), boxes, point: point ?? '', button }), focus: boxes[0].input };
 }
 

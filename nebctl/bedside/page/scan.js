@@ -23,6 +23,9 @@ export function isScanning({ view }) {
   return NEEDED.some((kind) => view.scanned[kind]);
 }
 
+// Whether wristband and study card were read: nobody has to be vouched for.
+const isKnown = ({ band, card }) => Boolean(band && card);
+
 // What to scan next; or, where the scanner is not there, that it has to be plugged in first.
 function toScan({ scanner }, key) {
   return t(scanner === 'unplugged' ? 'scanner_unplugged' : key);
@@ -51,7 +54,7 @@ export function scan(page) {
     const next = NEEDED.find((kind) => !scanned[kind]);
     say(what, !trusted ? t('clock_idle') : next ? toScan(scanned, `scan_${next}`) : '');
     check.hidden = Boolean(next) || !trusted;
-    vouch.hidden = !trusted;
+    vouch.hidden = !trusted || isKnown(scanned);
     clock.hidden = trusted;
     what.hidden = !next && trusted;
     check.disabled = page.pending;
@@ -67,6 +70,7 @@ export function vouch(page) {
   const back = choice(t('back'), () => page.step({ vouch: null }), 'plain');
   const reasons = [because('vouch_lost'), because('vouch_torn')], what = h('p', { class: 'sentence' });
   const update = ({ scanned }) => {  // the kit is scanned first: nobody is to vouch for nothing
+    if (isKnown(scanned)) { page.step({ vouch: null }); return; }
     what.hidden = scanned.kit !== null;
     for (const reason of reasons) reason.disabled = scanned.kit === null;
     say(what, toScan(scanned, 'scan_kit'));

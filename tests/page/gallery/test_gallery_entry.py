@@ -99,3 +99,33 @@ def test_one_person_lets_one_limit_pass(fresh: Stage) -> None:
     assert fresh.page.locator("#notice-text").inner_text() == "The last dose began too recently. Wait 2 h 5 min."
     fresh.tap("understood")
     assert not shows(fresh).startswith("limit")
+
+
+@pytest.mark.parametrize("days", ["", "0"])
+def test_an_adverse_event_that_began_earlier_has_its_day(fresh: Stage, days: str) -> None:
+    """Without a number of days, or with none of them, nothing goes on; it would be recorded as of today."""
+    fresh.reach(BY_NAME["adverse-ago"])
+    box = fresh.page.locator("#main input")
+    box.fill(days)
+    assert fresh.page.locator(NEXT).is_disabled()
+    box.press("Enter")
+    assert shows(fresh) == "adverse-ago"
+    box.fill("4")
+    fresh.page.locator(NEXT).tap()
+    assert shows(fresh) == "adverse-grade"
+
+
+def test_what_an_alarm_came_from_is_read_first(fresh: Stage) -> None:
+    """A cup that is off stops the nebulizer: of the two alarms the band shows the one that says what to do."""
+    fresh.reach(BY_NAME["cup-off"])
+    assert ENGLISH["wrong_cup-off"] in fresh.page.locator("#alarm").inner_text()
+
+
+@pytest.mark.req("S12")
+def test_nobody_vouches_for_whose_codes_were_read(fresh: Stage) -> None:
+    """Once wristband and study card are read after all, the question why not is gone, and no touch brings it back."""
+    screen = BY_NAME["vouch"]
+    fresh.reach(screen)
+    fresh.put_on(screen.view | {"scanned": BY_NAME["scanned"].view["scanned"]})
+    assert shows(fresh) == "scan"
+    assert fresh.page.locator("button:visible", has_text=ENGLISH["vouch_go"]).count() == 0
