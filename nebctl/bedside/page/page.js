@@ -2,6 +2,7 @@
 
 import { actions } from './actions.js';
 import { drawAlarm } from './alarm.js';
+import { catchBounces } from './bounce.js';
 import { ending } from './ended.js';
 import { begin } from './forms.js';
 import { drawHeader } from './header.js';
@@ -24,6 +25,7 @@ let stopping = 0;     // when the last STOP went out
 let screen = null;    // what main shows now
 let local = {};       // steps that are the page's alone, forgotten with the session
 let awakeAt = 0;
+let scene = 0;        // counts what came up in place of what was touched
 let refused = '';     // why the newest press was not taken, as the unit names it
 let box = null;       // the box that was filled last: after a sentence was read, the next scan goes there
 
@@ -87,11 +89,13 @@ function step(change) {
 }
 
 function understood() {
+  scene += 1;
   $('notice').hidden = true;
   if (box?.isConnected) box.focus();
 }
 
 function notice(sentence) {
+  scene += 1;
   say($('notice-text'), sentence);
   $('notice').hidden = false;
   draw();
@@ -154,6 +158,7 @@ function draw() {
 }
 
 function show(name) {
+  scene += 1;
   const built = buildScreen(name, page);
   screen = { name, update: built.update };
   $('main').replaceChildren(built.node);
@@ -188,6 +193,7 @@ function stayAwake() {
   fetch('/api/state').catch(() => {});
 }
 
+for (const name of ['main', 'notice']) catchBounces($(name), () => scene);
 $('notice-close').addEventListener('click', understood);
 $('cover').addEventListener('pointerdown', silence);
 document.addEventListener('focusin', ({ target }) => { if (target.matches('input')) box = target; });

@@ -13,6 +13,7 @@ from nebctl.bedside.api import PAGE
 from nebctl.core.alarms import Priority
 from nebctl.core.melody import composed
 from nebctl.webpage import HEADERS, files_of
+from tests.page.conftest import BOUNCE_MS
 
 HERE = Path(__file__).parent
 VIEWS: dict[str, Any] = json.loads((HERE / "views.json").read_text("utf-8"))
@@ -89,10 +90,11 @@ class Stage:
         self.page.wait_for_selector("#main h1", state="attached")
 
     def tap(self, key: str) -> None:
-        """Tap what a catalogue key names, or what a selector that begins with # finds."""
+        """Tap what a catalogue key names, or what a selector that begins with # finds, once a touch before is over."""
         found = self.page.locator(key if key.startswith("#") else "button:visible")
         if not key.startswith("#"):
             found = found.filter(has_text=self.words[key].split("{")[0])
+        self.page.wait_for_timeout(BOUNCE_MS)
         found.first.tap(timeout=6_000)
 
     def middle(self, selector: str) -> tuple[float, float]:

@@ -90,6 +90,38 @@ def test_twenty_taps_are_one_command(clocked: Stage, name: str, place: str, sent
     assert clocked.sent(len(sent)) == sent
 
 
+@pytest.mark.req("S45")
+def test_a_second_touch_does_not_act_on_what_came_up(clocked: Stage) -> None:
+    """Where "Cannot be measured" comes up under the finger, a wet glove's second touch does not record it.
+
+    A touch of later, at the same place, does. Made quiet by two touches, an alarm is not seen by the second.
+    """
+    residual = BY_NAME["residual-uncertain"]
+    clocked.reach(residual)
+    place = clocked.page.locator("button:visible", has_text=ENGLISH["residual_refused"]).bounding_box()
+    x, y = place["x"] + place["width"] / 2, place["y"] + place["height"] / 2
+    clocked.reach(BY_NAME["lost"])
+    now_s = clocked.page.evaluate("Date.now()") / 1000
+    clocked.page.clock.pause_at(datetime.fromtimestamp(now_s + 0.5, UTC))
+    clocked.answer = (200, residual.view)
+    clocked.posts.clear()
+    clocked.page.touchscreen.tap(x, y)
+    clocked.page.wait_for_selector('#main[data-screen="residual"]', state="attached")
+    clocked.page.touchscreen.tap(x, y)
+    assert clocked.sent(1) == ["abandon"]
+    clocked.page.clock.fast_forward(500)
+    clocked.page.touchscreen.tap(x, y)
+    assert clocked.sent() == ["residual"]
+    alarm = BY_NAME["alarm-high"].view
+    clocked.put_on(alarm)
+    clocked.answer = (200, alarm | {"sound": {"priority": None, "quiet_s": 120}})
+    x, y = clocked.middle("#alarm .sound")
+    for _ in range(2):
+        clocked.page.touchscreen.tap(x, y)
+        clocked.page.wait_for_selector("#alarm .left", state="attached")
+        assert [name for name, _ in clocked.posts] == ["quiet"]
+
+
 @pytest.mark.req("S44")
 @pytest.mark.req("S45")
 def test_a_frozen_page_takes_no_tap_for_a_hold(fresh: Stage) -> None:
