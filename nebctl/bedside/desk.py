@@ -186,8 +186,8 @@ class Desk:
         """START was held for the dose under review, by the person to whom the authorisation was given.
 
         Raises: `Refused` where the review is not of today, not this authorisation or not this person's, where an
-        approval has expired, the self-test failed, or the guard let nothing pass; `IllegalEventError` where no start is
-        due.
+        approval has expired, the pharmacy has taken kit or lease back, the self-test failed, or the guard let nothing
+        pass; `IllegalEventError` where no start is due.
         """
         authorisation = self._runner.session.authorisation
         if authorisation is not None and authorisation.auth != auth:
@@ -197,9 +197,10 @@ class Desk:
             raise Refused(Refusal(code="start-other", sentence=sentence))
         if authorisation is not None and authorisation.place.date_local != self._today():
             raise Refused(Refusal(code="day-changed", sentence="The day has changed since the scan. Scan again."))
-        returned = self.returning.why_not(authorisation) if authorisation else None
-        if barred := self._barred(self._clock.instant()) or returned:
+        now = self._clock.instant()
+        if barred := self._barred(now):
             raise Refused(barred)
+        self.returning.refuse_taken_back(authorisation, self._local(now), now)
         device = self._device()
         self._refuse_untested()
         self.charting.let_start()
@@ -217,11 +218,10 @@ class Desk:
         session = self._runner.session
         if session.authorisation is None or session.start_seq is None:
             raise IllegalEventError(session.state, Kind.RESUME)
-        if session.observers[-1:] != (operator,):
-            sentence = (
-                f"{session.observers[-1]} answers for this dose. Take it over with your badge and PIN, then resume."
-            )
+        if (answers := session.observers[-1]) != operator:
+            sentence = f"{answers} answers for this dose. Take it over with your badge and PIN, then resume."
             raise Refused(Refusal(code="resume-other", sentence=sentence))
+        self.returning.refuse_held_back(session.authorisation.kit)
         expires_ns = self._clock.instant().mono_ns + self._place.rules.authorisation_ns
         leave = session.authorisation.to_resume(session.start_seq, self._place.random_hex(8), operator, expires_ns)
         await self._run(ev.ResumePressed(authorisation=leave))

@@ -1,12 +1,15 @@
 """Giving a subject's doses back, so that another unit may give them; what the screen then shows (S50)."""
 
 from collections.abc import Callable
+from datetime import datetime
 from typing import TypeAlias
 
 from nebctl.core.authorisation import Authorisation
 from nebctl.core.guard import Refusal
 from nebctl.core.history import UnitHistory
-from nebctl.core.lease_admission import overtaken
+from nebctl.core.instant import Instant
+from nebctl.core.kit_admission import held_back
+from nebctl.core.lease_admission import taken_back
 from nebctl.core.leases import Order, Worklist
 from nebctl.core.ledger.records import Json
 from nebctl.core.returned import Returned, is_returned
@@ -44,12 +47,24 @@ class Returning:
             raise Refused(Refusal(code="not-recorded", sentence=sentence))
         self._runner.tell_changed()
 
-    def why_not(self, auth: Authorisation) -> Refusal | None:
-        """Return why a dose that was authorised must not start after all: its lease was given back meanwhile."""
-        worklist, history = self._worklist(), self._runner.history
-        order = worklist.order_of(auth.subject) if worklist else None
-        dose = next((dose for dose in order.doses if dose.kit == auth.kit), None) if order else None
-        return overtaken(auth.subject, dose, worklist, history) if worklist and dose else None
+    def refuse_taken_back(self, auth: Authorisation | None, local: datetime, now: Instant) -> None:
+        """Refuse a dose that was authorised and that must not start after all, by the list as it now stands.
+
+        Raises: `Refused` where kit or lease was taken back meanwhile, or the list has expired.
+        """
+        worklist = self._worklist()
+        if auth and worklist and (refusal := taken_back(auth, worklist, self._runner.history, local, now)):
+            raise Refused(refusal)
+
+    def refuse_held_back(self, kit: str) -> None:
+        """Refuse to go on with a kit whose lot the pharmacy holds back since the start.
+
+        Raises: `Refused` where the list as it now stands says that it is recalled or in quarantine.
+        """
+        worklist = self._worklist()
+        known = worklist.kit(kit) if worklist else None
+        if known and (refusal := held_back(known)):
+            raise Refused(refusal)
 
     def shown(self) -> dict[str, Json]:
         """Return whose doses could be given back, and what the pharmacy asks for of those that were."""

@@ -8,7 +8,7 @@ from nebctl.core.guard import Refusal
 from nebctl.core.history import UnitHistory
 from nebctl.core.instant import Instant
 from nebctl.core.kit_admission import local_time, refuse_kit, when
-from nebctl.core.lease_admission import never_sent, over, overtaken
+from nebctl.core.lease_admission import elsewhere, expired, never_sent, not_open, over, overtaken
 from nebctl.core.leases import DoseState, HistoryItem, Order, PlannedDose, Worklist
 from nebctl.core.limits import EXTRA
 from nebctl.core.operators import THERAPIST, Operator, refuse
@@ -59,7 +59,7 @@ def admit(
     if worklist is None:
         return never_sent()
     if now.wall_ns >= worklist.expires_ns:
-        return _no("worklist-expired", "The pharmacy's list of doses has expired. Call the pharmacy for a new one.")
+        return expired()
     if now.wall_ns < worklist.issued_ns - CLOCK_SLACK_NS:
         return _no("clock-behind", "This unit's clock is behind the pharmacy's list. Let a person check the clock.")
     operator = _therapist(request, worklist)
@@ -150,7 +150,7 @@ def _known_kit(request: Request, worklist: Worklist, now: Instant) -> Refusal | 
         return refusal
     if kit.subject is not None and kit.subject != request.subject:
         return _other_subject(request)
-    return _elsewhere(kit.held_by) if kit.held_by else None
+    return elsewhere(kit.held_by) if kit.held_by else None
 
 
 def _other_subject(request: Request) -> Refusal:
@@ -158,14 +158,9 @@ def _other_subject(request: Request) -> Refusal:
     return _no("kit-other-subject", sentence)
 
 
-def _elsewhere(unit: str) -> Refusal:
-    sentence = f"Today's dose is held by unit {unit}. Use that unit or call the pharmacy."
-    return _no("held-elsewhere", sentence)
-
-
 def _not_here(request: Request, worklist: Worklist) -> Refusal:
     if unit := worklist.held_elsewhere(request.subject):
-        return _elsewhere(unit)
+        return elsewhere(unit)
     return _no("no-lease", f"No dose for {request.subject} is held by this unit. Call the pharmacy.")
 
 
@@ -180,8 +175,7 @@ def _wrong_kit(request: Request, worklist: Worklist, order: Order, history: Unit
     if kit.day is not None and kit.day != day:
         return _other_day(request, kit.day, day)
     ended = PlannedDose(day=day, dose=1, kit=kit.kit, lot=kit.lot, not_after_ns=0)
-    sentence = f"The pharmacy holds no dose open for kit {request.kit}. Call the pharmacy."
-    return _given(request, ended, order, history, now) or _no("no-lease", sentence)
+    return _given(request, ended, order, history, now) or not_open(request.kit)
 
 
 def _wrong_day(request: Request, planned: PlannedDose, day: int, regimen: Regimen) -> Refusal | None:

@@ -22,22 +22,30 @@ _SENTENCES: Mapping[KitState, tuple[str, str]] = {
 }
 
 
-def refuse_kit(kit: KnownKit, today: date, local_minute: int, now: Instant) -> Refusal | None:
+def refuse_kit(kit: KnownKit, today: date, local_minute: int, now: Instant, *, charged: bool = False) -> Refusal | None:
     """Return why no dose may be begun from the kit today; None where nothing speaks against it.
 
-    `today` and `local_minute` are the site's calendar and the minutes since its midnight at `now`.
+    `today` and `local_minute` are the site's calendar and the minutes since its midnight at `now`. `charged` says that
+    the very dose in question has opened it.
     """
+    if refusal := held_back(kit):
+        return refusal
+    if kit.state not in GIVABLE and not (charged and kit.state is KitState.OPENED):
+        code, sentence = _SENTENCES[kit.state]
+        return Refusal(code=code, sentence=sentence.format(when=when(kit.since_ns, today, local_minute, now)))
+    if kit.expires < today:
+        return Refusal(code="kit-expired", sentence=f"This kit expired on {_day(kit.expires)}. {_OTHER}")
+    return None
+
+
+def held_back(kit: KnownKit) -> Refusal | None:
+    """Return why nothing may be given from any kit of this lot; None where it is released."""
     if kit.lot_state is LotState.RECALLED:
         sentence = f"Lot {kit.lot} was recalled. Set this kit aside and call the pharmacy."
         return Refusal(code="kit-recalled", sentence=sentence)
     if kit.lot_state is LotState.QUARANTINED:
         sentence = f"Lot {kit.lot} is in quarantine. Set this kit aside and call the pharmacy."
         return Refusal(code="kit-quarantined", sentence=sentence)
-    if kit.state not in GIVABLE:
-        code, sentence = _SENTENCES[kit.state]
-        return Refusal(code=code, sentence=sentence.format(when=when(kit.since_ns, today, local_minute, now)))
-    if kit.expires < today:
-        return Refusal(code="kit-expired", sentence=f"This kit expired on {_day(kit.expires)}. {_OTHER}")
     return None
 
 
