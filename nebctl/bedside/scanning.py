@@ -15,6 +15,13 @@ Link = Callable[[str], str]
 """Returns the keyed hash of what a wristband or a study card says."""
 
 
+UNKNOWN = Refusal(
+    code="subject-unknown",
+    sentence="This study has no subject of that number. Type it as it stands on the study card, or call the pharmacy.",
+)
+"""It does not say what was typed: that may be a name or a hospital number, and the refusal is in the log for ever."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Identifiers:
     """The wristband and the study card or bed label, as the scanner sent them."""
@@ -64,7 +71,7 @@ def subject_of(who: Who, operator: str, worklist: Worklist, link: Link | None) -
         if who.second == operator:
             sentence = "A second person vouches for a typed subject. Let another person scan a badge."
             return Refusal(code="second-same", sentence=sentence)
-        return who.subject
+        return who.subject if worklist.knows(who.subject) else UNKNOWN
     if link is None:
         sentence = "This unit cannot check wristbands: its key is missing. Call the engineer."
         return Refusal(code="no-link-key", sentence=sentence)

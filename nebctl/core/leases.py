@@ -106,6 +106,11 @@ class Worklist:
         """Return what the pharmacy knows of a kit; None means nothing."""
         return next((kit for kit in self.kits if kit.kit == name), None)
 
+    def knows(self, subject: str) -> bool:
+        """Return whether the list names the subject anywhere: by an order, a kit or a linked wristband."""
+        named = ({each.subject for each in group} for group in (self.orders, self.kits, self.identities))
+        return any(subject in subjects for subjects in named)
+
     def held_elsewhere(self, subject: str) -> str | None:
         """Return a unit that holds doses of the subject, other than this one; None where there is none."""
         return next((kit.held_by for kit in self.kits if kit.subject == subject and kit.held_by), None)

@@ -1,6 +1,7 @@
 """Scanning at a unit in virtual time: what is recorded, what a page may not do, typed entry, and lost wristbands."""
 
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -70,6 +71,24 @@ async def test_a_typed_subject_is_recorded_with_its_reason_and_second_person() -
         [how] = site.records("identification")
         assert (how["how"], how["second"], how["text"]) == ("typed", "RT-08", "the wristband is torn")
         await site.press("stop")
+
+
+def holding(folder: Path, text: str) -> list[str]:
+    """Return the names of the files under a folder that hold a text."""
+    files = (file for file in folder.rglob("*") if file.is_file())
+    return [file.name for file in files if text.encode() in file.read_bytes()]
+
+
+@pytest.mark.req("S12")
+async def test_a_name_that_is_typed_is_in_no_record(tmp_path: Path) -> None:
+    """A name or hospital number in the subject's box begins nothing, and neither sentence, fact nor disk repeats it."""
+    async with VirtualSite(root=tmp_path) as site:
+        await leased(site)
+        name = "Quetzalli 4711"
+        assert await scan(site, kit=kit_code("KIT-0011"), typed=TYPED | {"subject": name}) == "subject-unknown"
+        assert site.records("refusal")[-1]["code"] == "subject-unknown"
+        assert name not in str(site.records())
+    assert holding(tmp_path, name) == []
 
 
 @pytest.mark.req("S08")
