@@ -6,7 +6,7 @@ A person signs in with badge and PIN, and everything but STOP is pressed by some
 import asyncio
 import hmac
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeVar
 
@@ -74,6 +74,8 @@ class Api:
     probe: Probe
     hosts: frozenset[str]
     cookie: str = "nebctl"
+    _one: asyncio.Lock = field(default_factory=asyncio.Lock)
+    """Scans and signatures come one after the other: what one checks first must hold until its records are written."""
 
     def app(self) -> Starlette:
         """Return the application."""
@@ -241,7 +243,9 @@ class Api:
         body = await _own(request, bodies.Scan)
         soft = body.confirmed
         passing = self.desk.soft(soft.limit, _by(request), soft.reason) if soft else None
-        await self.desk.scan(_by(request), *await self._codes(request, body), passing)
+        codes = await self._codes(request, body)
+        async with self._one:
+            await self.desk.scan(_by(request), *codes, passing)
         return self._shown()
 
     async def _override(self, request: Request) -> Response:
@@ -250,7 +254,9 @@ class Api:
         people = [await self.credentials.prove(one.operator, one.pin.get_secret_value()) for one in body.persons]
         second = two_persons(_by(request), people, self.credentials.today())
         passing = Passing(limit=EXTRA, operator=_by(request), second=second, reason=body.reason)
-        await self.desk.scan(_by(request), *await self._codes(request, body), passing)
+        codes = await self._codes(request, body)
+        async with self._one:
+            await self.desk.scan(_by(request), *codes, passing)
         return self._shown()
 
     async def _codes(self, request: Request, body: bodies.Codes) -> tuple[Who | None, str | None]:
@@ -323,7 +329,8 @@ class Api:
         """Take a signature: badge and PIN are entered for it, whoever is signed in (21 CFR 11.200)."""
         body = await body_of(request, bodies.Signature)
         person = await self.credentials.prove(body.operator, body.pin.get_secret_value())
-        await self.desk.sign(person, body.meaning, body.session)
+        async with self._one:
+            await self.desk.sign(person, body.meaning, body.session)
         return self._shown()
 
     async def _handover(self, request: Request) -> Response:

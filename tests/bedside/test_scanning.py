@@ -1,5 +1,6 @@
 """Scanning at a unit in virtual time: what is recorded, what a page may not do, typed entry, and lost wristbands."""
 
+import asyncio
 import json
 from pathlib import Path
 from typing import Any
@@ -89,6 +90,20 @@ async def test_a_name_that_is_typed_is_in_no_record(tmp_path: Path) -> None:
         assert site.records("refusal")[-1]["code"] == "subject-unknown"
         assert name not in str(site.records())
     assert holding(tmp_path, name) == []
+
+
+@pytest.mark.req("S45")
+@pytest.mark.req("S51")
+async def test_scans_at_the_same_instant_leave_one_session_on_record() -> None:
+    """Of six equal presses one begins a session, five hear that the unit is busy, and none of those is identified."""
+    async with VirtualSite() as site:
+        await leased(site)
+        codes = scans("MEX-001", "KIT-0011")
+        found = await asyncio.gather(*(scan(site, **codes) for _ in range(6)))
+        assert sorted(found) == ["", *["busy"] * 5]
+        [begun] = site.records("authorisation")
+        assert [record["session"] for record in site.records("identification")] == [begun["session"]]
+        await site.press("stop")
 
 
 @pytest.mark.req("S08")
