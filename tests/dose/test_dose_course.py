@@ -159,13 +159,13 @@ def test_a_model_is_told_whole(dosing: Any) -> None:
     ],
 )
 def test_a_rate_is_the_device_s_own_up_to_its_limit(dosing: Any, off: float, found: Conduct) -> None:
-    """The volume over the time in which it emitted, without its start's sweep, against 2.58 standard deviations."""
+    """The volume over the time in which it emitted, without its starts' sweeps, against 2.58 standard deviations."""
     model, driven_s = dosing.calibrated, 400.0
     limit = UNUSUAL * math.hypot(model.sigma_ppm, model.run_sigma_ppm) / 1e6
     final_nl = model.rate_nl_per_s * driven_s * math.exp(off * limit)
     ended = replace(
         NOTHING,
-        exposure=Exposure(starts=1, best_s=driven_s + START_S),
+        exposure=Exposure(starts=3, best_s=driven_s + START_S + 0.8),
         evidence=NO_EVIDENCE._replace(dry=True),
     )
     assert conduct(a_settled(round(final_nl)), ended, dosing.charged(), None, model) is found

@@ -10,7 +10,8 @@ from nebctl.core.dose import Interval
 from nebctl.core.dose.evidence import NO_EVIDENCE, Evidence
 from nebctl.core.dose.exposure import START_SIGMA_S, Exposure, start_delay_s
 from nebctl.core.dose.falls import Fall, Moved, bounded
-from nebctl.core.dose.known import NOTHING_KNOWN, WEAK_SIGMA, Known, by_time, stories_of
+from nebctl.core.dose.known import NOTHING_KNOWN, WEAK_SIGMA, Known, by_time, cup_of, stories_of
+from nebctl.core.dose.mesh import know_mesh
 from nebctl.core.dose.slope import LEVEL, Slope, rate_of, unsure_of, with_point
 from nebctl.core.dose.weight import UNWEIGHED
 
@@ -58,6 +59,41 @@ def test_no_story_is_surer_than_a_nanolitre(dosing: Any) -> None:
     """Also where the whole doubt was the compressor's."""
     calibrated = replace(dosing.jet, calibrated=True)
     assert [sigma for _, sigma, _ in stories_of((900_000.0, 0.0), WEAK, calibrated)] == [1.0, 1.0]
+
+
+def of_a_mesh(dosing: Any, time: tuple[float, float], *, gap: tuple[float, float] = (0.0, 0.0), **told: Any) -> Known:
+    """Return what is known of a calibrated mesh with 3 mL that may still run."""
+    said: dict[str, Any] = {"weight": None, "ended": False, "tells": True, **told}
+    weight = said.pop("weight")
+    cup = cup_of(dosing.charged(), dosing.calibrated, 0)
+    return know_mesh(gap, time, ((*time, 1.0),), weight, 6_000.0, cup, dosing.calibrated, **said)
+
+
+def test_no_more_left_than_was_filled_and_what_may_have_left_unheard(dosing: Any) -> None:
+    """Whatever a balance says: the charge's own 95 % is the top, and what nobody heard comes on top of it."""
+    top = 3_000_000 + 1.96 * 120_000 / 3.92
+    seen = of_a_mesh(dosing, (3e6, 1e5), weight=(3.4e6, 1e4), gap=(9e6, 1_000.0), ended=True)
+    assert seen.high == pytest.approx(top + 1_000)
+    assert seen.best <= top
+    assert seen.low == 0.0
+
+
+@pytest.mark.parametrize(("sigma", "least"), [(0.499e6, 0.3e6), (0.5e6, 0.0)])
+def test_a_time_that_is_unsure_by_half_may_have_been_nothing(dosing: Any, sigma: float, least: float) -> None:
+    """Up to that a rate is never nothing; from there on not even the start is sure."""
+    seen = of_a_mesh(dosing, (1e6, sigma))
+    assert seen.low >= least
+    assert (seen.low > 0.2e6) is (least > 0)
+
+
+def test_a_dry_mesh_far_past_its_charge_gave_what_such_a_mesh_gives(dosing: Any) -> None:
+    """Whatever its clock says: all that can leave, as unsure as that is, and neither more nor less sure."""
+    cup = cup_of(dosing.charged(), dosing.calibrated, 0)
+    for told in ({}, {"weight": (6e7, 1e4)}):
+        seen = of_a_mesh(dosing, (6e7, 1e4), ended=True, **told)
+        assert seen.best == pytest.approx(cup.available, rel=1e-6)
+        for end, side in ((seen.low, -1), (seen.high, 1)):
+            assert end == pytest.approx(cup.available + side * 1.96 * cup.available_sigma, rel=2e-3)
 
 
 def line(*places: float) -> Slope:

@@ -66,9 +66,15 @@ def cup(dosing: Any) -> Cup:
     return cup_of(dosing.charged(), dosing.jet, 0)
 
 
-def known(dosing: Any, mean: float, sigma: float, gap: tuple[float, float] = NO_GAP) -> Known:
+def known(
+    dosing: Any,
+    mean: float,
+    sigma: float,
+    gap: tuple[float, float] = NO_GAP,
+    weight: tuple[float, float] | None = None,
+) -> Known:
     """Return what is known of a jet that ended after a time that explains so much."""
-    return know_jet(gap, (mean, sigma), ((mean, sigma, 1.0),), None, cup(dosing), dosing.jet, ended=True)
+    return know_jet(gap, (mean, sigma), ((mean, sigma, 1.0),), weight, cup(dosing), dosing.jet, ended=True)
 
 
 def test_a_jet_ended_early_only_where_its_fastest_could_not_have_emptied_it(dosing: Any) -> None:
@@ -80,6 +86,23 @@ def test_a_jet_ended_early_only_where_its_fastest_could_not_have_emptied_it(dosi
     assert known(dosing, least_nl * 0.95, least_nl * 0.05).early == 0.0
     assert known(dosing, least_nl * 0.95, 1.0).early == 1.0
     assert known(dosing, least_nl * 0.95, 1.0, (0.0, least_nl * 0.1)).early == 0.0
+
+
+@pytest.mark.parametrize(("sigma", "early"), [(10_000.0, 1.0), (10_300.0, 0.0)])
+def test_a_balance_says_that_a_jet_ended_early_by_two_of_its_standard_deviations(
+    dosing: Any, sigma: float, early: float
+) -> None:
+    """Where it saw less leave than time explains: 1.35 mL must have left, or more is left than a whole run leaves."""
+    assert known(dosing, 2e6, 1e5, weight=(1_330_000.0, sigma)).early == early
+
+
+def test_a_jet_that_ran_far_past_its_cup_emitted_what_it_usually_does(dosing: Any) -> None:
+    """No rate of its class explains the time: what is left is the usual residual, and what was emitted by its share."""
+    held = cup(dosing)
+    far = known(dosing, 3e7, 1e6)
+    least, most = (emitted_of(held.filled, held.available, share) for share in (0.3, 1.0))
+    assert least * 0.9 < far.low < far.best < far.high < most
+    assert known(dosing, 3e7, 1e6, (1e9, 0.0)).low == 0.0
 
 
 def test_a_jet_that_spits_leaves_a_little_more_than_its_residual(dosing: Any) -> None:

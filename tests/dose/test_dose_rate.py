@@ -130,6 +130,8 @@ def test_a_rate_is_out_of_tolerance_by_its_usual_and_by_its_doubt(
     assert (seen.slow_s, seen.fast_s) == (pytest.approx(slow_s), pytest.approx(fast_s))
     assert (seen.mean, seen.known_s, seen.usual) == (rate, 61.0, USUAL)
     assert (seen.since.points, seen.readings) == ((1, 501) if slow_s or fast_s else (0, 500))
+    half = after(getattr(dosing, kind), exposure=ran(100.5), weighed=weighs(rate, unsure=unsure))
+    assert (half.slow_s, half.fast_s) == (pytest.approx(slow_s / 2), pytest.approx(fast_s / 2))
 
 
 @pytest.mark.parametrize(
@@ -209,3 +211,5 @@ def test_a_line_tells_once_it_is_sharp_or_long(dosing: Any, noise_nl: float, beg
     assert (seen.slow_s, seen.since) == (5.0, line)
     calm = stood(dosing, rate=7_000.0, line=a_line(USUAL, began_s=began_s), slow_s=4.0, noise_nl=noise_nl)
     assert (calm.slow, calm.slow_s) == (False, 0.0 if told else 5.0)
+    fast = stood(dosing, rate=14_000.0, line=a_line(14_000.0, began_s=began_s), fast_s=9.0, noise_nl=noise_nl)
+    assert (fast.fast, fast.fast_s) == (told, 10.0)
