@@ -42,6 +42,10 @@ START_WAIT_S = 3.0
 _SAME_CODES = frozenset((EXTRA, *SOFTENABLE, "second-same"))
 """Refusals for which another person answers, not another code."""
 _OF_THE_KIT = ("kit-", "code-")
+_NOT_OBSERVED = Refusal(
+    code="not-observed", sentence="You observed no part of a dose that waits for a signature. Nobody signs for another."
+)
+_NOTHING_TO_SIGN = Refusal(code="nothing-to-sign", sentence="There is no dose record to sign.")
 _UNDECIDED = frozenset((State.INTENDED, State.STARTING, State.RESUME_INTENDED, State.RESUMING))
 
 
@@ -169,11 +173,15 @@ class Desk:
     async def self_test(self) -> None:
         """Run the self-test, again where it failed before.
 
-        Raises: `IllegalEventError` where no self-test is due; the nebulizer then hears nothing of it.
+        Raises: `IllegalEventError` where no self-test is due, and the nebulizer then hears nothing of it; or where the
+        session that it was for has gone meanwhile.
         """
+        tested = self._runner.session.authorisation
         if self._runner.session.state is not State.CHARGED:
             raise IllegalEventError(self._runner.session.state, Kind.TEST_PASSED)
         checks = (*await self._runner.self_test(), *await self._place.peripherals())
+        if self._runner.session.authorisation is not tested:  # a test takes seconds: it was another dose's (S30)
+            raise IllegalEventError(self._runner.session.state, Kind.TEST_PASSED)
         await self._runner.press(ev.SelfTested(checks=checks))
         self.checks = checks
 
@@ -264,7 +272,7 @@ class Desk:
         parts = [part for part in self._runner.history.unsigned if session in ("", part.place.session)]
         own = [part for part in parts if part.operator == person.code]
         if not own:
-            raise Refused(_nothing_to_sign(others=bool(parts)))
+            raise Refused(_NOT_OBSERVED if parts else _NOTHING_TO_SIGN)
         part, auth = own[-1], self._runner.session.authorisation
         if part.shared and meaning in (*GAVE, *OLDER):
             raise Refused(Refusal(code="gave-part", sentence="Others gave this dose too: sign for your own part."))
@@ -390,10 +398,3 @@ class Desk:
         refused = self._runner.refused
         if refused is not None and refused is not before:
             raise Refused(refused)
-
-
-def _nothing_to_sign(*, others: bool) -> Refusal:
-    if others:
-        sentence = "You observed no part of a dose that waits for a signature. Nobody signs for another."
-        return Refusal(code="not-observed", sentence=sentence)
-    return Refusal(code="nothing-to-sign", sentence="There is no dose record to sign.")

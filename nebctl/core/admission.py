@@ -78,7 +78,7 @@ def admit(
         _wrong_day(request, planned, day, regimen),
         _given(request, planned, order, history, now),
         _extra(planned, regimen),
-        _too_soon(request, history, rules, now),
+        _too_soon(request, order, history, rules, now),
         _outside_window(request, rules),
         overtaken(request.subject, planned, worklist, history),
         over(planned, now),
@@ -216,8 +216,10 @@ def _covers(item: HistoryItem, planned: PlannedDose) -> bool:
     return item.day == planned.day and item.dose == planned.dose and item.state in GIVEN
 
 
-def _too_soon(request: Request, history: UnitHistory, rules: SiteRules, now: Instant) -> Refusal | None:
+def _too_soon(request: Request, order: Order, history: UnitHistory, rules: SiteRules, now: Instant) -> Refusal | None:
+    """Refuse a dose too soon after the last one, by this unit's own records and by the list's word of the others'."""
     starts = [dose.started_wall_ns for dose in history.doses_of(request.subject)]
+    starts += [item.started_ns for item in order.history if item.started_ns is not None]
     if not starts:
         return None
     wait_ns = max(starts) + rules.min_interval_ns - now.wall_ns

@@ -43,13 +43,17 @@ class PlannedDose:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HistoryItem:
-    """What came of one dose of the course, on whichever unit; `session` is "" where none was begun."""
+    """What came of one dose of the course, on whichever unit; `session` is "" where none was begun.
+
+    `started_ns` is when it began, in Unix ns; None where none was begun, or the list does not say.
+    """
 
     day: int
     dose: int
     state: DoseState
     unit: str
     session: str
+    started_ns: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

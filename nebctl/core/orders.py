@@ -133,10 +133,18 @@ def _order_json(order: Order) -> dict[str, Json]:
         "subject": order.subject,
         "day1": order.day1.isoformat() if order.day1 else None,
         "doses": [_dose_json(dose) for dose in order.doses],
-        "history": [
-            {"day": h.day, "dose": h.dose, "state": h.state.value, "unit": h.unit, "session": h.session}
-            for h in order.history
-        ],
+        "history": [_history_json(item) for item in order.history],
+    }
+
+
+def _history_json(item: HistoryItem) -> dict[str, Json]:
+    return {
+        "day": item.day,
+        "dose": item.dose,
+        "state": item.state.value,
+        "unit": item.unit,
+        "session": item.session,
+        "started": _utc_or_none(item.started_ns),
     }
 
 
@@ -163,6 +171,7 @@ _ORDER = frozenset(("order", "subject", "day1", "doses", "history"))
 _DOSE = frozenset(("day", "dose", "kit", "lot", "not_after", "thawed_at", "use_by"))
 _DOSE_LATER = frozenset(("sequence",))
 _HISTORY = frozenset(("day", "dose", "state", "unit", "session"))
+_HISTORY_LATER = frozenset(("started",))
 _IDENTITY = frozenset(("subject", "band", "card"))
 
 
@@ -189,7 +198,7 @@ def _read_order(members: Members) -> Order:
         subject=members.text("subject"),
         day1=members.calendar_date("day1"),
         doses=tuple(_read_dose(item) for item in members.each("doses", _DOSE, _DOSE_LATER)),
-        history=tuple(_read_history(item) for item in members.each("history", _HISTORY)),
+        history=tuple(_read_history(item) for item in members.each("history", _HISTORY, _HISTORY_LATER)),
     )
 
 
@@ -213,4 +222,5 @@ def _read_history(members: Members) -> HistoryItem:
         state=DoseState(members.text("state")),
         unit=members.text("unit"),
         session=members.text("session", empty=True),
+        started_ns=members.optional("started", members.utc_ns),
     )

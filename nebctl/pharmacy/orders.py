@@ -1,13 +1,15 @@
 """Worklists as the register has them: built, signed, and made anew whenever something they say has changed."""
 
+import contextlib
 import sqlite3
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 
 from nebctl.core.instant import NS_PER_S
 from nebctl.core.kits import KitState, KnownKit, LotState
-from nebctl.core.ledger import envelope
+from nebctl.core.ledger import envelope, jws
+from nebctl.core.ledger.encoding import FormatError
 from nebctl.core.ledger.note import sign_note
 from nebctl.core.ledger.signing import Signer
 from nebctl.core.operators import Operator
@@ -21,6 +23,9 @@ from nebctl.pharmacy.identities import identities
 RENEWAL_NS = 24 * 3600 * NS_PER_S
 LIFETIME_NS = 3 * RENEWAL_NS
 """A unit without contact may work by its last worklist for this long; a fresh one is made every day."""
+
+
+_NOTHING_BEGUN = frozenset((DoseState.MISSED, DoseState.NOT_DONE))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -122,13 +127,28 @@ def _order(db: sqlite3.Connection, unit: str, subject: str) -> Order:
 def _history(db: sqlite3.Connection, subject: str) -> tuple[HistoryItem, ...]:
     """Return what came of each dose; what two persons settled counts as they said, all else as it was recorded."""
     query = (
-        "SELECT o.day, o.dose, COALESCE(s.state, o.state), o.unit, o.session FROM outcome o"
-        " LEFT JOIN settled s USING (unit, ep, seq) WHERE o.subject = ? ORDER BY o.day, o.dose, unit, ep, seq"
+        "SELECT o.day, o.dose, COALESCE(s.state, o.state), o.unit, o.session, r.jws FROM outcome o"
+        " LEFT JOIN settled s USING (unit, ep, seq) LEFT JOIN rec r USING (unit, ep, seq)"
+        " WHERE o.subject = ? ORDER BY o.day, o.dose, unit, ep, seq"
     )
     return tuple(
-        HistoryItem(day=day, dose=dose, state=DoseState(state), unit=unit, session=session)
-        for day, dose, state, unit, session in db.execute(query, (subject,))
+        _item(HistoryItem(day=day, dose=dose, state=DoseState(state), unit=unit, session=session), text)
+        for day, dose, state, unit, session, text in db.execute(query, (subject,))
     )
+
+
+def _item(item: HistoryItem, text: str | None) -> HistoryItem:
+    """Return the item with the start of its dose, as the record says; what never came to a dose has none.
+
+    A record that does not say legibly when it began was written later: the moment of that holds in its place.
+    """
+    if text is None or item.state in _NOTHING_BEGUN:
+        return item
+    payload = jws.parse(text).payload
+    for name in ("started", "utc"):
+        with contextlib.suppress(FormatError):
+            return replace(item, started_ns=envelope.parse_utc(str(payload.get(name))))
+    return item
 
 
 def _leases(db: sqlite3.Connection, unit: str, subject: str, history: Sequence[HistoryItem]) -> tuple[PlannedDose, ...]:

@@ -187,6 +187,11 @@ REFUSED: dict[str, tuple[Case, str, str]] = {
         "too-soon",
         "Wait 11 h 0 min",
     ),
+    "too soon after another unit's dose": (
+        PLAIN.order(history=(replace(item(DoseState.STOPPED), day=2, started_ns=NOW_NS - 9 * HOUR),)),
+        "too-soon",
+        "Wait 11 h 0 min",
+    ),
     "outside window": (replace(PLAIN, rules=WINDOW), "outside-window", "between 08:00 and 12:00"),
     "kit of another day": (PLAIN.asking(kit="KIT-0402"), "kit-other-day", "is for Day 2; today is Day 1"),
     "course over": (PLAIN.asking(today=date(2026, 2, 19)), "wrong-day", "Today is Day 6"),

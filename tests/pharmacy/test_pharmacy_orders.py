@@ -8,7 +8,9 @@ import pytest
 
 from nebctl import keys
 from nebctl.core.kits import KitState
+from nebctl.core.ledger.envelope import parse_utc
 from nebctl.core.ledger.note import ED25519, Vkey
+from nebctl.core.ledger.records import Draft, SessionDay
 from nebctl.core.orders import DoseState, Worklist, parse_worklist
 from nebctl.pharmacy.enrolment import Enrolment, enrol_subject, enrol_unit
 from nebctl.pharmacy.faults import PharmacyFault
@@ -66,6 +68,31 @@ def test_an_outcome_ends_its_lease_and_enters_the_history(pharmacy: Any, unit: A
     assert [(h.day, h.state, h.unit) for h in order.history] == [(1, DoseState(end), "neb-0001")]
     assert str(order.day1) == "2026-02-14"
     assert pharmacy.rows("SELECT state FROM kit WHERE kit = 'KIT-0401'") == [(kit_state,)]
+
+
+@pytest.mark.req("S04")
+@pytest.mark.parametrize(
+    ("changed", "started"),
+    [({}, "10:00"), ({"started": "2026-02-14T09:53:00.000Z"}, "09:53"), ({"started": "this morning"}, "10:00")],
+)
+def test_the_history_tells_every_unit_when_a_dose_began(
+    pharmacy: Any, unit: Any, changed: dict[str, str], started: str
+) -> None:
+    """Whichever unit gives the next dose waits by it; a record that does not say counts from when it was written."""
+    pharmacy.take(unit.dose(1, **changed))
+    [order] = renewed(pharmacy.db).orders
+    assert [item.started_ns for item in order.history] == [parse_utc(f"2026-02-14T{started}:00.000Z")]
+
+
+@pytest.mark.req("S04")
+@pytest.mark.parametrize("typ", ["missed", "notdone"])
+def test_what_was_not_begun_has_no_start(pharmacy: Any, unit: Any, typ: str) -> None:
+    """A dose that nobody began keeps nobody waiting."""
+    session = SessionDay(session="2026-02-14-0000aa", day=1, tz="UTC", date_local="2026-02-14")
+    facts: dict[str, Any] = {"dose": 1, "kit": "KIT-0401"}
+    pharmacy.take(unit.write(Draft(typ=typ, facts=facts, private={"subject": "MEX-001"}, session=session)))
+    [order] = renewed(pharmacy.db).orders
+    assert [(item.state.value, item.started_ns) for item in order.history] == [(typ, None)]
 
 
 @pytest.mark.req("S04")
