@@ -131,7 +131,7 @@ class Writer:
                 continue
             sealed.extend(records)
             outcomes.append(tuple(record.entry for record in records))
-        with self._writing(unsettled=True) as db:  # that it may sign was asked above
+        with self._writing(ask=False) as db:  # that it may sign was asked before anything was signed
             insert(db, sealed, tip)
             _keep_traces(db, _traces_of(group, outcomes))
             restored.close(db, self._marks)
@@ -173,7 +173,7 @@ class Writer:
         size = signers.receipted_by(sealer, receipt, entries, kept)
         back, tip = reseal(sealer, begin, entries)
         told, tip = seal(sealer, tip, (_restored(begin, tip),), at)
-        with self._writing(unsettled=True) as db:
+        with self._writing(ask=False) as db:
             insert(db, (*back, *told), tip)
             if receipt is not None and size:
                 outbox.close_receipted(db, sealer.stamp.epoch, size, receipt)
@@ -258,7 +258,7 @@ class Writer:
         if isinstance(verdict, Agreed):
             signers.check_signer(self._sealer, self._file.path, heard=True)
         if isinstance(verdict, Agreed) and any(mark.receipt is None for mark in self._marks):
-            with self._writing(unsettled=True) as db:
+            with self._writing(ask=False) as db:
                 root = outbox.root_at(db, self._sealer, self.tip, verdict.size)
                 restored.settle(db, Checkpoint(self._sealer.vkey.name, verdict.size, root).text())
             with self._file.reading() as db:
@@ -281,8 +281,8 @@ class Writer:
         self._marks = restored.marks(db)
 
     @contextlib.contextmanager
-    def _writing(self, *, unsettled: bool = False) -> Iterator[sqlite3.Connection]:
-        if not unsettled:
+    def _writing(self, *, ask: bool = True) -> Iterator[sqlite3.Connection]:
+        if ask:
             self.check_may_sign()
         if self._broken is not None:
             raise StoreFault(
