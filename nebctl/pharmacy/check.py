@@ -13,6 +13,7 @@ from nebctl.core.ledger.records import Entry, Json
 from nebctl.core.ledger.signing import Verifier
 from nebctl.pharmacy.unit_keys import UnitKeys
 from nebctl.publish.topics import parse_record
+from nebctl.store import codec
 
 MOST_BYTES = 256 * 1024
 """A record message is never larger: the longest embeds a study protocol and site rules, some 20 KiB."""
@@ -87,7 +88,7 @@ def read_body(body: bytes) -> Signed | Refused:
     if parts is None:
         return Refused(reason=Reason.FORMAT, seen=show(body[:40]), expected="jws~disclosures~ and a signature line")
     try:
-        parsed = jws.parse(parts.jws)
+        parsed = jws.parse(parts.jws, codec.decode)
         check_members(parsed.payload)
     except ValueError as fault:
         return _refused(Reason.FORMAT, fault)

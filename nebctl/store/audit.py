@@ -19,7 +19,7 @@ from nebctl.core.ledger.stretch import Authority, TraceClaim, check_stretch
 from nebctl.core.reestimate import NotReplayed
 from nebctl.keys import KeyFault
 from nebctl.ports import Verifier
-from nebctl.store import schema
+from nebctl.store import codec, schema
 from nebctl.store.cores import Each
 from nebctl.store.deep import check_told, gather
 from nebctl.store.erased import untold
@@ -129,7 +129,7 @@ class _LogWalk:
         size = self._file.count("log", self._log)
         ring = find_ring(self._key, size, partial(self._file.text_at, self._log), self._by.verify)
         receipts = yield from self._check_receipts(ring)
-        chain = Chain(Authority(ring=ring, verify=self._by.verify), self._by.pharmacy)
+        chain = Chain(Authority(ring=ring, verify=self._by.verify, decode=codec.decode), self._by.pharmacy)
         for found in chain.take_receipts(receipts.values()):
             yield self._placed(found)
         yield from self._check_records(chain, ring, max(receipts, default=0))
@@ -171,7 +171,7 @@ class _LogWalk:
         faults: list[Exception] = []
         rows = _until_fault(self._file.rows_beside(self._log), faults)
         stretches = chain.stretches(rows, receipted=receipted if self._file.is_unit else None)
-        check = partial(check_stretch, by=Authority(ring=ring, verify=self._by.verify))
+        check = partial(check_stretch, by=Authority(ring=ring, verify=self._by.verify, decode=codec.decode))
         for checked in self._by.each(check, stretches):
             for found in chain.take(checked):
                 yield self._placed(found)

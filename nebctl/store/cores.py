@@ -4,6 +4,7 @@ import gc
 import itertools
 import os
 import signal
+import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
@@ -49,8 +50,7 @@ def on_cores(processes: int) -> Each:
 
 
 def _spread(processes: int, function: Callable[[Value], Result], values: Iterable[Value]) -> Iterator[Result]:
-    # A process of its own, not a fork: the caller may have threads.
-    pool = ProcessPoolExecutor(processes, mp_context=get_context("spawn"), initializer=_settle)
+    pool = ProcessPoolExecutor(processes, mp_context=get_context(_way_to_start()), initializer=_settle)
     waiting: deque[Future[Result]] = deque()
     try:
         for value in values:
@@ -67,6 +67,14 @@ def _spread(processes: int, function: Callable[[Value], Result], values: Iterabl
         ) from error
     finally:  # also where the caller wants no more results: what is under way there is not waited for
         pool.shutdown(wait=not waiting, cancel_futures=True)
+
+
+def _way_to_start() -> str:
+    """Return how processes begin: as copies of this one where that is safe, which spares them all the imports.
+
+    A copy of a process with threads may hold a lock for ever that a thread had.
+    """
+    return "fork" if threading.active_count() == 1 else "spawn"
 
 
 def _settle() -> None:

@@ -26,6 +26,11 @@ Place = tuple[int, int]
 UNREADABLE = (TypeError, ValueError, AttributeError, OverflowError, sqlite3.Error)
 """What a row may raise while it is read and checked: a damaged file holds anything in any column."""
 
+_Cells = tuple[int, int, bytes, str]
+_CELLS = (int, int, bytes, str)
+_NAMED_CELLS = ("record, epoch", "record, sequence", "record, leaf", "record")
+"""What a row of the log holds: the kind of each cell, and how a finding names it."""
+
 _KINDS: dict[type, str] = {int: "a whole number", str: "a text", bytes: "bytes"}
 
 
@@ -160,22 +165,16 @@ class LedgerFile:
 
         Raises: `FormatError` where a row holds something else.
         """
-        for epoch, seq, leaf, text in self.db.execute(self._layout.rows, self._key(log)):
-            yield Row(
-                _cell(epoch, "record, epoch", int),
-                _cell(seq, "record, sequence", int),
-                _cell(leaf, "record, leaf", bytes),
-                _cell(text, "record", str),
-            )
+        return itertools.starmap(Row, self._cells(log))
 
     def rows_beside(self, log: LogName) -> Iterator[Row]:
         """Return the stored records with their disclosures and, in a unit's database, what waits in the outbox.
 
         Raises: `FormatError` where a row of the log holds something else; all rows before it have come then.
         """
-        rows = self.rows(log)
+        cells = self._cells(log)
         while True:
-            page, fault = _page(rows)
+            page, fault = _page(cells)
             yield from self._with_beside(log, page)
             if fault is not None:
                 raise fault
@@ -187,19 +186,27 @@ class LedgerFile:
         row = self.db.execute(self._layout.text, self._key(log, seq)).fetchone()
         return row[0] if row is not None and isinstance(row[0], str) else ""
 
-    def _with_beside(self, log: LogName, page: list[Row]) -> Iterator[Row]:
+    def _cells(self, log: LogName) -> Iterator[_Cells]:
+        """Yield the cells of each stored record, of the kinds that their columns must hold."""
+        for cells in self.db.execute(self._layout.rows, self._key(log)):
+            if tuple(map(type, cells)) != _CELLS:
+                for value, where, kind in zip(cells, _NAMED_CELLS, _CELLS, strict=True):
+                    _cell(value, where, kind)
+            yield cells
+
+    def _with_beside(self, log: LogName, page: list[_Cells]) -> Iterator[Row]:
         if not page:
             return
-        key = {**self._key(log, page[0].seq), "last": page[-1].seq}
+        key = {**self._key(log, page[0][1]), "last": page[-1][1]}
         shown: defaultdict[object, list[object]] = defaultdict(list)
         for seq, disc in self.db.execute(self._layout.shown, key):
             shown[seq].append(disc)
         erased = self.erased(log)
         waiting = dict(self.db.execute(self._layout.waiting, key).fetchall()) if self._layout.waiting else {}
-        for row in page:
-            line = waiting.get(row.seq)
-            shown_here = tuple(shown[row.seq]) if row.seq in shown else () if row.seq not in erased else None
-            yield Row(row.epoch, row.seq, row.leaf, row.text, shown_here, None if line is None else str(line))
+        for epoch, seq, leaf, text in page:
+            line = waiting.get(seq)
+            shown_here = tuple(shown[seq]) if seq in shown else () if seq not in erased else None
+            yield Row(epoch, seq, leaf, text, shown_here, None if line is None else str(line))
 
     def head(self, log: LogName, origin: str) -> StoredHead | None:
         """Return the stored head; None where there is none.
@@ -300,9 +307,9 @@ class LedgerFile:
         return {"unit": log.unit, "ep": log.epoch, "seq": seq}
 
 
-def _page(rows: Iterator[Row]) -> tuple[list[Row], Exception | None]:
+def _page(rows: Iterator[_Cells]) -> tuple[list[_Cells], Exception | None]:
     """Return the next rows, and what stood in the way of more of them."""
-    page: list[Row] = []
+    page: list[_Cells] = []
     try:
         for row in itertools.islice(rows, PAGE):
             page.append(row)  # noqa: PERF402 - those before a fault count

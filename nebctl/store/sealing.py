@@ -12,6 +12,7 @@ from nebctl.core.ledger.keyring import KeyRing, rotation
 from nebctl.core.ledger.note import Vkey
 from nebctl.core.ledger.records import Draft, Entry
 from nebctl.ports import Signer, Verifier
+from nebctl.store import codec
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -131,7 +132,7 @@ def _seal_one(sealer: Sealer, tip: Tip, draft: Draft, at: Instant) -> tuple[Seal
     payload, disclosures = envelope.build(draft, tip.size, tip.root, at, sealer.stamp, sealer.random(SALT_BYTES), salts)
     # Envelope and payload are checked by the rules that the strict reader goes by, before they are signed: whatever is
     # sealed can be read, which tests/store/test_store_seal.py tries with all that a draft may hold.
-    text = jws.sign(payload, sealer.signer, head.kid(vkey))
+    text = jws.sign(payload, sealer.signer, head.kid(vkey), codec.encode)
     entry = Entry(
         epoch=sealer.stamp.epoch,
         seq=tip.size,

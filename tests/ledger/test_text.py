@@ -123,6 +123,16 @@ def test_other_json_is_refused(data: bytes) -> None:
         canonical.decode(data)
 
 
+@given(st.lists(st.integers(-(10**20), 10**20) | st.integers(canonical.LIMIT - 2, canonical.LIMIT + 2), max_size=4))
+def test_no_large_integer_passes_for_a_small_one(numbers: list[int]) -> None:
+    """Wherever one stands, the bytes say that they must be looked at; sixteen digits from an 8 on need no look."""
+    data = json.dumps({"a": numbers, "b": "1234567890123456"}, separators=(",", ":")).encode()
+    if any(abs(number) >= canonical.LIMIT for number in numbers):
+        assert canonical.may_need_walk(data)
+    elif all(abs(number) < 9 * 10**15 for number in numbers):
+        assert not canonical.may_need_walk(data)
+
+
 @pytest.mark.parametrize("value", [1.0, float("nan"), b"x", (1,), {1: 2}, {"é": 1}, 1 << 53, -(1 << 53), "\ud800", {1}])
 def test_what_has_no_canonical_text_is_not_written(value: object) -> None:
     """Values that two readers might read differently are never signed."""

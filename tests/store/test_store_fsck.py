@@ -5,6 +5,8 @@ import pickle
 import shutil
 import signal
 import sqlite3
+import subprocess
+import sys
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -159,6 +161,33 @@ def test_a_killed_process_is_a_fault_that_says_what_to_do() -> None:
     """A checking process that is killed ends the check with one line, never with half a result."""
     with pytest.raises(StoreFault, match="--jobs 1"):
         list(on_cores(2)(kill, range(4)))
+
+
+HOW_IT_BEGAN = """
+import threading
+from nebctl.store.cores import on_cores
+
+said = "fresh"
+
+def tell(_):
+    return said
+
+if __name__ == "__main__":
+    said = "copied"
+    print(*on_cores(2)(tell, range(3)))
+    ended = threading.Event()
+    threading.Thread(target=ended.wait).start()
+    print(*on_cores(2)(tell, range(3)))
+    ended.set()
+"""
+
+
+def test_processes_are_copies_only_of_one_without_threads(tmp_path: Path) -> None:
+    """Alone a process is copied, which spares the imports; beside a thread, whose locks a copy keeps, it is new."""
+    script = tmp_path / "began.py"
+    script.write_text(HOW_IT_BEGAN)
+    ran = subprocess.run([sys.executable, str(script)], capture_output=True, text=True, check=True, timeout=60)
+    assert ran.stdout.splitlines() == ["copied copied copied", "fresh fresh fresh"]
 
 
 def test_the_command_counts_on_standard_error(long: Any) -> None:

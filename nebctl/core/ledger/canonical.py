@@ -1,9 +1,8 @@
 """The one way to write JSON in the ledger: UTF-8, sorted ASCII keys, no white space, integers below 2^53, no floats."""
 
 import json
-import re
-from collections.abc import Mapping
-from typing import Any, NoReturn
+from collections.abc import Callable, Mapping
+from typing import Any, NoReturn, TypeAlias
 
 from nebctl.core.ledger.encoding import FormatError
 from nebctl.core.ledger.records import Json
@@ -11,11 +10,13 @@ from nebctl.core.ledger.records import Json
 LIMIT = 1 << 53
 """Every |n| is below it, so that no reader's double changes a number. Source: RFC 8259, section 6."""
 
+Decoder: TypeAlias = Callable[[bytes], dict[str, Json]]
+Encoder: TypeAlias = Callable[[Mapping[str, Json]], bytes]
+"""Other ways to do what `decode` and `encode` do, to the last refusal; the core's own are those that decide."""
+
 _DEPTH = 32
 _DIGITS = bytes.maketrans(b"123456789", b"000000000")
 _LONG = b"0" * len(str(LIMIT))
-_MAY_BE_LARGE = re.compile(rb"[:,\[]-?(?:9[0-9]{15}|[0-9]{17})|^-?[0-9]")
-"""What every integer of 9 * 10^15 or more looks like; asked only where a run of digits is as long."""
 
 
 def encode(value: object) -> bytes:
@@ -45,7 +46,7 @@ def decode_value(data: bytes) -> Json:
     """
     text = _text(data)
     value = _parse(text, _DECODER)
-    if _may_need_walk(data):
+    if may_need_walk(data):
         _check(value, "JSON", _DEPTH)
     again = _ENCODER.encode(value)
     if again != text:
@@ -55,14 +56,26 @@ def decode_value(data: bytes) -> Json:
     return value
 
 
-def _may_need_walk(data: bytes) -> bool:
-    """Return whether a parsed value may hold a large integer, a key that is not ASCII, or too much depth.
+def may_need_walk(data: bytes) -> bool:
+    """Return whether what these bytes say may hold a large integer, a key that is not ASCII, or too much depth.
 
     The walk costs as much as parsing does, and few records need it.
     """
     if not data.isascii() or data.count(b"{") + data.count(b"[") > _DEPTH:
         return True
-    return _LONG in data.translate(_DIGITS) and _MAY_BE_LARGE.search(data) is not None
+    return _has_long_digits(data)
+
+
+def _has_long_digits(data: bytes) -> bool:
+    """Return whether there are 17 digits in a row, or 16 from a 9 on, as in every integer from 9 * 10^15 on."""
+    zeros = data.translate(_DIGITS)
+    at = zeros.find(_LONG)
+    while at >= 0:
+        after = at + len(_LONG)
+        if data[at : at + 1] == b"9" or zeros[after : after + 1] == b"0":
+            return True
+        at = zeros.find(_LONG, after)
+    return False
 
 
 def _write(value: object) -> bytes:

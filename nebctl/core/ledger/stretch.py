@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from itertools import islice
 from typing import NamedTuple
 
-from nebctl.core.ledger import jws
+from nebctl.core.ledger import canonical, jws
 from nebctl.core.ledger.check import Finding, check_signed
 from nebctl.core.ledger.encoding import FormatError, b64, b64url
 from nebctl.core.ledger.grammar import READS, SessionEvent, check_meaning, check_volumes, read_event
@@ -34,10 +34,11 @@ class TraceClaim(NamedTuple):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Authority:
-    """By what a log is checked: the keys that signed it, and the signature check."""
+    """By what a log is checked: the keys that signed it, the signature check, and what reads the records' JSON."""
 
     ring: KeyRing
     verify: Verifier
+    decode: canonical.Decoder = canonical.decode
 
 
 class Remark(NamedTuple):
@@ -88,13 +89,13 @@ def _read(rows: Sequence[Row], by: Authority) -> list[_Read]:
 
     Between other work each check takes a tenth longer, for what a processor keeps at hand is then the other work's.
     """
-    records = [_parse(row.text) for row in rows]
+    records = [_parse(row.text, by.decode) for row in rows]
     return [_Read(record, _is_signed(row.seq, record, by)) for row, record in zip(rows, records, strict=True)]
 
 
-def _parse(text: str) -> jws.Jws | FormatError:
+def _parse(text: str, decode: canonical.Decoder) -> jws.Jws | FormatError:
     try:
-        return jws.parse(text)
+        return jws.parse(text, decode)
     except FormatError as error:
         return error
 

@@ -12,7 +12,8 @@ from typing import Any
 
 import click
 
-from nebctl_lab.bench.ledger_append import measure_appends, measure_held
+from nebctl_lab.bench.ledger_append import measure_apart, measure_appends, measure_held
+from nebctl_lab.bench.ledger_bare import connect_card
 from nebctl_lab.bench.ledger_fsck import measure_fsck
 from nebctl_lab.bench.ledger_start import AT_RECORDS, measure_start
 from nebctl_lab.guarded import Guarded
@@ -22,17 +23,19 @@ Figures = dict[str, Any]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Extent:
-    """How much is measured: rounds, commits in each, appends to a slow disk, records of a large ledger and of fsck."""
+    """How much is measured: rounds, commits in each, appends that come apart, appends to a slow disk, records of a
+    large ledger and of fsck."""
 
     rounds: int
     commits: int
+    apart: int
     slow: int
     records: int
     verified: int
 
 
-USUAL = Extent(rounds=7, commits=400, slow=60, records=AT_RECORDS, verified=100_000)
-QUICK = Extent(rounds=1, commits=20, slow=4, records=2000, verified=1200)
+USUAL = Extent(rounds=7, commits=400, apart=200, slow=60, records=AT_RECORDS, verified=100_000)
+QUICK = Extent(rounds=1, commits=20, apart=4, slow=4, records=2000, verified=1200)
 """Enough to show that every part works; its figures prove nothing."""
 
 
@@ -66,13 +69,17 @@ def measure(extent: Extent, data: Path | None, say: Callable[[str], None]) -> Fi
         folder = Path(name)
         say("durable appends against bare commits, through the same kind of thread …")
         appends = asyncio.run(measure_appends(folder, random, extent.rounds, extent.commits))
-        say(f"  {appends['single']['per_s']} a second; the event loop on a slow disk …")
+        say(f"  {appends['single']['per_s']} a second; one by one, here and on a card …")
+        apart = asyncio.run(measure_apart(folder, random, extent.apart))
+        card = asyncio.run(measure_apart(folder, random, extent.apart, connect_card))
+        say(f"  {apart['append_us']} us each, {card['append_us']} us on a card; the event loop on a slow disk …")
         loop = asyncio.run(measure_held(folder, random, extent.slow))
         say(f"  held for {loop['held_ms']} ms at most; the start of a ledger with {extent.records} records …")
         start = measure_start(folder, random, extent.records, min(extent.rounds, 3))
         say(f"  {start['beyond_s']} s beyond reading; fsck of {extent.verified} records on every core …")
         fsck = measure_fsck(folder, extent.verified, min(extent.rounds, 3))
-    return sum_up(appends, loop, start, fsck) | {"seconds": round(time.perf_counter() - began, 1)}
+    figures = sum_up(appends, loop, start, fsck) | {"apart": apart, "card": card}
+    return figures | {"seconds": round(time.perf_counter() - began, 1)}
 
 
 def sum_up(appends: dict[str, Figures], loop: Figures, start: Figures, fsck: Figures) -> Figures:
@@ -94,6 +101,9 @@ def describe(figures: Figures) -> Iterator[str]:
         yield f"{'':<13}{found['per_s']} records a second"
         if part == "single":
             yield f"{'':<13}{found['bound']} with two signatures and the same rows alone, the most that can be reached"
+    for part, where in (("apart", "this disk"), ("card", "a card of 5 ms")):
+        found = figures[part]
+        yield f"{'one by one':<13}{found['ratio']} of a bare commit on {where}, {found['append_us']} us each"
     loop, start = figures["loop"], figures["start"]
     yield f"{'loop held':<13}{loop['held_ms']} ms (most {loop['held_limit_ms']:g}): {marks['loop']}"
     yield f"{'':<13}with an fsync of {loop['fsync_ms']:g} ms; {loop['held_idle_ms']} ms without any record"

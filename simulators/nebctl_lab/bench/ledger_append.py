@@ -1,6 +1,7 @@
 """What a durable append costs beside a bare commit, what waiting together saves, and how long the loop is held."""
 
 import asyncio
+import hashlib
 import statistics
 import time
 from collections.abc import Awaitable, Callable
@@ -13,6 +14,7 @@ from nebctl.core.ledger.envelope import Stamp
 from nebctl.core.ledger.note import Vkey
 from nebctl.core.ledger.records import Draft, Json, SessionDay
 from nebctl.keys import Ed25519Signer, verify
+from nebctl.store.database import Connect, connect
 from nebctl.store.ledger import UnitLedger
 from nebctl_lab.bench.ledger_bare import FSYNC_S, Bare, connect_slowly
 
@@ -22,12 +24,14 @@ LEAST_SINGLE = 0.6
 LEAST_BATCH = 3.0
 MOST_HELD_MS = 20.0
 TICK_S = 0.001
+APART_S = 0.02
 SESSION = SessionDay(session="2026-02-14-7f3a9c", day=1, tz="UTC", date_local="2026-02-14")
 START_NS = 1_771_081_200_000_000_000
 KEY = Ed25519Signer.from_seed(b"bench".ljust(32, b"."))
 PHARMACY = Ed25519Signer.from_seed(b"pharmacy".ljust(32, b"."))
 WITNESS = Vkey(f"{SITE}/nebctl-pharmacy", note.COSIGNATURE, PHARMACY.public)
-STAMP = Stamp(unit=UNIT, epoch=1, software="nebctl bench", config_sha256="0" * 64, simulated=True)
+CONFIG = hashlib.sha256(b"bench").hexdigest()
+STAMP = Stamp(unit=UNIT, epoch=1, software="nebctl bench", config_sha256=CONFIG, simulated=True)
 
 
 def unit_vkey() -> Vkey:
@@ -79,6 +83,34 @@ async def measure_appends(
         "batch": _against(rates, "batch", "single", LEAST_BATCH),
         "waiting": _against(rates, "waiting", "single", LEAST_BATCH),
     }
+
+
+async def measure_apart(
+    folder: Path, random: Callable[[int], bytes], appends: int, connect: Connect = connect
+) -> dict[str, float]:
+    """Return what an append and a bare commit take where records come one by one, and their ratio; microseconds.
+
+    That is how a unit writes: a disk and a processor that have nothing to do until the next one are slower to answer
+    than between calls on end. The two take turns; medians.
+    """
+    ledger = await open_ledger(folder / f"apart-{connect.__name__}.db", random, connect=connect)
+    (entry,) = await ledger.append([draft()], now())
+    bare = Bare(folder / f"apart-bare-{connect.__name__}.db", entry.jws, KEY, connect)
+    taken: dict[str, list[float]] = {"append": [], "bare": []}
+    for _ in range(appends):
+        taken["append"].append(await _seconds(lambda: ledger.append([draft()], now())))
+        taken["bare"].append(await _seconds(bare.commit))
+    bare.close()
+    await ledger.close()
+    found = {f"{name}_us": round(statistics.median(seconds) * 1e6) for name, seconds in taken.items()}
+    return {"apart_ms": APART_S * 1000, **found, "ratio": round(found["bare_us"] / found["append_us"], 3)}
+
+
+async def _seconds(work: Callable[[], Awaitable[Any]]) -> float:
+    await asyncio.sleep(APART_S)
+    began = time.perf_counter()
+    await work()
+    return time.perf_counter() - began
 
 
 async def _wait_together(ledger: UnitLedger) -> None:
