@@ -23,6 +23,7 @@ from nebctl.core.session.accepted import with_acceptances
 from nebctl.core.session.table import TABLE
 from nebctl.core.trace import Trace
 from nebctl.ports import Clock, EntryStore, Nebulizer
+from nebctl.remembering import DeviceMemory
 from nebctl.selftest import try_all
 from nebctl.tracing import TraceRows
 from nebctl.watch import NEVER, OVERDUE_S, DeviceWatch
@@ -101,6 +102,7 @@ class Runner:
             post=self._post_own,
             alarm=self.raise_alarm,
         )
+        self.memory = DeviceMemory(self)
         self._urgent, self._posted = deque[_Posted](), deque[_Posted]()
         self._waiters: set[asyncio.Future[None]] = set()
         self._wake = asyncio.Event()
@@ -133,10 +135,7 @@ class Runner:
         waiter = asyncio.get_running_loop().create_future()
         self._waiters.add(waiter)
         try:
-            async with asyncio.timeout(seconds):
-                await waiter
-        except TimeoutError:
-            return
+            await asyncio.wait({waiter}, timeout=seconds)
         finally:
             self._waiters.discard(waiter)
 
@@ -375,6 +374,7 @@ class Runner:
     async def _poll(self) -> None:
         self._polled_s = self._now_s()
         await self.watch.poll()
+        await self.memory.look()
         self.alarming.tick(self._seen())
         self._post_own(ev.Ticked())
         await self._note_clock()

@@ -9,9 +9,10 @@ from typing import TypeVar
 from nebctl.core import events as ev
 from nebctl.core.alarms import Condition
 from nebctl.core.device import Certainty, CommandFailed, Declaration, DeviceReport, Identity, RunOutcome
+from nebctl.core.device_memory import Remembered
 from nebctl.core.effects import StartAerosol
 from nebctl.core.monitor import AGREEING, Mismatch, believed, compare
-from nebctl.core.session import LIVE, Session
+from nebctl.core.session import BEGUN, LIVE, Session
 from nebctl.core.trace import line, reading_of
 from nebctl.ports import Nebulizer
 from nebctl.witnessed import Witnessed
@@ -39,6 +40,9 @@ OPEN_LIMIT_S = 15.0
 """Drivers end their calls by themselves, sooner than these limits; a driver at fault shall not hold up the loop."""
 WEDGED_S = 2 * OVERDUE_S
 """A driver at fault that has brought no report for so long is opened afresh."""
+
+MEMORY_ASKED = 3
+"""Outside of a dose a device is asked so often for its last run; drivers repeat what was lost on the wire besides."""
 
 Answer = TypeVar("Answer")
 
@@ -160,6 +164,7 @@ class DeviceWatch:
         self._post = post
         self._alarm = alarm
         self.last_report: DeviceReport | None = None
+        self.remembered: Remembered | None = None
         self._heard_s = self._beaten_s = self._retry_at_s = NEVER
         self._retry_s = RETRY_FIRST_S
         self._overdue_told = False
@@ -253,11 +258,26 @@ class DeviceWatch:
         if isinstance(device, CommandFailed):
             log.debug("device: %s", device.sentence())
             return
-        last = await self.nebulizer.last_run()
+        last = await self._ask_memory(device)
         self._witnessed.see_device(device)
         self._heard_s = _now_s()
         self._overdue_told = self._restarted = False
-        self._post(ev.LinkBack(device=device, last=None if isinstance(last, CommandFailed) else last))
+        self._post(ev.LinkBack(device=device, last=last))
+
+    async def _ask_memory(self, device: Identity) -> RunOutcome | None:
+        """Ask what the device remembers before anybody can begin a dose with it; None where it does not say.
+
+        What it said at an earlier opening then still counts: a question about it does not go by silence.
+        """
+        for _ in range(1 if self._session().state in BEGUN else MEMORY_ASKED):
+            last = await self.nebulizer.last_run()
+            if isinstance(last, RunOutcome):
+                self.remembered = Remembered(device=device.serial, last=last)
+                return last
+            log.warning("device: its last run is not compared with the log: %s", last.sentence())
+        if self.remembered is not None and self.remembered.device != device.serial:
+            self.remembered = None
+        return None
 
     def _lose(self) -> None:
         loss = self.nebulizer.loss or self.nebulizer.fault

@@ -60,7 +60,7 @@ class Body(BaseModel):
 class Confirmed(Body):
     """A soft limit that the therapist lets this dose pass, and why."""
 
-    limit: Literal["too-soon", "outside-window"]
+    limit: Literal["too-soon", "outside-window", "run-unknown"]
     reason: Words
 
 

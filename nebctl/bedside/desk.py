@@ -8,13 +8,13 @@ from typing import NoReturn
 from zoneinfo import ZoneInfo
 
 from nebctl.bedside.charting import Charting
+from nebctl.bedside.gaps import refuse_gaps, take_word
 from nebctl.bedside.plausible import refuse_charge, refuse_residual
 from nebctl.bedside.returning import CodeOf, Returning
 from nebctl.bedside.scanning import Identifiers, Link, Who, identification, resolve
 from nebctl.bedside.tray import BAND, CARD, CUP, KIT, Tray
 from nebctl.core import events as ev
 from nebctl.core.admission import Admitted, Request, admit
-from nebctl.core.alarms import PARTED
 from nebctl.core.authorisation import Authorisation
 from nebctl.core.device import Identity
 from nebctl.core.dose import Charge
@@ -23,7 +23,7 @@ from nebctl.core.instant import NS_PER_S, Instant
 from nebctl.core.lease_admission import never_sent
 from nebctl.core.ledger.envelope import utc_text
 from nebctl.core.ledger.records import Draft, Json, SessionDay
-from nebctl.core.limits import EXTRA, SOFTENABLE, Passing
+from nebctl.core.limits import EXTRA, RUN_UNKNOWN, SOFTENABLE, Passing
 from nebctl.core.meanings import GAVE, OLDER
 from nebctl.core.operators import Operator
 from nebctl.core.orders import Worklist
@@ -39,7 +39,7 @@ from nebctl.runner import Refused, Runner
 
 START_WAIT_S = 3.0
 """How long a press of START or RESUME waits to say what came of it."""
-_SAME_CODES = frozenset((EXTRA, *SOFTENABLE, "second-same"))
+_SAME_CODES = frozenset((EXTRA, RUN_UNKNOWN, *SOFTENABLE, "second-same"))
 """Refusals for which another person answers, not another code."""
 _OF_THE_KIT = ("kit-", "code-")
 _NOT_OBSERVED = Refusal(
@@ -130,6 +130,7 @@ class Desk:
             today=local.date(),
             local_minute=local.hour * 60 + local.minute,
         )
+        await take_word(self._runner, passing, found.subject, found.kit)
         decision = self._barred(now) or self._admit(request, now)
         needed = passing if isinstance(decision, Refusal) and passing and decision.code == passing.limit else None
         if needed is not None:
@@ -302,7 +303,7 @@ class Desk:
 
         Raises: `Refused` for a limit that the site does not call soft.
         """
-        if limit not in self._place.rules.soft:
+        if limit not in (*self._place.rules.soft, RUN_UNKNOWN):
             raise Refused(Refusal(code="hard-limit", sentence="This limit is hard here: nobody can let a dose pass."))
         return Passing(limit=limit, operator=operator, reason=reason)
 
@@ -320,9 +321,8 @@ class Desk:
 
     def _barred(self, now: Instant) -> Refusal | None:
         """Return why nothing may start: an approval has ended (S07), or what this unit knows of its doses has gaps."""
-        if not PARTED.isdisjoint(self._runner.alarms):
-            sentence = "This unit's records and the pharmacy's are not the same. Use another unit. Call the engineer."
-            return Refusal(code="records-parted", sentence=sentence)
+        if gap := refuse_gaps(self._runner):
+            return gap
         if self._runner.alarming.locks(looking=True):
             return LOCKED_OUT
         ends_ns = self._place.approved_until_ns

@@ -55,6 +55,7 @@ class Condition(Enum):
     LOG_FORKED = "log-forked"
     RECORDS_RESTORED = "records-restored"
     UNRECEIPTED = "unreceipted"
+    RUN_UNKNOWN = "run-unknown"
     DOSE_LEFT_OPEN = "dose-left-open"
     UNSIGNED = "unsigned"
 
@@ -198,6 +199,11 @@ MESSAGES: dict[Condition, Message] = {
         Priority.MEDIUM,
         "Records of this unit have waited too long for the pharmacy's receipt.",
         "Check the network and call the pharmacy. Doses may go on.",
+    ),
+    Condition.RUN_UNKNOWN: Message(
+        Priority.MEDIUM,
+        "The nebulizer remembers a treatment that is not in this unit's log.",
+        "It was used elsewhere, or this log is not whole. Call the pharmacy before the next dose.",
     ),
     Condition.DOSE_LEFT_OPEN: Message(
         Priority.LOW,

@@ -4,10 +4,11 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
 
-from nebctl.core import calibrations, clock_trust, lockout
+from nebctl.core import calibrations, clock_trust, device_memory, lockout
 from nebctl.core.calibrations import CalibrationRecord
 from nebctl.core.clock_trust import Fix
 from nebctl.core.configured import config_digest
+from nebctl.core.device_memory import NO_RUNS, RunsKnown
 from nebctl.core.dose import Charge, Interval, Method
 from nebctl.core.dose.control import Point
 from nebctl.core.given import GivenDose, OpenSession
@@ -20,8 +21,8 @@ from nebctl.core.returned import returned_after
 
 __all__ = ["GivenDose", "OpenSession", "UnitHistory", "config_digest", "fold"]
 
-PARTED = frozenset(("rollback", "fork"))
-"""Kinds of `incident` after which the unit's log and the pharmacy's are not one."""
+_PARTED = {"rollback": "rollback", "fork": "fork", "restored": ""}
+"""Kinds of `incident` after which the unit's log and the pharmacy's are not one, or are one again."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,7 +36,7 @@ class UnitHistory:
     by subject, the newest lease that was given back. `config` is the `config_digest` of the newest `config` record, ""
     before it. `calibrations` are those that were finished, accepted or not, oldest first. `rates` are, by the device's
     serial number, what each of them measured and each weighed dose implies, oldest first. `parted` is how this log and
-    what the pharmacy keeps of it have parted, rollback or fork; "" where they have not.
+    what the pharmacy keeps of it have parted, rollback or fork; "" where they have not. `runs` are those that it names.
     """
 
     kits: Mapping[str, str] = field(default_factory=dict)
@@ -54,6 +55,7 @@ class UnitHistory:
     calibrations: tuple[CalibrationRecord, ...] = ()
     rates: Mapping[str, tuple[Point, ...]] = field(default_factory=dict)
     parted: str = ""
+    runs: RunsKnown = NO_RUNS
 
     def doses_of(self, subject: str) -> tuple[GivenDose, ...]:
         """Return the subject's commanded doses on this unit."""
@@ -62,7 +64,7 @@ class UnitHistory:
 
 def fold(history: UnitHistory, entries: Iterable[Entry]) -> UnitHistory:
     """Return the history after more entries, which must follow in the log's order."""
-    cycles, synchronised = history.cycles, None
+    cycles, synchronised, entries = history.cycles, None, tuple(entries)
     for entry in entries:
         handler = _FOLDS.get(str(entry.payload["typ"]))
         if handler is not None:
@@ -70,7 +72,7 @@ def fold(history: UnitHistory, entries: Iterable[Entry]) -> UnitHistory:
         cycles = lockout.followed(cycles, entry)
         synchronised = entry if clock_trust.is_synchronised(entry) else synchronised
     fix = clock_trust.synchronised_at(synchronised) if synchronised else history.synchronised
-    return replace(history, synchronised=fix, cycles=cycles)
+    return replace(history, synchronised=fix, cycles=cycles, runs=device_memory.followed(history.runs, entries))
 
 
 def _private(entry: Entry) -> dict[str, str]:
@@ -220,14 +222,7 @@ def _calibration(history: UnitHistory, entry: Entry) -> UnitHistory:
 
 
 def _incident(history: UnitHistory, entry: Entry) -> UnitHistory:
-    kind = str(entry.payload.get("kind"))
-    if kind == "restored":
-        return replace(history, parted="")
-    return replace(history, parted=kind) if kind in PARTED else history
-
-
-def _genesis(history: UnitHistory, _: Entry) -> UnitHistory:
-    return replace(history, parted="")  # an epoch begins where both sides agree
+    return replace(history, parted=_PARTED.get(str(entry.payload.get("kind")), history.parted))
 
 
 _FOLDS: Mapping[str, Callable[[UnitHistory, Entry], UnitHistory]] = {
@@ -246,5 +241,5 @@ _FOLDS: Mapping[str, Callable[[UnitHistory, Entry], UnitHistory]] = {
     "config": _config,
     "calibration": _calibration,
     "incident": _incident,
-    "genesis": _genesis,
+    "genesis": lambda history, _: replace(history, parted=""),  # an epoch begins where both sides agree
 }

@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from nebctl.core.ledger.records import Draft, Json, SessionDay
 
 EXTRA, TOO_SOON, WINDOW = "extra-dose", "too-soon", "outside-window"
+RUN_UNKNOWN = "run-unknown"
+"""The nebulizer remembers a run that no record names: one person answers for it, wherever a dose is asked for."""
 OVERRIDDEN = frozenset((EXTRA, TOO_SOON))
 """What two persons let pass for a second aliquot on one protocol day: it is also too soon after the first (S02)."""
 SOFTENABLE = (TOO_SOON, WINDOW)
@@ -34,3 +36,9 @@ class Passing:
         if self.second:
             private["second"] = self.second
         return Draft(typ="override", facts=facts, private=private, session=place)
+
+    def of_run(self, device: str, run: str, subject: str, kit: str) -> Draft:
+        """Return the signed record that doses may go on with a device, whatever its run was; it is of no session."""
+        facts: dict[str, Json] = {"limit": self.limit, "kind": SOFT, "device": device, "run": run, "kit": kit}
+        private: dict[str, Json] = {"subject": subject, "operator": self.operator, "text": self.reason}
+        return Draft(typ="override", facts=facts, private=private)

@@ -114,11 +114,12 @@ class Jet:
         return await self.stop()
 
     async def last_run(self) -> RunOutcome | CommandFailed:
-        """Ask the relay for its last run; its closed time is what gas can have flowed at most."""
+        """Ask the relay for its last run; its closed time is what gas can have flowed at most, and a trial had none."""
         relay = await self._relay.read()
         if isinstance(relay, CommandFailed):
             return relay
-        return RunOutcome(run=relay.run, on_ms=relay.closed_ms, end=relay.cause, boot=self._observed.boot)
+        run, on_ms = (None, 0) if relay.run == TRIAL else (relay.run, relay.closed_ms)
+        return RunOutcome(run=run, on_ms=on_ms, end=relay.cause, boot=self._observed.boot)
 
     async def trip_cut_off(self) -> CommandFailed | None:
         """Close and open the relay once, with no gas set; a jet whose STOP is not proven refuses."""

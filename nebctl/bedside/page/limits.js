@@ -1,4 +1,5 @@
-// A limit that persons may let a dose pass: what it says, why all the same, and who answers for it (S02, S05).
+// A limit that persons may let a dose pass: what it says, why all the same, and who answers for it (S02, S05). A run that
+// the nebulizer remembers and no record names is asked about in the same way, by any site's rules.
 
 import { entry } from './entries.js';
 import { box, choice, h, letters, onEnter } from './parts.js';
@@ -6,7 +7,11 @@ import { credential } from './signin.js';
 import { heard, t } from './text.js';
 
 const NEEDED = ['band', 'card', 'kit'];
-const REASONS = { soft: ['ordered', 'late', 'leaves', 'other'], extra: ['ordered', 'lost', 'other'] };
+const REASONS = {
+  soft: ['ordered', 'late', 'leaves', 'other'], extra: ['ordered', 'lost', 'other'], run: ['pharmacy', 'elsewhere', 'trial', 'other'],
+};
+const KINDS = { 'extra-dose': 'extra', 'run-unknown': 'run' };
+const answering = ({ kind }) => (kind === 'extra' ? 'persons' : 'confirm');
 const SCREENS = { words: 'limit-words', confirm: 'limit-confirm', persons: 'limit-persons' };
 
 const read = ({ scanned }) => JSON.stringify(NEEDED.map((kind) => scanned[kind]));
@@ -14,7 +19,7 @@ const read = ({ scanned }) => JSON.stringify(NEEDED.map((kind) => scanned[kind])
 // Takes a refusal that one person, or two, may lift: its screen comes in the place of the sentence. Returns whether it is
 // one; every other limit is hard, and stays a sentence.
 export function offer(page, { code, sentence }) {
-  const kind = code === 'extra-dose' ? 'extra' : page.view.soft.includes(code) ? 'soft' : null;
+  const kind = KINDS[code] ?? (page.view.soft.includes(code) ? 'soft' : null);
   if (kind) page.step({ limit: { kind, code, sentence, of: read(page.view) } });
   return kind !== null;
 }
@@ -35,7 +40,7 @@ function watching(page) {
 }
 
 export function limit(page) {
-  const { limit: asked } = page.local, next = asked.kind === 'soft' ? 'confirm' : 'persons';
+  const { limit: asked } = page.local, next = answering(asked);
   const because = (reason) => goTo(page, reason === 'other' ? { at: 'words' } : { at: next, reason: t(`${asked.kind}_${reason}`) });
   const node = h('div', { class: 'form limit' }, h('h1', {}, t(`limit_${asked.kind}`)), h('p', { class: 'sentence' }, said(asked)),
     h('div', { class: 'options' }, REASONS[asked.kind].map((reason) => choice(t(`${asked.kind}_${reason}`), () => because(reason), 'plain'))),
@@ -44,7 +49,7 @@ export function limit(page) {
 }
 
 export function words(page) {
-  const field = box(t('why_words'), 'why'), next = page.local.limit.kind === 'soft' ? 'confirm' : 'persons';
+  const field = box(t('why_words'), 'why'), next = answering(page.local.limit);
   const go = () => { if (field.input.value.trim()) goTo(page, { at: next, reason: field.input.value.trim() }); };
   field.input.setAttribute('maxlength', '200');
   onEnter([field], go);
@@ -58,7 +63,7 @@ function readBack(asked, people) {
   return h('dl', { class: 'facts wide' }, rows.map(([label, value]) => h('div', {}, h('dt', {}, t(label)), h('dd', {}, value))));
 }
 
-// One person lets a soft limit pass: everything read back, and one more touch.
+// One person lets a soft limit pass, or answers for a run: everything read back, and one more touch.
 export function confirm(page) {
   const { limit: asked, vouch } = page.local, { code, name } = page.view.operator;
   const confirmed = { limit: asked.code, reason: asked.reason };

@@ -1,10 +1,11 @@
 """What stands between a slip of the finger and the unit: half a number, a badge that is refused, a dose that ends."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
-from .conftest import ENGLISH, SCREENS, Stage
+from .conftest import ENGLISH, LARGE, LOOK, SCREENS, SMALL, Stage
 
 BY_NAME = {screen.name: screen for screen in SCREENS}
 REFUSED = {"code": "operator-unknown", "sentence": "Badge RT-99 is not on the list of operators. Call the pharmacy."}
@@ -99,6 +100,30 @@ def test_one_person_lets_one_limit_pass(fresh: Stage) -> None:
     assert fresh.page.locator("#notice-text").inner_text() == "The last dose began too recently. Wait 2 h 5 min."
     fresh.tap("understood")
     assert not shows(fresh).startswith("limit")
+
+
+@pytest.mark.req("S02")
+def test_one_person_answers_for_a_run_that_no_record_names(stages: dict[str, Stage]) -> None:
+    """The refusal leads to the question why, everything is read back and legible, and the answer goes with the scan."""
+    said = "Nebulizer SIM-0001 remembers run 0badcafe; this unit's log does not. "
+    answer = (409, {"code": "run-unknown", "sentence": f"{said}Call the pharmacy first."})
+    for name, stage in stages.items():
+        wide = (LARGE if name == "-large" else SMALL)["width"] / SMALL["width"]
+        stage.reach(replace(BY_NAME["limit"], answer=answer))
+        assert "0badcafe" in stage.page.locator("#main .sentence").inner_text()
+        assert stage.page.evaluate(LOOK, wide) == []
+        stage.tap("run_elsewhere")
+        assert shows(stage) == "limit-confirm"
+        assert stage.page.evaluate(LOOK, wide) == []
+        stage.posts.clear()
+        stage.answer = (200, {})
+        stage.tap("limit_take")
+        stage.page.wait_for_function("() => document.getElementById('main').dataset.screen !== 'limit-confirm'")
+        ((command, body),) = stage.posts
+        assert (command, body["confirmed"]) == (
+            "scan",
+            {"limit": "run-unknown", "reason": stage.words["run_elsewhere"]},
+        )
 
 
 @pytest.mark.parametrize("days", ["", "0"])

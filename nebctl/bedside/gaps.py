@@ -1,0 +1,33 @@
+"""What this unit does not know of doses that were given: why nothing starts meanwhile, and what a person says to it."""
+
+from nebctl.core.alarms import PARTED
+from nebctl.core.guard import Refusal
+from nebctl.core.limits import RUN_UNKNOWN, Passing
+from nebctl.runner import Runner
+
+_PARTED = Refusal(
+    code="records-parted",
+    sentence="This unit's records and the pharmacy's are not the same. Use another unit. Call the engineer.",
+)
+
+
+def refuse_gaps(runner: Runner) -> Refusal | None:
+    """Return why nothing may start while doses may have been given that this unit does not know; None: no gap shows."""
+    if not PARTED.isdisjoint(runner.alarms):
+        return _PARTED
+    asked = runner.memory.asked
+    if asked is None:
+        return None
+    remembers = f"Nebulizer {asked.device} remembers run {asked.last.run}; this unit's log does not."
+    return Refusal(code=RUN_UNKNOWN, sentence=f"{remembers} Call the pharmacy first.")
+
+
+async def take_word(runner: Runner, passing: Passing | None, subject: str, kit: str) -> None:
+    """Record what a person says to the run in question, which is then asked about no more; else nothing is said.
+
+    It is about the device and no single dose, so it stands whatever else is against this one.
+    """
+    asked = runner.memory.asked
+    if asked is None or asked.last.run is None or passing is None or passing.limit != RUN_UNKNOWN:
+        return
+    await runner.note(passing.of_run(asked.device, asked.last.run, subject, kit))
