@@ -3,7 +3,7 @@
 from typing import Protocol
 
 from nebctl.core.alarms import Condition
-from nebctl.core.device_memory import ASKS, Remembered, Standing, judge
+from nebctl.core.device_memory import Question, Remembered, question
 from nebctl.core.history import UnitHistory
 from nebctl.core.ledger.records import Draft
 from nebctl.core.session import BEGUN, Session
@@ -44,25 +44,22 @@ class DeviceMemory:
 
     def __init__(self, loop: Loop) -> None:
         self._loop = loop
-        self._noted: Remembered | None = None
+        self._noted: Question | None = None
 
     @property
-    def asked(self) -> Remembered | None:
+    def asked(self) -> Question | None:
         """Return the run that a person is to answer for before a dose; None where there is none."""
-        return self._loop.watch.remembered if self._standing() in ASKS else None
+        return question(self._loop.history.runs, self._loop.watch.remembered)
 
     async def look(self) -> None:
         """Raise the alarm while a run is in question, and record it the first time; in a dose nothing is compared."""
         if self._loop.session.state in BEGUN:
             return
-        standing, remembered = self._standing(), self._loop.watch.remembered
-        if standing not in ASKS or remembered is None:
+        asked = self.asked
+        if asked is None:
             self._loop.clear_alarm(Condition.RUN_UNKNOWN)
             return
         self._loop.raise_alarm(Condition.RUN_UNKNOWN)
-        if standing is Standing.NEW and remembered != self._noted:
-            self._noted = remembered  # a disk that takes nothing is not asked at each poll
-            await self._loop.note(remembered.incident())
-
-    def _standing(self) -> Standing:
-        return judge(self._loop.history.runs, self._loop.watch.remembered)
+        if asked.incident is not None and asked != self._noted:
+            self._noted = asked  # a disk that takes nothing is not asked at each poll
+            await self._loop.note(asked.incident)

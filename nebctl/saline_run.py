@@ -12,7 +12,8 @@ from typing import Any, Protocol
 from nebctl.clock import trusted
 from nebctl.core import calibrations
 from nebctl.core.calibrations import RunTaken, Share, Subject
-from nebctl.core.device import CommandFailed, DeviceReport, EndCause, Identity, Output
+from nebctl.core.device import CommandFailed, DeviceReport, EndCause, Identity, Output, RunOutcome
+from nebctl.core.device_memory import Remembered, RunsKnown, question
 from nebctl.core.dose import saline
 from nebctl.core.dose.aerosol import aerosol_span, weight_loss
 from nebctl.core.dose.calibration import By
@@ -83,13 +84,18 @@ class Attendant(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Bench:
-    """What a saline run works on. `asked` is set when the unit is asked to end; `run_id` returns 8 fresh hex digits."""
+    """What a saline run works on.
+
+    `asked` is set when the unit is asked to end; `run_id` returns 8 fresh hex digits; `runs` is what the log says of
+    runs.
+    """
 
     nebulizer: Nebulizer
     store: EntryStore
     clock: Clock
     rules: Rules
     run_id: Callable[[], str]
+    runs: RunsKnown
     asked: asyncio.Event = field(default_factory=asyncio.Event)
 
 
@@ -141,7 +147,17 @@ async def _prove(bench: Bench, device: Contained, plan: Plan) -> Identity:
     off = await device.stop()
     if isinstance(off, CommandFailed):
         raise RunFault(f"The stop path does not work. {off.sentence()}")
+    await _note_memory(bench, device, identity)
     return identity
+
+
+async def _note_memory(bench: Bench, device: Contained, identity: Identity) -> None:
+    """Record a run that no record names before the device forgets it over the first saline run; a dose then asks."""
+    last = await device.last_run()
+    told = last if isinstance(last, RunOutcome) else None
+    asked = question(bench.runs, Remembered(device=identity.serial, last=told))
+    if asked is not None and asked.incident is not None:
+        await bench.store.append((asked.incident,), bench.clock.instant())
 
 
 async def _take(

@@ -267,7 +267,7 @@ class DeviceWatch:
     async def _ask_memory(self, device: Identity) -> RunOutcome | None:
         """Ask what the device remembers before anybody can begin a dose with it; None where it does not say.
 
-        What it said at an earlier opening then still counts: a question about it does not go by silence.
+        What it said at an earlier opening then still counts, and what is on record of it: no question goes by silence.
         """
         for _ in range(1 if self._session().state in BEGUN else MEMORY_ASKED):
             last = await self.nebulizer.last_run()
@@ -275,8 +275,8 @@ class DeviceWatch:
                 self.remembered = Remembered(device=device.serial, last=last)
                 return last
             log.warning("device: its last run is not compared with the log: %s", last.sentence())
-        if self.remembered is not None and self.remembered.device != device.serial:
-            self.remembered = None
+        if self.remembered is None or self.remembered.device != device.serial:
+            self.remembered = Remembered(device=device.serial, last=None)
         return None
 
     def _lose(self) -> None:

@@ -18,7 +18,7 @@ def refuse_gaps(runner: Runner) -> Refusal | None:
     asked = runner.memory.asked
     if asked is None:
         return None
-    remembers = f"Nebulizer {asked.device} remembers run {asked.last.run}; this unit's log does not."
+    remembers = f"Nebulizer {asked.device} remembers run {asked.run}; this unit's log does not."
     return Refusal(code=RUN_UNKNOWN, sentence=f"{remembers} Call the pharmacy first.")
 
 
@@ -28,6 +28,5 @@ async def take_word(runner: Runner, passing: Passing | None, subject: str, kit: 
     It is about the device and no single dose, so it stands whatever else is against this one.
     """
     asked = runner.memory.asked
-    if asked is None or asked.last.run is None or passing is None or passing.limit != RUN_UNKNOWN:
-        return
-    await runner.note(passing.of_run(asked.device, asked.last.run, subject, kit))
+    if asked is not None and passing is not None and passing.limit == RUN_UNKNOWN:
+        await runner.note(passing.of_run(asked.device, asked.run, subject, kit))

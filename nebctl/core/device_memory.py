@@ -5,7 +5,6 @@ A run that no record of the log names was made elsewhere, or the log is not whol
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from enum import Enum
 from typing import TypeAlias
 
 from nebctl.core.device import RunOutcome
@@ -19,16 +18,10 @@ _INTENTS = frozenset(("start", "resume", "calibration"))
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Remembered:
-    """What the device with this serial number said of its last run when it was opened."""
+    """What the device with this serial number said of its last run when it was opened; `last` None: it did not say."""
 
     device: str
-    last: RunOutcome
-
-    def incident(self) -> Draft:
-        """Return the record that no record names this run."""
-        last = self.last
-        told: dict[str, Json] = {"device_on_ms": last.on_ms, "device_end": last.end.value, "device_boot": last.boot}
-        return Draft(typ="incident", facts={"kind": RUN_UNKNOWN, "device": self.device, "run": last.run, **told})
+    last: RunOutcome | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,33 +40,38 @@ class RunsKnown:
 NO_RUNS = RunsKnown()
 
 
-class Standing(Enum):
-    """How a device's last run stands to the log."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Question:
+    """A run that a person is to answer for before a dose; `incident` is its record, None where that is on disk."""
 
-    SILENT = "silent"
-    """It remembers none, cannot tell, or was not heard."""
-    OURS = "ours"
-    NEW = "new"
-    """Unknown, and not on record yet."""
-    OPEN = "open"
-    """Unknown and on record; nobody has said that doses may go on."""
-    ANSWERED = "answered"
+    device: str
+    run: str
+    incident: Draft | None
 
 
-ASKS = frozenset((Standing.NEW, Standing.OPEN))
-"""While a run stands so, no dose is begun before a person has answered."""
+def question(known: RunsKnown, remembered: Remembered | None) -> Question | None:
+    """Return what is to be asked about the device that answers; None: nothing. No device has answered yet: None.
+
+    What it says now comes first. A run that is on record stays in question when the device has forgotten it since, by a
+    saline run, by a dose elsewhere or by its battery: nothing but a person's word, or its own record, answers it.
+    """
+    if remembered is None:
+        return None
+    device, last = remembered.device, remembered.last
+    if last is not None and last.run is not None and _is_open(known, (device, last.run)):
+        incident = None if (device, last.run) in known.told else _incident(device, last)
+        return Question(device=device, run=last.run, incident=incident)
+    earlier = sorted(run for of, run in known.told if of == device and _is_open(known, (of, run)))
+    return Question(device=device, run=earlier[0], incident=None) if earlier else None
 
 
-def judge(known: RunsKnown, remembered: Remembered | None) -> Standing:
-    """Return how what a device remembers stands to the log; None: no device has said anything yet."""
-    if remembered is None or remembered.last.run is None:
-        return Standing.SILENT
-    if remembered.last.run in known.intended:
-        return Standing.OURS
-    key = (remembered.device, remembered.last.run)
-    if key in known.answered:
-        return Standing.ANSWERED
-    return Standing.OPEN if key in known.told else Standing.NEW
+def _is_open(known: RunsKnown, key: _Key) -> bool:
+    return key[1] not in known.intended and key not in known.answered
+
+
+def _incident(device: str, last: RunOutcome) -> Draft:
+    told: dict[str, Json] = {"device_on_ms": last.on_ms, "device_end": last.end.value, "device_boot": last.boot}
+    return Draft(typ="incident", facts={"kind": RUN_UNKNOWN, "device": device, "run": last.run, **told})
 
 
 def followed(known: RunsKnown, entries: Iterable[Entry]) -> RunsKnown:

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from nebctl.core.device import EndCause, RunOutcome
-from nebctl.core.device_memory import ASKS, NO_RUNS, Remembered, RunsKnown, Standing, followed, judge
+from nebctl.core.device_memory import NO_RUNS, Question, Remembered, RunsKnown, followed, question
 from nebctl.core.history import UnitHistory, fold
 from nebctl.core.ledger.records import Draft, Entry
 from nebctl.core.limits import RUN_UNKNOWN, Passing
@@ -24,6 +24,14 @@ def remembered(run: str | None, device: str = DEVICE) -> Remembered:
     return Remembered(device=device, last=RunOutcome(run=run, on_ms=91_000, end=EndCause.DRY, boot=7))
 
 
+def incident(run: str) -> Draft:
+    """Return the record of a run that is asked about for the first time."""
+    asked = question(NO_RUNS, remembered(run))
+    assert asked is not None
+    assert asked.incident is not None
+    return asked.incident
+
+
 def entry(typ: str, epoch: int = 1, **facts: Any) -> Entry:
     """Return a record with these facts."""
     return Entry(epoch=epoch, seq=0, jws="", leaf=b"", payload={"typ": typ, **facts}, disclosures=())
@@ -34,26 +42,42 @@ def of(draft: Draft) -> Entry:
     return entry(draft.typ, **draft.facts)
 
 
-TABLE = {
-    "no device was opened, or none told": (KNOWN, None, Standing.SILENT),
-    "a fresh device, or one that remembers nothing": (KNOWN, remembered(None), Standing.SILENT),
-    "a run that a start names": (KNOWN, remembered(OURS), Standing.OURS),
-    "our run on a device that another serial number has since": (KNOWN, remembered(OURS, OTHER), Standing.OURS),
-    "a saline run": (KNOWN, remembered(TRIAL), Standing.OURS),
-    "an unknown run for the first time": (NO_RUNS, remembered(STRANGE), Standing.NEW),
-    "an unknown run that is on record": (KNOWN, remembered(STRANGE), Standing.OPEN),
-    "the same run on another device": (KNOWN, remembered(STRANGE, OTHER), Standing.NEW),
-    "a run that a person answered for": (KNOWN, remembered(AGAIN), Standing.ANSWERED),
-    "that run on another device": (KNOWN, remembered(AGAIN, OTHER), Standing.NEW),
+SILENT = Remembered(device=DEVICE, last=None)
+FORGOTTEN = RunsKnown(intended=KNOWN.intended, told=KNOWN.told - {(DEVICE, STRANGE)}, answered=KNOWN.answered)
+TABLE: dict[str, tuple[RunsKnown, Remembered | None, str | None, bool]] = {
+    "no device was opened": (KNOWN, None, None, False),
+    "a fresh device, or one that remembers nothing": (NO_RUNS, remembered(None), None, False),
+    "a device that does not tell": (NO_RUNS, SILENT, None, False),
+    "a run that a start names": (FORGOTTEN, remembered(OURS), None, False),
+    "our run on a device that has another serial number since": (KNOWN, remembered(OURS, OTHER), None, False),
+    "a saline run": (FORGOTTEN, remembered(TRIAL), None, False),
+    "an unknown run for the first time": (NO_RUNS, remembered(STRANGE), STRANGE, True),
+    "an unknown run that is on record": (KNOWN, remembered(STRANGE), STRANGE, False),
+    "the same run on another device": (KNOWN, remembered(STRANGE, OTHER), STRANGE, True),
+    "a run that a person answered for": (FORGOTTEN, remembered(AGAIN), None, False),
+    "that run on another device": (FORGOTTEN, remembered(AGAIN, OTHER), AGAIN, True),
+    "a question that a dose of ours came upon": (KNOWN, remembered(OURS), STRANGE, False),
+    "a question that a saline run came upon": (KNOWN, remembered(TRIAL), STRANGE, False),
+    "a question to a device that has forgotten": (KNOWN, remembered(None), STRANGE, False),
+    "a question to a device that does not tell": (KNOWN, SILENT, STRANGE, False),
+    "a newer run before a question on record": (KNOWN, remembered("0000beef"), "0000beef", True),
+    "a question whose record came back": (
+        RunsKnown(intended=frozenset((STRANGE,)), told=frozenset(((DEVICE, STRANGE),))),
+        remembered(STRANGE),
+        None,
+        False,
+    ),
 }
 
 
 @pytest.mark.req("S02")
-@pytest.mark.parametrize(("known", "told", "standing"), TABLE.values(), ids=TABLE)
-def test_how_a_last_run_stands_to_the_log(known: RunsKnown, told: Remembered | None, standing: Standing) -> None:
-    """Only a run that no intent names, and that nobody answered for on this very device, is asked about."""
-    assert judge(known, told) is standing
-    assert (standing in ASKS) == (standing in (Standing.NEW, Standing.OPEN))
+@pytest.mark.parametrize(("known", "told", "run", "new"), TABLE.values(), ids=TABLE)
+def test_what_is_asked_about(known: RunsKnown, told: Remembered | None, run: str | None, new: bool) -> None:
+    """Only a run that no intent names, and that nobody answered for on this device, is asked about and recorded."""
+    asked = question(known, told)
+    assert (asked.run if asked else None) == run
+    assert (asked is not None and asked.incident is not None) == new
+    assert asked is None or (told is not None and asked.device == told.device)
 
 
 def test_every_intent_names_its_run_in_every_epoch() -> None:
@@ -74,18 +98,18 @@ def test_every_intent_names_its_run_in_every_epoch() -> None:
 
 def test_the_records_of_a_question_are_read_back() -> None:
     """The incident that was written makes the run told, a person's word answers it; other records change nothing."""
-    told = followed(NO_RUNS, [of(remembered(STRANGE).incident())])
-    assert judge(told, remembered(STRANGE)) is Standing.OPEN
+    told = followed(NO_RUNS, [of(incident(STRANGE))])
+    assert question(told, remembered(STRANGE)) == Question(device=DEVICE, run=STRANGE, incident=None)
     passing = Passing(limit=RUN_UNKNOWN, operator="RT-07", reason="the pharmacy says: go on")
     answered = followed(told, [of(passing.of_run(DEVICE, STRANGE, "MEX-007", "KIT-0401"))])
-    assert judge(answered, remembered(STRANGE)) is Standing.ANSWERED
+    assert question(answered, remembered(STRANGE)) is None
     others = [entry("incident", kind="restored"), entry("override", limit="too-soon", kind="soft"), entry("boot")]
     assert followed(answered, others) is answered
 
 
 def test_the_incident_says_all_that_the_device_said() -> None:
     """Device, run, on-time, end and boot counter stand in the record, none of them under an envelope's own name."""
-    assert dict(remembered(STRANGE).incident().facts) == {
+    assert dict(incident(STRANGE).facts) == {
         "kind": "run-unknown",
         "device": DEVICE,
         "run": STRANGE,

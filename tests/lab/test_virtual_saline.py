@@ -5,12 +5,15 @@ import contextlib
 from pathlib import Path
 from random import Random
 from statistics import fmean
+from typing import Any
 
 import pytest
 
 from nebctl.core.dose.calibration import By
 from nebctl.daemon import open_parts
 from nebctl.saline_run import Bench, Calibrated, Plan, calibrate
+from nebctl.store.prove import read
+from nebctl.store.reader import LedgerFile
 from nebctl.unit import Edge
 from nebctl_lab.system import SitePlan, UnitPlan
 from nebctl_lab.system.cable import Cable
@@ -60,6 +63,7 @@ class Table:
             clock=opened.clock,
             rules=opened.rules,
             run_id=lambda: chance.randbytes(4).hex(),
+            runs=opened.history.runs,
         )
         try:
             return await calibrate(bench, plan, SimulatedHands(self._fill))
@@ -107,3 +111,30 @@ async def test_without_a_weight_nothing_is_measured(tmp_path: Path) -> None:
     done = await Table(tmp_path, under=False).measure(asked())
     assert done.finding is not None
     assert (done.finding.code, done.entry.payload["accepted"]) == ("no-weight", False)
+
+
+@pytest.mark.req("S02")
+async def test_a_run_that_the_log_forgot_is_recorded_before_saline_makes_the_device_forget_it(tmp_path: Path) -> None:
+    """The device remembers its last run alone: what no record names is an incident, once, before the first intent."""
+    table = Table(tmp_path, under=True)
+    data = tmp_path / "units" / UNIT / "unit.db"
+    lost = records(data, await table.measure(asked()))
+    for path in data.parent.glob("unit.db*"):
+        path.unlink()
+    table.seed += 1  # other runs
+    again = records(data, await table.measure(asked()))
+    assert [record["typ"] for record in again].index("incident") < [record["typ"] for record in again].index(
+        "calibration"
+    )
+    (incident,) = (record for record in again if record["typ"] == "incident")
+    last = [record["run"] for record in lost if record.get("step") == "begun"][-1]
+    assert (incident["kind"], incident["device"], incident["run"]) == ("run-unknown", "SIM-0001", last)
+    table.seed += 1
+    third = records(data, await table.measure(asked()))
+    assert [record["typ"] for record in third].count("incident") == 1
+
+
+def records(data: Path, _done: Calibrated) -> list[dict[str, Any]]:
+    """Return the records of a ledger after runs that are done."""
+    with LedgerFile.open(data) as file:
+        return [dict(entry.payload) for _, entry in read(file)]

@@ -9,6 +9,7 @@ from nebctl.bedside.gaps import refuse_gaps, take_word
 from nebctl.core.alarms import Condition
 from nebctl.core.device import CommandFailed, EndCause, RunOutcome
 from nebctl.core.history import UnitHistory, fold
+from nebctl.core.ledger.records import Entry
 from nebctl.core.limits import RUN_UNKNOWN, Passing
 from nebctl.core.session import State
 from nebctl.watch import MEMORY_ASKED
@@ -30,6 +31,11 @@ async def found(make_unit: Any, run: str | None = STRANGE, history: UnitHistory 
     await unit.begin()
     await settled(unit)
     return unit
+
+
+def own_start() -> Entry:
+    """Return a saline run of this unit's own."""
+    return Entry(epoch=1, seq=99, jws="", leaf=b"", payload={"typ": "calibration", "run": "0badcafe"}, disclosures=())
 
 
 async def settled(unit: Any) -> None:
@@ -90,6 +96,21 @@ async def test_the_word_for_one_run_is_none_for_the_next(make_unit: Any) -> None
     assert asks(unit)
     assert [entry.payload["run"] for entry in incidents(unit)] == [STRANGE, "feedface"]
     await unit.end()
+
+
+async def test_what_a_device_forgets_stays_asked(make_unit: Any) -> None:
+    """A question on record outlives a device that remembers another run of ours, none, or says nothing any more."""
+    unit = await found(make_unit)
+    entries = unit.store.entries
+    await unit.end()
+    for run in ("0badcafe", None):
+        unit = await found(make_unit, run=run, history=fold(UnitHistory(), [*entries, own_start()]))
+        assert asks(unit)
+        assert incidents(unit) == []
+        await take_word(unit.runner, WORD, "MEX-001", "KIT-0401")
+        await settled(unit)
+        assert not asks(unit)
+        await unit.end()
 
 
 async def test_another_limits_word_answers_no_run(make_unit: Any) -> None:

@@ -112,6 +112,7 @@ async def _calibrate(
             clock=opened.clock,
             rules=opened.rules,
             run_id=lambda: secrets.token_hex(4),
+            runs=opened.history.runs,
             asked=ask_to_end(),
         )
         done = await calibrate(bench, plan, _Terminal())

@@ -3,10 +3,12 @@
 import asyncio
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
 
 from nebctl.config import LoadedConfig
+from nebctl.core.device_memory import followed
 from nebctl.daemon import open_parts
 from nebctl.saline_run import Bench, Plan, Progress, calibrate
 from nebctl.unit import Edge
@@ -116,10 +118,12 @@ async def _calibrate(loaded: LoadedConfig, build: Callable[[SiteTime], Device], 
         clock=opened.clock,
         rules=opened.rules,
         run_id=lambda: chance.randbytes(4).hex(),
+        runs=opened.history.runs,
     )
     wish = Plan(operator=THERAPIST[0], model=opened.rules.model.name, simulated=True)
     try:
         for _ in range(TRIES):
+            bench = replace(bench, runs=followed(bench.runs, await opened.ledger.all_entries()))
             done = await calibrate(bench, wish, SimulatedHands(fill))
             if done.finding is None:
                 break
