@@ -58,6 +58,25 @@ VALUES = (
     *("2026-02-30T10:00:00.000Z", "1969-12-31T10:00:00.000Z", {"sync": 1, "src": "sim"}, {"sync": True}),
     *({"sync": True, "src": True}, {"sync": True, "src": 532226, "max_us": 1}, {"sync": True, "src": 1, "more": 1}),
 )
+_TWO = " ".join(DIGESTS)
+SPACED: dict[str, tuple[Any, ...]] = {
+    "prev": (f"{_TWO}", f"{'A' * 43} {'A' * 22}", f"{'A' * 43}\n", f" {'A' * 43}"),
+    "salt": (f"{'A' * 22} {GOOD['utc']}", f"{'A' * 22} ", "1" * 22),
+    "utc": (f"{GOOD['utc']} {'A' * 43}", f"{GOOD['utc']} ", f"{GOOD['utc']}\n", "A" * 43),
+    "_sd": (
+        [_TWO],
+        [""],
+        [],
+        ["A" * 43, ""],
+        ["", "A" * 43],
+        [f"{'A' * 43}\n"],
+        [f"{'A' * 43} "],
+        "A" * 43,
+        {"A" * 43: 1},
+    ),
+    "clk": ({"sync": True, "src": "sim", "max_us": True}, {"sync": True, "src": -1}, {"src": "sim", "scale": 1}),
+}
+"""Texts that might pass for several members, or for another one, when they are looked at together."""
 NAMES = st.sampled_from(sorted(GOOD))
 
 
@@ -78,6 +97,17 @@ def test_the_quick_look_says_what_decides(changes: dict[str, Any], gone: set[str
     payload = {name: value for name, value in {**GOOD, **changes}.items() if name not in gone}
     good = decides(payload)
     assert [holds_quickly(payload), holds_quickly(payload)] == [good, good]
+
+
+@pytest.mark.req("S34")
+@settings(max_examples=600, deadline=None)
+@given(
+    st.fixed_dictionaries({}, optional={name: st.sampled_from((*texts, GOOD[name])) for name, texts in SPACED.items()})
+)
+def test_no_text_passes_for_two(changes: dict[str, Any]) -> None:
+    """Spaces, newlines and texts in each other's places are found by the quick look as by the one that decides."""
+    payload = {**GOOD, **changes}
+    assert holds_quickly(payload) == decides(payload)
 
 
 @pytest.mark.parametrize("name", sorted(GOOD))

@@ -10,8 +10,8 @@ from itertools import islice
 
 LEAF_PREFIX = b"\x00"
 NODE_PREFIX = b"\x01"
-BLOCK = 1024
-"""Leaves that `Frontier.extend` takes as one subtree; a power of two."""
+BLOCK = 512
+"""Leaves that `Frontier.extend` takes as one subtree: a power of two, and no more than come in one stretch of a log."""
 EMPTY_ROOT = hashlib.sha256(b"").digest()
 
 
