@@ -130,7 +130,7 @@ class Desk:
             today=local.date(),
             local_minute=local.hour * 60 + local.minute,
         )
-        await take_word(self._runner, passing, found.subject, found.kit)
+        passing = await take_word(self._runner, passing, found.subject, found.kit)
         decision = self._barred(now) or self._admit(request, now)
         needed = passing if isinstance(decision, Refusal) and passing and decision.code == passing.limit else None
         if needed is not None:

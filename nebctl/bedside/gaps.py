@@ -22,11 +22,16 @@ def refuse_gaps(runner: Runner) -> Refusal | None:
     return Refusal(code=RUN_UNKNOWN, sentence=f"{remembers} Call the pharmacy first.")
 
 
-async def take_word(runner: Runner, passing: Passing | None, subject: str, kit: str) -> None:
-    """Record what a person says to the run in question, which is then asked about no more; else nothing is said.
+async def take_word(runner: Runner, passing: Passing | None, subject: str, kit: str) -> Passing | None:
+    """Record a person's word on the run in question, which is asked about no more; return what the dose may still pass.
 
-    It is about the device and no single dose, so it stands whatever else is against this one.
+    The word is about one run and no dose: it stands whatever else is against this one, and lifts nothing of it, not
+    even the same question about another run.
     """
+    if passing is None or passing.limit != RUN_UNKNOWN:
+        return passing
+    await runner.memory.look()  # its incident comes first, also right after the dose in which the device was heard
     asked = runner.memory.asked
-    if asked is not None and passing is not None and passing.limit == RUN_UNKNOWN:
+    if asked is not None:
         await runner.note(passing.of_run(asked.device, asked.run, subject, kit))
+    return None

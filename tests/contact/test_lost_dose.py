@@ -1,10 +1,12 @@
 """A card put back to a copy from before a dose, without a network: nobody knows the dose but the nebulizer."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from nebctl.core.device import EndCause, RunOutcome
 from nebctl_lab.bedside import Answer
 from nebctl_lab.codes import scans
 from nebctl_lab.system import SitePlan, SubjectPlan, UnitPlan, VirtualSite
@@ -101,6 +103,25 @@ async def test_a_word_stands_whatever_else_is_against_the_dose(tmp_path: Path) -
         assert len(site.records("override")) == 1
         assert (await site.scan())["state"] == "authorised"
         assert len(site.records("override")) == 1
+
+
+async def test_a_word_lifts_no_other_run(tmp_path: Path) -> None:
+    """Two runs in question need two scans: the word for one opens no session, whose START the other would refuse."""
+    async with VirtualSite() as site:
+        lost = await lost_dose(site, tmp_path / "card")
+        await started(site)
+        watch = site.hosts["neb-0001"].runner.watch
+        assert watch.remembered is not None
+        last = RunOutcome(run="0badcafe", on_ms=60_000, end=EndCause.DRY, boot=1)
+        watch.remembered = replace(watch.remembered, last=last)  # it was lent to another unit meanwhile
+        await site.advance(2)
+        assert [record["run"] for record in incidents(site)] == [lost, "0badcafe"]
+        with pytest.raises(Answer, match=f"409 run-unknown: .*{lost}"):
+            await answered(site)
+        assert site.state() == "idle"
+        assert (await answered(site))["state"] == "authorised"
+        words = site.records("override")
+        assert [(word["run"], "dose" in word) for word in words] == [("0badcafe", False), (lost, False)]
 
 
 async def test_a_dose_that_the_pharmacy_gives_back_is_no_question(tmp_path: Path) -> None:

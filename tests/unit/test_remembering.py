@@ -170,6 +170,20 @@ async def test_in_a_dose_nothing_is_compared(unit: Any) -> None:
     assert len(incidents(unit)) == 1
 
 
+async def test_the_incident_comes_before_the_word(unit: Any) -> None:
+    """Who answers at once after the dose in which the device was exchanged answers for what is on record."""
+    await unit.running()
+    await again(unit, run=STRANGE, on=False)
+    await unit.give_residual()
+    assert incidents(unit) == []
+    await take_word(unit.runner, WORD, "MEX-001", "KIT-0401")
+    (incident,), (word,) = incidents(unit), unit.store.of("override")
+    assert incident.seq < word.seq
+    await settled(unit)
+    assert not asks(unit)
+    assert len(incidents(unit)) == 1
+
+
 @pytest.mark.parametrize("lost", [1, MEMORY_ASKED - 1, MEMORY_ASKED])
 async def test_an_answer_that_does_not_come_is_asked_for_again(make_unit: Any, lost: int) -> None:
     """Up to two lost answers change nothing; a device that never says is used as one that cannot tell."""
