@@ -1,5 +1,6 @@
 """Work spread over processes, one a core: results in order, and never more values in memory than keep them busy."""
 
+import contextlib
 import gc
 import itertools
 import os
@@ -9,7 +10,8 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
-from multiprocessing import get_context
+from multiprocessing import get_context, parent_process
+from multiprocessing.connection import wait
 from typing import Protocol, TypeVar
 
 from nebctl.store.faults import StoreFault
@@ -54,7 +56,8 @@ def _spread(processes: int, function: Callable[[Value], Result], values: Iterabl
     waiting: deque[Future[Result]] = deque()
     try:
         for value in values:
-            waiting.append(pool.submit(function, value))
+            with _uninterrupted():
+                waiting.append(pool.submit(function, value))
             if len(waiting) >= AHEAD * processes:
                 yield waiting.popleft().result()
         while waiting:
@@ -77,7 +80,26 @@ def _way_to_start() -> str:
     return "fork" if threading.active_count() == 1 else "spawn"
 
 
+@contextlib.contextmanager
+def _uninterrupted() -> Iterator[None]:
+    """Hold Ctrl-C back while processes may begin: they have it held back from their first instruction on."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
 def _settle() -> None:
-    """Leave Ctrl-C to the parent, and collect nothing: what a check makes has no cycles."""
+    """Leave Ctrl-C to the parent and end with it, and collect nothing: what a check makes has no cycles."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_end_with_parent, daemon=True).start()
     gc.disable()
+
+
+def _end_with_parent() -> None:
+    """Wait for the end of the parent, which a kill or a closed terminal may end without a word to its processes."""
+    parent = parent_process()
+    assert parent is not None
+    wait([parent.sentinel])
+    os._exit(1)

@@ -7,6 +7,7 @@ import signal
 import sqlite3
 import subprocess
 import sys
+import time
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -161,6 +162,53 @@ def test_a_killed_process_is_a_fault_that_says_what_to_do() -> None:
     """A checking process that is killed ends the check with one line, never with half a result."""
     with pytest.raises(StoreFault, match="--jobs 1"):
         list(on_cores(2)(kill, range(4)))
+
+
+def holds_interrupts_back(_: int) -> bool:
+    """Return whether Ctrl-C is held back from this process."""
+    return signal.SIGINT in signal.pthread_sigmask(signal.SIG_BLOCK, ())
+
+
+def test_ctrl_c_is_for_the_parent_alone() -> None:
+    """A checking process begins with Ctrl-C held back, and so never breaks the check of one that is interrupted."""
+    assert list(on_cores(2)(holds_interrupts_back, range(3))) == [True] * 3
+    assert not holds_interrupts_back(0)
+
+
+WHO_CHECKS = """
+import os, time
+from nebctl.store.cores import on_cores
+
+def tell(number):
+    return os.getpid() if number < 8 else time.sleep(60)
+
+if __name__ == "__main__":
+    for pid in on_cores(2)(tell, range(40)):
+        print(pid, flush=True)
+"""
+
+
+@pytest.mark.parametrize("blow", [signal.SIGHUP, signal.SIGKILL])
+def test_no_process_outlives_a_check_that_was_killed(tmp_path: Path, blow: signal.Signals) -> None:
+    """A terminal that is closed, or kill -9, ends the checking processes too, even in the midst of their work."""
+    script = tmp_path / "checks.py"
+    script.write_text(WHO_CHECKS)
+    with subprocess.Popen([sys.executable, str(script)], stdout=subprocess.PIPE, text=True) as parent:
+        assert parent.stdout is not None
+        checking = {int(parent.stdout.readline()) for _ in range(8)}
+        parent.send_signal(blow)
+    until = time.monotonic() + 20
+    while any(lives(pid) for pid in checking):
+        assert time.monotonic() < until, "a process outlived its check"
+        time.sleep(0.05)
+
+
+def lives(pid: int) -> bool:
+    """Return whether a process still runs."""
+    try:
+        return "Z" not in Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+    except FileNotFoundError:
+        return False
 
 
 HOW_IT_BEGAN = """
