@@ -60,7 +60,7 @@ VALUES = (
 )
 _TWO = " ".join(DIGESTS)
 SPACED: dict[str, tuple[Any, ...]] = {
-    "prev": (f"{_TWO}", f"{'A' * 43} {'A' * 22}", f"{'A' * 43}\n", f" {'A' * 43}"),
+    "prev": (10**42, f"{_TWO}", f"{'A' * 43} {'A' * 22}", f"{'A' * 43}\n", f" {'A' * 43}"),
     "salt": (f"{'A' * 22} {GOOD['utc']}", f"{'A' * 22} ", "1" * 22),
     "utc": (f"{GOOD['utc']} {'A' * 43}", f"{GOOD['utc']} ", f"{GOOD['utc']}\n", "A" * 43),
     "_sd": (
@@ -76,7 +76,7 @@ SPACED: dict[str, tuple[Any, ...]] = {
     ),
     "clk": ({"sync": True, "src": "sim", "max_us": True}, {"sync": True, "src": -1}, {"src": "sim", "scale": 1}),
 }
-"""Texts that might pass for several members, or for another one, when they are looked at together."""
+"""What might pass for several members, or for another one, when they are looked at together as texts."""
 NAMES = st.sampled_from(sorted(GOOD))
 
 
@@ -105,7 +105,7 @@ def test_the_quick_look_says_what_decides(changes: dict[str, Any], gone: set[str
     st.fixed_dictionaries({}, optional={name: st.sampled_from((*texts, GOOD[name])) for name, texts in SPACED.items()})
 )
 def test_no_text_passes_for_two(changes: dict[str, Any]) -> None:
-    """Spaces, newlines and texts in each other's places are found by the quick look as by the one that decides."""
+    """Spaces, newlines, numbers and texts in each other's places are found by the quick look as by what decides."""
     payload = {**GOOD, **changes}
     assert holds_quickly(payload) == decides(payload)
 

@@ -56,12 +56,13 @@ def holds_quickly(payload: Mapping[str, Json]) -> bool:
             _check_session(*_SESSION_VALUES(payload))
         seq, prev, mono_ns, utc, clk, salt, digests = _VARYING_VALUES(payload)
         joined = " ".join(digests)
+        texts = " ".join((prev, salt, utc, joined))  # no text among them: a number may look like one
     except (KeyError, TypeError, ValueError):  # missing, a list where text should be, or wrong
         return False
     if not (_is_count(seq) and _is_count(mono_ns) and _is_clock(clk) and isinstance(digests, list)):
         return False
     # All texts in one look, for each look costs as much as what it reads. As many digests as there are spaces allow.
-    if len(joined) != max(0, 44 * len(digests) - 1) or not _TEXTS.fullmatch(f"{prev} {salt} {utc} {joined}"):
+    if len(joined) != max(0, 44 * len(digests) - 1) or not _TEXTS.fullmatch(texts):
         return False
     return digests == sorted({*digests}) and _is_date(str(utc))
 
