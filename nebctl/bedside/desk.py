@@ -14,7 +14,7 @@ from nebctl.bedside.returning import CodeOf, Returning
 from nebctl.bedside.scanning import Identifiers, Link, Who, identification, resolve
 from nebctl.bedside.tray import BAND, CARD, CUP, KIT, Tray
 from nebctl.core import events as ev
-from nebctl.core.admission import Admitted, Request, admit
+from nebctl.core.admission import Admitted, Request, admit, therapist
 from nebctl.core.authorisation import Authorisation
 from nebctl.core.device import Identity
 from nebctl.core.dose import Charge
@@ -117,21 +117,21 @@ class Desk:
         who = who or Identifiers(band=tray.raw(BAND, now.mono_ns), card=tray.raw(CARD, now.mono_ns))
         kit = tray.raw(KIT, now.mono_ns) if kit is None else kit
         self._refuse_busy()
-        if self._worklist() is None:
+        worklist = self._worklist()
+        if worklist is None:
             await self._refuse_scan(self._place.absent(), kit, subject="", operator=operator)
-        found = resolve(who, kit, operator, self._worklist(), self._place.link)
+        found = resolve(who, kit, operator, worklist, self._place.link)
         if isinstance(found, Refusal):
             await self._refuse_scan(found, kit, subject="", operator=operator)
         local = self._local(now)
+        minute = local.hour * 60 + local.minute
         request = Request(
-            operator=operator,
-            subject=found.subject,
-            kit=found.kit,
-            today=local.date(),
-            local_minute=local.hour * 60 + local.minute,
+            operator=operator, subject=found.subject, kit=found.kit, today=local.date(), local_minute=minute
         )
-        passing = await take_word(self._runner, passing, found.subject, found.kit)
-        decision = self._barred(now) or self._admit(request, now)
+        decision: Admitted | Refusal | Operator = therapist(request, worklist)
+        if isinstance(decision, Operator):  # nobody else's word on a run counts
+            passing = await take_word(self._runner, passing, found.subject, found.kit)
+            decision = self._barred(now) or self._admit(request, now)
         needed = passing if isinstance(decision, Refusal) and passing and decision.code == passing.limit else None
         if needed is not None:
             decision = self._admit(request, now, needed.codes)

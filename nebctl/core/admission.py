@@ -62,7 +62,7 @@ def admit(
         return expired()
     if now.wall_ns < worklist.issued_ns - CLOCK_SLACK_NS:
         return _no("clock-behind", "This unit's clock is behind the pharmacy's list. Let a person check the clock.")
-    operator = _therapist(request, worklist)
+    operator = therapist(request, worklist)
     if isinstance(operator, Refusal):
         return operator
     if refusal := _opened_here(request, history, now) or _known_kit(request, worklist, now):
@@ -126,7 +126,8 @@ def _no(code: str, sentence: str) -> Refusal:
     return Refusal(code=code, sentence=sentence)
 
 
-def _therapist(request: Request, worklist: Worklist) -> Operator | Refusal:
+def therapist(request: Request, worklist: Worklist) -> Operator | Refusal:
+    """Return who asks, where that person may give doses today, or why not."""
     operator = worklist.operator(request.operator)
     if operator is None:
         return _no("operator-unknown", f"Badge {request.operator} is not on the list of operators. Call the pharmacy.")

@@ -40,11 +40,11 @@ async def started(site: VirtualSite) -> None:
     await site.advance(2)
 
 
-async def answered(site: VirtualSite, day: int = 1) -> dict[str, Any]:
+async def answered(site: VirtualSite, day: int = 1, operator: str = "RT-07") -> dict[str, Any]:
     """Scan for the day's dose once more, with a person's word on the run."""
     word = {"limit": "run-unknown", "reason": "The pharmacy says: go on"}
     scanned = scans("MEX-001", site.subject().kit(day))
-    return await site.post("/api/scan", operator="RT-07", **scanned, confirmed=word)
+    return await site.post("/api/scan", operator=operator, **scanned, confirmed=word)
 
 
 @pytest.mark.req("S05")
@@ -103,6 +103,19 @@ async def test_a_word_stands_whatever_else_is_against_the_dose(tmp_path: Path) -
         assert len(site.records("override")) == 1
         assert (await site.scan())["state"] == "authorised"
         assert len(site.records("override")) == 1
+
+
+async def test_a_word_is_that_of_a_person_who_may_give_doses(tmp_path: Path) -> None:
+    """An investigator and a pharmacist, whose scans begin no dose, answer for no run either."""
+    async with VirtualSite() as site:
+        await lost_dose(site, tmp_path / "card")
+        await started(site)
+        for code in ("PI-01", "PH-01"):
+            with pytest.raises(Answer, match="409 operator-not-therapist"):
+                await answered(site, operator=code)
+        assert site.records("override") == []
+        assert site.alarms() == ("run-unknown",)
+        assert (await answered(site, operator="RT-08"))["state"] == "authorised"
 
 
 async def test_a_word_lifts_no_other_run(tmp_path: Path) -> None:
