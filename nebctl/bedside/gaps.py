@@ -32,6 +32,6 @@ async def take_word(runner: Runner, passing: Passing | None, subject: str, kit: 
         return passing
     await runner.memory.look()  # its incident comes first, also right after the dose in which the device was heard
     asked = runner.memory.asked
-    if asked is not None:
+    if asked is not None and asked.incident is None:  # a disk that did not take the incident takes no answer to it
         await runner.note(passing.of_run(asked.device, asked.run, subject, kit))
     return None

@@ -216,7 +216,7 @@ async def test_silence_at_a_later_opening_answers_nothing(make_unit: Any) -> Non
 
 
 async def test_a_disk_that_takes_nothing_leaves_the_question_open(make_unit: Any) -> None:
-    """Where incident and word cannot be written, it is tried once, and still no dose begins."""
+    """Where the incident cannot be written, it is tried once, no word is taken, and still no dose begins."""
     unit = make_unit()
     unit.device.run, tried = STRANGE, []
 
@@ -230,5 +230,12 @@ async def test_a_disk_that_takes_nothing_leaves_the_question_open(make_unit: Any
     await take_word(unit.runner, WORD, "MEX-001", "KIT-0401")
     await settled(unit)
     assert asks(unit)
-    assert tried == ["incident", "override"]
+    assert tried == ["incident"]
+    unit.store.fails = lambda _: False
+    await take_word(unit.runner, WORD, "MEX-001", "KIT-0401")
+    assert asks(unit)
+    entries = unit.store.entries
+    await unit.end()
+    unit = await found(make_unit, history=fold(UnitHistory(), entries))
+    assert (asks(unit), len(incidents(unit))) == (True, 1)
     await unit.end()
