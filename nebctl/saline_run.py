@@ -12,7 +12,7 @@ from typing import Any, Protocol
 from nebctl.clock import trusted
 from nebctl.core import calibrations
 from nebctl.core.calibrations import RunTaken, Share, Subject
-from nebctl.core.device import CommandFailed, DeviceReport, EndCause, Identity, Output, RunOutcome
+from nebctl.core.device import CommandFailed, DeviceReport, EndCause, Identity, Output
 from nebctl.core.device_memory import Remembered, RunsKnown, question
 from nebctl.core.dose import saline
 from nebctl.core.dose.aerosol import aerosol_span, weight_loss
@@ -23,7 +23,7 @@ from nebctl.core.ledger.records import Draft, Entry
 from nebctl.core.session import Rules
 from nebctl.core.units import NL_PER_ML
 from nebctl.ports import Clock, EntryStore, Nebulizer
-from nebctl.watch import BEAT_S, OVERDUE_S, Contained
+from nebctl.watch import BEAT_S, MEMORY_ASKED, OVERDUE_S, Contained, ask_last_run
 
 MESH_LEAST_NL_PER_S = 3_333
 """0.2 mL/min: a mesh below it is to be replaced. Source: the flow check of the Aerogen manuals, as commonly quoted."""
@@ -153,8 +153,7 @@ async def _prove(bench: Bench, device: Contained, plan: Plan) -> Identity:
 
 async def _note_memory(bench: Bench, device: Contained, identity: Identity) -> None:
     """Record a run that no record names before the device forgets it over the first saline run; a dose then asks."""
-    last = await device.last_run()
-    told = last if isinstance(last, RunOutcome) else None
+    told = await ask_last_run(device, MEMORY_ASKED)
     asked = question(bench.runs, Remembered(device=identity.serial, last=told))
     if asked is not None and asked.incident is not None:
         await bench.store.append((asked.incident,), bench.clock.instant())

@@ -143,6 +143,16 @@ class Contained:
         return self.fault
 
 
+async def ask_last_run(device: Contained, times: int) -> RunOutcome | None:
+    """Return what a device says of its last run, asked for at most so often; None where it does not say."""
+    for _ in range(times):
+        last = await device.last_run()
+        if isinstance(last, RunOutcome):
+            return last
+        log.warning("device: its last run is not compared with the log: %s", last.sentence())
+    return None
+
+
 class DeviceWatch:
     """One nebulizer, read and commanded for the loop; times here are the event loop's, which is real time.
 
@@ -269,15 +279,10 @@ class DeviceWatch:
 
         What it said at an earlier opening then still counts, and what is on record of it: no question goes by silence.
         """
-        for _ in range(1 if self._session().state in BEGUN else MEMORY_ASKED):
-            last = await self.nebulizer.last_run()
-            if isinstance(last, RunOutcome):
-                self.remembered = Remembered(device=device.serial, last=last)
-                return last
-            log.warning("device: its last run is not compared with the log: %s", last.sentence())
-        if self.remembered is None or self.remembered.device != device.serial:
-            self.remembered = Remembered(device=device.serial, last=None)
-        return None
+        last = await ask_last_run(self.nebulizer, 1 if self._session().state in BEGUN else MEMORY_ASKED)
+        if last is not None or self.remembered is None or self.remembered.device != device.serial:
+            self.remembered = Remembered(device=device.serial, last=last)
+        return last
 
     def _lose(self) -> None:
         loss = self.nebulizer.loss or self.nebulizer.fault

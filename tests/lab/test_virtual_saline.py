@@ -23,6 +23,7 @@ from nebctl_lab.system.inline import Inline
 from nebctl_lab.system.saline import SimulatedHands
 from nebctl_lab.system.site import read_config
 from nebctl_lab.system.time import HostClock, SiteTime
+from nebctl_simulators.faults import parse_fault
 
 pytestmark = pytest.mark.virtual
 UNIT = "neb-0001"
@@ -115,13 +116,18 @@ async def test_without_a_weight_nothing_is_measured(tmp_path: Path) -> None:
 
 @pytest.mark.req("S02")
 async def test_a_run_that_the_log_forgot_is_recorded_before_saline_makes_the_device_forget_it(tmp_path: Path) -> None:
-    """The device remembers its last run alone: what no record names is an incident, once, before the first intent."""
+    """The device remembers its last run alone: what no record names is an incident, once, before the first intent.
+
+    An answer that the wire lost is asked for again, as at the bedside.
+    """
     table = Table(tmp_path, under=True)
     data = tmp_path / "units" / UNIT / "unit.db"
     lost = records(data, await table.measure(asked()))
     for path in data.parent.glob("unit.db*"):
         path.unlink()
     table.seed += 1  # other runs
+    unheard = parse_fault("drop_reply:command=LAST,count=6")  # two of three questions, each put three times
+    unheard.arm(table.mesh.device, table.time.live_ns())
     again = records(data, await table.measure(asked()))
     assert [record["typ"] for record in again].index("incident") < [record["typ"] for record in again].index(
         "calibration"
