@@ -28,6 +28,11 @@ def test_a_register_that_checks_no_signature_is_found() -> None:
         fuzz(1, batches=2000, corpus=read_corpus(CORPUS), verify=lambda *_: True)
 
 
+def test_a_good_record_of_the_corpus_may_be_the_first_that_is_kept() -> None:
+    """Where it comes before all others the register keeps it, and it does carry the unit's signature."""
+    assert fuzz(10, 2000, read_corpus(CORPUS)).kept > 10
+
+
 def test_the_same_seed_does_the_same() -> None:
     """A seed that found something finds it again."""
     corpus = read_corpus(CORPUS)

@@ -119,6 +119,22 @@ def test_the_member_that_is_wrong_is_named(name: str) -> None:
         check_members({key: value for key, value in GOOD.items() if key != name})
 
 
+@pytest.mark.parametrize("more", [{}, {"max_us": 0}, {"scale": 0}, {"max_us": 16_000_000, "scale": 60}])
+@pytest.mark.parametrize(
+    "clock", [{"sync": True, "src": "sim"}, {"sync": False, "src": 0}, {"sync": True, "src": 532226}]
+)
+def test_a_clock_says_what_it_must_and_may(clock: dict[str, Any], more: dict[str, int]) -> None:
+    """Synchronised or not and by what, perhaps how wrong and how fast; nothing else, no minus, no truth for a count."""
+    whole = {**clock, **more}
+    assert decides({**GOOD, "clk": whole})
+    for name in whole:
+        assert not decides({**GOOD, "clk": {key: value for key, value in whole.items() if key != name}}) or name in more
+        assert not decides({**GOOD, "clk": {**whole, name: -1}})
+        assert not decides({**GOOD, "clk": {**whole, name: None}})
+        assert decides({**GOOD, "clk": {**whole, name: True}}) is (name == "sync")
+    assert not decides({**GOOD, "clk": {**whole, "more": 1}})
+
+
 def test_a_text_has_1_to_255_characters() -> None:
     """Neither an empty text nor a longer one stands in the envelope."""
     assert [decides({**GOOD, "boot": "x" * length}) for length in (0, 1, 255, 256)] == [False, True, True, False]

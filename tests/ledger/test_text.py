@@ -133,6 +133,29 @@ def test_no_large_integer_passes_for_a_small_one(numbers: list[int]) -> None:
         assert not canonical.may_need_walk(data)
 
 
+@pytest.mark.parametrize(
+    ("data", "walk"),
+    [
+        (b"8" * 16, False),
+        (b"9" * 16, True),
+        (b"8" * 17, True),
+        (b"8" * 16 + b",9" + b"0" * 15, True),
+        (b"8" * 16 + b"," + b"8" * 16, False),
+        (b"8" * 16 + b"," + b"8" * 17, True),
+        (b"9" * 15 + b"," + b"9" * 15, False),
+        (b'"\xc3\xa9"', True),
+        (b"[" * 32, False),
+        (b"[" * 33, True),
+        (b"{" * 33, True),
+        (b"[{" * 16, False),
+        (b"[{" * 16 + b"[", True),
+    ],
+)
+def test_what_must_be_walked_shows_in_its_bytes(data: bytes, walk: bool) -> None:
+    """The first long run of digits does not hide the next, and depth counts over both brackets."""
+    assert canonical.may_need_walk(data) is walk
+
+
 @pytest.mark.parametrize("value", [1.0, float("nan"), b"x", (1,), {1: 2}, {"é": 1}, 1 << 53, -(1 << 53), "\ud800", {1}])
 def test_what_has_no_canonical_text_is_not_written(value: object) -> None:
     """Values that two readers might read differently are never signed."""

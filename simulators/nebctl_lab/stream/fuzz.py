@@ -112,6 +112,7 @@ class Register:
     verify: Verifier = keys.verify
     frontier: tree.Frontier = field(default_factory=tree.Frontier)
     signed: set[str] = field(default_factory=set)
+    """Its texts, those in the corpus among them: the first of these may come before all that are made here."""
 
     def __post_init__(self) -> None:
         enrol_unit(self.db, SITE, UNIT, VKEY, AT.wall_ns)
@@ -184,13 +185,20 @@ def fuzz(seed: int, batches: int, corpus: Sequence[bytes], verify: Verifier = ke
     mutator, messages = Mutator(chance), 0
     memory = MEMORY if MEMORY.is_dir() else None
     with tempfile.TemporaryDirectory(prefix="nebctl-fuzz-", dir=memory) as name, own(Path(name) / "pharmacy.db") as db:
-        register = Register(chance, db, verify)
+        register = Register(chance, db, verify, signed=_signed(corpus))
         known = list(corpus)
         for _ in range(batches):
             batch = [_arrival(chance, mutator, register, known) for _ in range(chance.choice((1, 1, 2, 5)))]
             register.take(batch)
             messages += len(batch)
         return Tried(messages, register.frontier.size)
+
+
+def _signed(messages: Sequence[bytes]) -> set[str]:
+    """Return the records among the messages that carry the signature which the unit's key gives to them."""
+    texts = {parts.jws for parts in map(parse_record, messages) if parts is not None}
+    covered = {text: text.rpartition(".")[0].encode() for text in texts}
+    return {text for text in texts if text == jws.assemble(covered[text], SIGNER.sign(covered[text]))}
 
 
 def _arrival(chance: random.Random, mutator: Mutator, register: Register, known: list[bytes]) -> Arrival:
