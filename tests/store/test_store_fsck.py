@@ -176,8 +176,10 @@ def test_ctrl_c_is_for_the_parent_alone() -> None:
 
 
 WHO_CHECKS = """
-import os, time
+import os, signal, time
 from nebctl.store.cores import on_cores
+
+signal.signal(signal.SIGHUP, signal.SIG_DFL)  # whoever runs the tests may ignore it, as nohup does
 
 def tell(number):
     return os.getpid() if number < 8 else time.sleep(60)
