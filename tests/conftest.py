@@ -2,7 +2,8 @@
 
 import asyncio
 import json
-from collections.abc import Callable, Mapping
+import time
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -65,6 +66,26 @@ def pytest_asyncio_loop_factories(
     if item.get_closest_marker("virtual"):
         return {"virtual": VirtualLoop}
     return {"real": asyncio.SelectorEventLoop}
+
+
+@pytest.fixture
+def ended() -> Callable[[Iterable[int]], bool]:
+    """Wait for the end of processes, by their numbers, and return whether all of them ended within 20 s."""
+
+    def wait(pids: Iterable[int]) -> bool:
+        until, left = time.monotonic() + 20, [*pids]
+        while (left := [pid for pid in left if _lives(pid)]) and time.monotonic() < until:
+            time.sleep(0.05)
+        return not left
+
+    return wait
+
+
+def _lives(pid: int) -> bool:
+    try:
+        return "Z" not in Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+    except OSError:
+        return False
 
 
 @pytest.fixture

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, fields
-from itertools import islice
+from itertools import islice, starmap
 from typing import Any, Final, NamedTuple
 
 from nebctl.core.ledger.tree import Frontier, leaf_hash
@@ -50,7 +50,7 @@ _BESIDE_ROWS: Final = tuple(each.name for each in fields(Stretch) if each.name !
 
 
 def _put_together(columns: tuple[tuple[Any, ...], ...], values: Mapping[str, Any]) -> Stretch:
-    return Stretch(rows=tuple(map(Row, *columns)), **values)
+    return Stretch(rows=tuple(starmap(Row, zip(*columns, strict=True))), **values)
 
 
 def cut(

@@ -20,7 +20,7 @@ from nebctl.core.ledger.shown import check_shown
 from nebctl.core.ledger.signing import Verifier
 from nebctl.core.ledger.tree import Frontier
 
-HANDFUL = 64
+HANDFUL = 16
 """Rows that are read before the first of them is judged: few enough for a processor to keep them at hand."""
 
 
